@@ -1,0 +1,6 @@
+"""Linear models for sparse text on pluggable, compiled optimisers, inside scikit-learn."""
+
+from .linear_model import LinearSVC, LogisticRegression
+
+__version__ = "0.1.0"
+__all__ = ["LinearSVC", "LogisticRegression"]

@@ -1,0 +1,40 @@
+"""The compiled kernels: the only importer of the extension modules; picks by CPU, dtype and index type."""
+
+import os
+
+import numpy as np
+
+from . import _core
+
+# SKOPT_SOLVERS_KERNELS=baseline forces the code that runs on every x86-64, to test it or to compare.
+if os.environ.get("SKOPT_SOLVERS_KERNELS") != "baseline" and _core.cpu_is_v3():
+    from . import _core_v3 as _core
+
+__all__ = ["check_compressed", "dot", "linear", "rule", "run_epoch", "shuffled", "two_loop", "variant"]
+
+variant = _core.__name__.rpartition(".")[2]
+run_epoch = _core.run_epoch
+two_loop = _core.two_loop
+dot = _core.dot
+check_compressed = _core.check_compressed
+
+_FLOATS = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
+_INDICES = {np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
+
+
+def rule(name, dtype):
+    """The compiled update rule of a stochastic solver, as a class over its state arrays."""
+    return getattr(_core, name + _FLOATS[np.dtype(dtype)])
+
+
+def linear(X, *args, **kwargs):
+    """The compiled objective of a linear model over canonical CSR."""
+    name = "Linear" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
+    return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args, **kwargs)
+
+
+def shuffled(values, seed):
+    """A random permutation of `values` that depends on `seed` only."""
+    out = np.empty_like(values)
+    _core.shuffled(values, seed, out)
+    return out

@@ -1,0 +1,182 @@
+// The only file that knows Python: checks shapes, lets go of the GIL, calls the kernels.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+
+#include <array>
+#include <tuple>
+
+#include "lbfgs.hpp"
+#include "linear.hpp"
+#include "rules.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+template <class T> using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T> using Out = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+static void require(bool condition, const char* message) {
+    if (!condition) throw std::invalid_argument(message);
+}
+
+// A vector that NumPy owns.
+template <class T>
+static auto to_numpy(std::vector<T> values, size_t columns) {
+    auto* owner = new std::vector<T>(std::move(values));
+    nb::capsule free(owner, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+    return nb::ndarray<nb::numpy, T>(owner->data(), {owner->size() / columns, columns}, free);
+}
+
+template <class T> static T* pointer(Out<T>& array) { return array.size() ? array.data() : nullptr; }
+static double pointer(double value) { return value; }
+static bool pointer(bool value) { return value; }
+
+// A rule over arrays that it keeps alive. The first array has the size of the table.
+template <class T, class F, class... A>
+struct BoundRule : RuleOf<T, F> {
+    std::tuple<A...> kept;
+    explicit BoundRule(A... a) : RuleOf<T, F>(F{pointer(a)...}), kept(a...) { this->size = std::get<0>(kept).size(); }
+};
+
+template <class T, class F, class... A>
+static void rule(nb::module_& m, const std::string& name) {
+    nb::class_<BoundRule<T, F, A...>, Rule<T>>(m, name.c_str()).def(nb::init<A...>());
+}
+
+template <class T>
+static void bind_rules(nb::module_& m, const std::string& suffix) {
+    using Table = Out<T>;
+    using Clock = Out<int64_t>;
+    nb::class_<Rule<T>>(m, ("Rule" + suffix).c_str()).def_rw("weight_decay", &Rule<T>::weight_decay);
+    rule<T, Momentum<T>, Table, double, bool>(m, "Momentum" + suffix);
+    rule<T, AdaGrad<T>, Table, double>(m, "AdaGrad" + suffix);
+    rule<T, RMSProp<T>, Table, Table, double, double>(m, "RMSProp" + suffix);
+    rule<T, Adam<T>, Table, Table, Table, Clock, double, double, double>(m, "Adam" + suffix);
+    rule<T, AdamW<T>, Table, Table, Table, Clock, double, double, double>(m, "AdamW" + suffix);
+}
+
+template <class T>
+static void bind_solver_kernels(nb::module_& m, const std::string& suffix) {
+    nb::class_<Objective<T>>(m, ("Objective" + suffix).c_str());
+    m.def("run_epoch", [](Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t> order, size_t batch_size, In<double> rates,
+                          double clip_norm, Out<T> sum, Out<int64_t> since, Out<int64_t> steps) {
+        require(W.size() == objective.n_rows * objective.n_outputs && rule.size == W.size(), "W and the rule's tables must have the objective's size");
+        require(batch_size > 0 && rates.size() >= (order.size() + batch_size - 1) / batch_size, "rates must have one entry a batch");
+        bool averaging = sum.size() > 0;
+        require(!averaging || (sum.size() == W.size() && since.size() == objective.n_rows && steps.size() == 1), "the averages must have W's size");
+        nb::gil_scoped_release release;
+        int64_t none = 0;
+        RunningMean<T> mean{sum.data(), since.data(), averaging ? *steps.data() : none};
+        return run_epoch(objective, rule, W.data(), order.data(), order.size(), batch_size, rates.data(), clip_norm, averaging ? &mean : nullptr);
+    }, "objective"_a, "rule"_a, "W"_a.noconvert(), "order"_a.noconvert(), "batch_size"_a, "rates"_a.noconvert(), "clip_norm"_a,
+       "sum"_a.noconvert(), "since"_a.noconvert(), "steps"_a.noconvert());
+    m.def("two_loop", [](In<T> S, In<T> Y, In<double> rho, In<int64_t> order, In<T> g, In<T> h0, double gamma, Out<T> d, int n_threads) {
+        size_t size = g.size();
+        require(d.size() == size && (h0.size() == 0 || h0.size() == size), "g, h0 and d must have the same size");
+        require(S.size() == rho.size() * size && Y.size() == S.size(), "S and Y must have a row for each rho");
+        for (size_t j = 0; j < order.size(); ++j)
+            require(order.data()[j] >= 0 && static_cast<size_t>(order.data()[j]) < rho.size(), "order must index rho");
+        nb::gil_scoped_release release;
+        two_loop(S.data(), Y.data(), rho.data(), order.data(), order.size(), g.data(), h0.size() ? h0.data() : nullptr, gamma, d.data(), size, n_threads);
+    }, "S"_a.noconvert(), "Y"_a.noconvert(), "rho"_a.noconvert(), "order"_a.noconvert(), "g"_a.noconvert(), "h0"_a.noconvert(), "gamma"_a,
+       "d"_a.noconvert(), "n_threads"_a);
+    m.def("dot", [](In<T> a, In<T> b) {
+        require(a.size() == b.size(), "a and b must have the same size");
+        nb::gil_scoped_release release;
+        return dot(a.data(), b.data(), a.size());
+    }, "a"_a.noconvert(), "b"_a.noconvert());
+}
+
+template <class T, class I>
+static void bind_linear(nb::module_& m, const std::string& suffix) {
+    using Linear = LinearObjective<T, I>;
+    struct Bound final : Linear {  // keeps its arrays alive
+        std::tuple<In<I>, In<I>, In<T>, In<int32_t>, In<T>, In<int64_t>> kept;
+        Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> omega, In<int64_t> active, size_t n_outputs,
+              bool intercept, const std::string& loss, double gamma, bool squared, double l1, double l2, int n_threads)
+            : Linear(Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, labels.data(), omega.data(), active.data(),
+                     active.size(), n_outputs, intercept, make_loss<T>(loss, gamma, squared), Penalty<T>{l1, l2}, n_threads),
+              kept(indptr, indices, data, labels, omega, active) {
+            require(n_outputs > 0 && labels.size() == indptr.size() - 1 && omega.size() == labels.size(), "labels and omega must have one entry a row");
+        }
+    };
+    nb::class_<Bound, Objective<T>>(m, ("Linear" + suffix).c_str())
+        .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, In<int64_t>, size_t, bool, const std::string&, double, bool, double, double, int>(),
+             "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_columns"_a, "labels"_a.noconvert(), "omega"_a.noconvert(),
+             "active"_a.noconvert(), "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "l1"_a, "l2"_a, "n_threads"_a)
+        .def("curvature", [](Bound& o) { return o.curvature(); })
+        .def("margins", [](Bound& o, In<T> W, Out<T> Z) {
+            require(W.size() == o.table_size() && Z.size() == o.n_margins(), "W or Z has the wrong size");
+            nb::gil_scoped_release release;
+            o.margins(W.data(), Z.data());
+        }, "W"_a.noconvert(), "Z"_a.noconvert())
+        .def("loss", [](Bound& o, In<T> Z, Out<T> D) {
+            require(Z.size() == o.n_margins() && D.size() == Z.size(), "Z or D has the wrong size");
+            nb::gil_scoped_release release;
+            return o.loss(Z.data(), D.data());
+        }, "Z"_a.noconvert(), "D"_a.noconvert())
+        .def("loss_along", [](Bound& o, In<T> Z, In<T> V, double step, Out<T> D) {
+            require(Z.size() == o.n_margins() && V.size() == Z.size() && D.size() == Z.size(), "Z, V or D has the wrong size");
+            nb::gil_scoped_release release;
+            return o.loss_along(Z.data(), V.data(), step, D.data());
+        }, "Z"_a.noconvert(), "V"_a.noconvert(), "step"_a, "D"_a.noconvert())
+        .def("backward", [](Bound& o, In<T> D, Out<T> G) {
+            require(D.size() == o.n_margins() && G.size() == o.table_size(), "D or G has the wrong size");
+            nb::gil_scoped_release release;
+            o.backward(D.data(), G.data());
+        }, "D"_a.noconvert(), "G"_a.noconvert())
+        .def("penalise", [](Bound& o, In<T> W, Out<T> G) {
+            require(W.size() == o.table_size() && (G.size() == 0 || G.size() == W.size()), "W or G has the wrong size");
+            nb::gil_scoped_release release;
+            return o.penalise(W.data(), G.size() ? G.data() : nullptr);
+        }, "W"_a.noconvert(), "G"_a.noconvert())
+        .def("column_statistics", [](Bound& o, Out<int64_t> count, Out<double> square) {
+            require(count.size() == o.n_rows && square.size() == o.n_rows, "count or square has the wrong size");
+            nb::gil_scoped_release release;
+            o.column_statistics(count.data(), square.data());
+        }, "count"_a.noconvert(), "square"_a.noconvert())
+        .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) {
+            require(W.size() == o.table_size(), "W has the wrong size");
+            for (size_t b = 0; b < batch.size(); ++b)
+                require(batch.data()[b] >= 0 && static_cast<size_t>(batch.data()[b]) < o.n_margins() / o.n_outputs, "batch must index rows");
+            RowGradient<T> g;
+            {
+                nb::gil_scoped_release release;
+                g = o.gradient(W.data(), batch.data(), batch.size());
+            }
+            double loss = g.loss;
+            return nb::make_tuple(loss, to_numpy(std::move(g.rows), 1), to_numpy(std::move(g.values), o.n_outputs), to_numpy(std::move(g.share), 1));
+        }, "W"_a.noconvert(), "batch"_a.noconvert());
+    m.def("check_compressed", [](In<I> indptr, In<I> indices, In<T> data, size_t n_major, size_t n_minor) {
+        nb::gil_scoped_release release;
+        bool canonical;
+        const char* error = check_compressed(indptr.data(), indptr.size(), indices.data(), indices.size(), data.data(), data.size(), n_major, n_minor, canonical);
+        return std::make_pair(std::string(error ? error : ""), canonical);
+    }, "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_major"_a, "n_minor"_a);
+}
+
+NB_MODULE(MODULE_NAME, m) {
+    bind_solver_kernels<float>(m, "F32");
+    bind_solver_kernels<double>(m, "F64");
+    bind_rules<float>(m, "F32");
+    bind_rules<double>(m, "F64");
+    bind_linear<float, int32_t>(m, "F32I32");
+    bind_linear<float, int64_t>(m, "F32I64");
+    bind_linear<double, int32_t>(m, "F64I32");
+    bind_linear<double, int64_t>(m, "F64I64");
+    m.def("shuffled", [](In<int64_t> values, uint64_t seed, Out<int64_t> out) {
+        require(values.size() == out.size(), "values and out must have the same size");
+        nb::gil_scoped_release release;
+        std::copy(values.data(), values.data() + values.size(), out.data());
+        shuffle(out.data(), out.size(), seed);
+    }, "values"_a.noconvert(), "seed"_a, "out"_a.noconvert());
+    m.def("cpu_is_v3", [] {
+#if defined(__x86_64__)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+#else
+        return false;
+#endif
+    });
+}

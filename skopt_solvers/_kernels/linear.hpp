@@ -1,0 +1,364 @@
+// Linear models over CSR rows: margins Z = X W, their loss, and the gradient X^T dZ.
+//
+// W is a table (n_features [+ 1], K), row-major: the K values of a feature lie together, and the last row is the
+// intercept where there is one. omega_i are the sample weights divided by their sum.
+#pragma once
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "losses.hpp"
+#include "objective.hpp"
+#include "parallel.hpp"
+
+template <class T, class I>
+struct Csr {
+    const I* indptr;
+    const I* indices;
+    const T* data;
+    size_t n_rows, n_cols;
+};
+
+constexpr size_t kAhead = 16;  // non-zeros between the call of a cache line and its use
+
+template <int B, class T>
+inline void prefetch_row(T* row) {
+    __builtin_prefetch(row, 1);
+    __builtin_prefetch(row + B - 1, 1);
+}
+
+// Blocks of B outputs stay in registers while the non-zeros of a row go by.
+template <int B, class T, class I>
+inline void gather_block(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {
+    T sum[B];
+    for (int b = 0; b < B; ++b) sum[b] = z[b];
+    for (size_t p = 0; p < n; ++p) {
+        const T* w = W + static_cast<size_t>(index[p]) * K;
+        for (int b = 0; b < B; ++b) sum[b] += x[p] * w[b];
+    }
+    for (int b = 0; b < B; ++b) z[b] = sum[b];
+}
+
+template <int B, class T, class I>
+inline void scatter_block(const I* index, const T* x, size_t n, const T* d, size_t K, T* G) {
+    T delta[B];
+    for (int b = 0; b < B; ++b) delta[b] = d[b];
+    for (size_t p = 0; p < n; ++p) {
+        // a store that misses the cache stops the ones behind it, so its line is called early
+        if (B >= 4 && p + kAhead < n) prefetch_row<B>(G + static_cast<size_t>(index[p + kAhead]) * K);
+        T* g = G + static_cast<size_t>(index[p]) * K;
+        for (int b = 0; b < B; ++b) g[b] += x[p] * delta[b];
+    }
+}
+
+// f.template operator()<B>(k): blocks of 16, 8, 4 and 1 that cover [0, K).
+template <class F>
+inline void in_blocks(size_t K, F f) {
+    size_t k = 0;
+    for (; k + 16 <= K; k += 16) f.template operator()<16>(k);
+    for (; k + 8 <= K; k += 8) f.template operator()<8>(k);
+    for (; k + 4 <= K; k += 4) f.template operator()<4>(k);
+    for (; k < K; ++k) f.template operator()<1>(k);
+}
+
+// z += sum_p x_p W[index_p]
+template <class T, class I>
+#if defined(__GNUC__) && !defined(__clang__)
+__attribute__((optimize("no-tree-vectorize")))  // the compiler's vector gathers are slower than four loads
+#endif
+inline T gather_one(const I* index, const T* x, size_t n, const T* W) {
+    T a = 0, b = 0, c = 0, d = 0;  // four sums, because one would wait for each addition
+    size_t p = 0;
+    for (; p + 4 <= n; p += 4) {
+        a += x[p] * W[index[p]];
+        b += x[p + 1] * W[index[p + 1]];
+        c += x[p + 2] * W[index[p + 2]];
+        d += x[p + 3] * W[index[p + 3]];
+    }
+    for (; p < n; ++p) a += x[p] * W[index[p]];
+    return (a + b) + (c + d);
+}
+
+template <class T, class I>
+inline void gather(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {
+    if (K == 1) {
+        z[0] += gather_one(index, x, n, W);
+        return;
+    }
+    in_blocks(K, [&]<int B>(size_t k) { gather_block<B>(index, x, n, W + k, K, z + k); });
+}
+
+// G[index_p] += x_p d
+template <class T, class I>
+inline void scatter(const I* index, const T* x, size_t n, const T* d, size_t K, T* G) {
+    in_blocks(K, [&]<int B>(size_t k) { scatter_block<B>(index, x, n, d + k, K, G + k); });
+}
+
+template <class T, class I>
+class LinearObjective : public Objective<T> {
+public:
+    // `active` lists the rows of weight > 0, in order: the samples of the problem.
+    LinearObjective(Csr<T, I> X, const int32_t* labels, const T* omega, const int64_t* active, size_t n_active, size_t K,
+                    bool intercept, std::unique_ptr<Loss<T>> loss, Penalty<T> penalty, int n_threads)
+        : X_(X), labels_(labels), omega_(omega), active_(active), n_active_(n_active), loss_(std::move(loss)),
+          intercept_(intercept), n_threads_(n_threads) {
+        this->n_rows = X.n_cols + intercept;
+        this->n_outputs = K;
+        this->penalty = penalty;
+    }
+
+    size_t n_samples() const override { return n_active_; }
+    size_t n_margins() const { return X_.n_rows * this->n_outputs; }
+    size_t table_size() const { return this->n_rows * this->n_outputs; }
+    const int64_t* active() const { return active_; }
+    double curvature() const { return loss_->curvature(); }
+    bool penalised(size_t row) const { return row < X_.n_cols; }
+    int threads() const { return threads_for(n_threads_, static_cast<double>(nnz()) * this->n_outputs); }
+
+    // Z = X W, for all rows of X.
+    void margins(const T* W, T* Z) const {
+        size_t K = this->n_outputs;
+        int n = threads();
+        parallel(n, [&](int t) {
+            for (size_t i = row_part(t, n); i < row_part(t + 1, n); ++i) margins_of(i, W, Z + i * K);
+        });
+    }
+
+    // sum_i omega_i loss(Z_i); D = its gradient with respect to Z.
+    double loss(const T* Z, T* D) const {
+        return by_chunk([&](size_t begin, size_t n, double* sums) {
+            size_t K = this->n_outputs;
+            sums[0] = loss_->rows(Z + begin * K, labels_ + begin, omega_ + begin, n, K, D + begin * K);
+        })[0];
+    }
+
+    // The same at Z + step V, and its derivative with respect to step.
+    std::pair<double, double> loss_along(const T* Z, const T* V, double step, T* D) const {
+        auto sums = by_chunk([&](size_t begin, size_t n, double* sums) {
+            size_t K = this->n_outputs;
+            thread_local std::vector<T> shifted;
+            shifted.resize(n * K);
+            const T *z = Z + begin * K, *v = V + begin * K;
+            for (size_t i = 0; i < n * K; ++i) shifted[i] = z[i] + static_cast<T>(step) * v[i];
+            sums[0] = loss_->rows(shifted.data(), labels_ + begin, omega_ + begin, n, K, D + begin * K);
+            sums[1] = dot(D + begin * K, v, n * K);
+        });
+        return {sums[0], sums[1]};
+    }
+
+    // G = X^T D. Each thread owns a range of columns: no buffers to reduce, and the same bits for any number of threads.
+    void backward(const T* D, T* G) {
+        size_t K = this->n_outputs;
+        int n = threads();
+        if (n > 1 && splits_ != n) split_columns(n);
+        parallel(n, [&](int t) {
+            size_t first = n > 1 ? bounds_[t] : 0, last = n > 1 ? bounds_[t + 1] : X_.n_cols;
+            std::fill(G + first * K, G + last * K, T(0));
+            for (size_t i = 0; i < X_.n_rows; ++i) {
+                if (omega_[i] == 0) continue;
+                size_t begin = X_.indptr[i], end = X_.indptr[i + 1];
+                if (t + 1 < n) end = begin + cuts_[i * (n - 1) + t];
+                if (t > 0) begin += cuts_[i * (n - 1) + t - 1];
+                scatter(X_.indices + begin, X_.data + begin, end - begin, D + i * K, K, G);
+            }
+        });
+        if (!intercept_) return;
+        std::vector<double> sum(K, 0.0);
+        for (size_t i = 0; i < X_.n_rows; ++i)
+            for (size_t k = 0; k < K; ++k) sum[k] += D[i * K + k];
+        for (size_t k = 0; k < K; ++k) G[X_.n_cols * K + k] = static_cast<T>(sum[k]);
+    }
+
+    // The penalty at W; its smooth part's gradient is added to G where one is given.
+    double penalise(const T* W, T* G) const {
+        const Penalty<T>& p = this->penalty;
+        size_t n = X_.n_cols * this->n_outputs;
+        if (p.l1 == 0 && p.l2 == 0) return 0;
+        T l2 = static_cast<T>(p.l2);
+        if (G)
+            for (size_t i = 0; i < n; ++i) G[i] += l2 * W[i];
+        double absolute = 0;
+        if (p.l1 > 0)
+            for (size_t i = 0; i < n; ++i) absolute += std::abs(W[i]);
+        return p.l2 / 2 * dot(W, W, n) + p.l1 * absolute;
+    }
+
+    // Samples that have each feature, and sum_i omega_i x_ij^2.
+    void column_statistics(int64_t* count, double* square) const {
+        std::fill(count, count + this->n_rows, 0);
+        std::fill(square, square + this->n_rows, 0.0);
+        for (size_t a = 0; a < n_active_; ++a) {
+            size_t i = active_[a];
+            for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) {
+                count[X_.indices[p]] += 1;
+                square[X_.indices[p]] += static_cast<double>(omega_[i]) * X_.data[p] * X_.data[p];
+            }
+        }
+        if (intercept_) count[X_.n_cols] = n_active_, square[X_.n_cols] = 1;
+    }
+
+    const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
+        prepare();
+        size_t K = this->n_outputs;
+        auto& out = batch_;
+        out.rows.clear();
+        touches_.clear();
+        local_.clear();
+        z_.assign(n * K, T(0));
+        labels_of_batch_.resize(n);
+        omega_of_batch_.resize(n);
+        T scale = static_cast<T>(static_cast<double>(n_active_) / n);
+        for (size_t b = 0; b < n; ++b) {
+            size_t i = batch[b];
+            if (b + 1 < n) __builtin_prefetch(X_.indices + X_.indptr[batch[b + 1]]), __builtin_prefetch(X_.data + X_.indptr[batch[b + 1]]);
+            labels_of_batch_[b] = labels_[i];
+            omega_of_batch_[b] = omega_[i] * scale;
+            for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) local_.push_back(touch(X_.indices[p]));
+            margins_of(i, W, z_.data() + b * K);
+        }
+        d_.resize(n * K);
+        out.loss = loss_->rows(z_.data(), labels_of_batch_.data(), omega_of_batch_.data(), n, K, d_.data());
+        size_t touched = out.rows.size();
+        out.values.assign((touched + intercept_) * K, T(0));
+        size_t q = 0;
+        for (size_t b = 0; b < n; ++b) {
+            size_t i = batch[b], begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
+            scatter(local_.data() + q, X_.data + begin, nnz, d_.data() + b * K, K, out.values.data());
+            q += nnz;
+        }
+        out.share.resize(touched + intercept_);
+        for (size_t r = 0; r < touched; ++r) {
+            out.share[r] = scale * touches_[r] * inverse_count_[out.rows[r]];
+            slot_[out.rows[r]] = -1;
+        }
+        if (intercept_) {
+            out.rows.push_back(X_.n_cols);
+            out.share[touched] = 0;
+            for (size_t b = 0; b < n; ++b)
+                for (size_t k = 0; k < K; ++k) out.values[touched * K + k] += d_[b * K + k];
+        }
+        return out;
+    }
+
+private:
+    size_t nnz() const { return X_.indptr[X_.n_rows]; }
+
+    void margins_of(size_t i, const T* W, T* z) const {
+        size_t begin = X_.indptr[i], K = this->n_outputs;
+        const T* b = W + X_.n_cols * K;
+        for (size_t k = 0; k < K; ++k) z[k] = intercept_ ? b[k] : T(0);
+        gather(X_.indices + begin, X_.data + begin, X_.indptr[i + 1] - begin, W, K, z);
+    }
+
+    // First row of part t of n, parts having about as many non-zeros each.
+    size_t row_part(int t, int n) const {
+        if (t == 0) return 0;
+        if (t == n) return X_.n_rows;
+        I target = static_cast<I>(nnz() / n * t);
+        return std::lower_bound(X_.indptr, X_.indptr + X_.n_rows, target) - X_.indptr;
+    }
+
+    // Two sums over all rows, formed in fixed chunks that the threads share.
+    template <class F>
+    std::array<double, 2> by_chunk(F f) const {
+        size_t rows = std::max<size_t>(1, 4096 / this->n_outputs), n_chunks = (X_.n_rows + rows - 1) / rows;
+        std::vector<double> sums(2 * n_chunks, 0.0);
+        int n = threads_for(n_threads_, 10.0 * n_margins());
+        parallel(n, [&](int t) {
+            for (size_t c = part(n_chunks, 1, t, n); c < part(n_chunks, 1, t + 1, n); ++c)
+                f(c * rows, std::min(rows, X_.n_rows - c * rows), &sums[2 * c]);
+        });
+        std::array<double, 2> total{};
+        for (size_t c = 0; c < n_chunks; ++c) total[0] += sums[2 * c], total[1] += sums[2 * c + 1];
+        return total;
+    }
+
+    // Column ranges with about as many non-zeros each, and where each row crosses them: 4 bytes a row and thread.
+    void split_columns(int n) {
+        std::vector<size_t> count(X_.n_cols + 1, 0);
+        for (size_t p = 0; p < nnz(); ++p) ++count[X_.indices[p]];
+        bounds_.assign(n + 1, X_.n_cols);
+        bounds_[0] = 0;
+        size_t seen = 0;
+        int t = 1;
+        for (size_t j = 0; j < X_.n_cols && t < n; ++j) {
+            seen += count[j];
+            while (t < n && seen >= nnz() / n * t) bounds_[t++] = j + 1;
+        }
+        cuts_.resize(X_.n_rows * (n - 1));
+        for (size_t i = 0; i < X_.n_rows; ++i) {
+            const I *begin = X_.indices + X_.indptr[i], *end = X_.indices + X_.indptr[i + 1];
+            for (int s = 1; s < n; ++s)
+                cuts_[i * (n - 1) + s - 1] = static_cast<uint32_t>(std::lower_bound(begin, end, static_cast<I>(bounds_[s])) - begin);
+        }
+        splits_ = n;
+    }
+
+    // What only minibatches need: a slot for each row of the table, and how many samples have it.
+    void prepare() {
+        if (!slot_.empty()) return;
+        slot_.assign(this->n_rows, -1);
+        std::vector<int64_t> count(this->n_rows);
+        std::vector<double> square(this->n_rows);
+        column_statistics(count.data(), square.data());
+        inverse_count_.resize(this->n_rows);
+        for (size_t j = 0; j < this->n_rows; ++j) inverse_count_[j] = count[j] ? T(1) / count[j] : T(0);
+    }
+
+    int32_t touch(size_t row) {
+        int32_t s = slot_[row];
+        if (s < 0) {
+            slot_[row] = s = static_cast<int32_t>(batch_.rows.size());
+            batch_.rows.push_back(row);
+            touches_.push_back(0);
+        }
+        touches_[s] += 1;
+        return s;
+    }
+
+    Csr<T, I> X_;
+    const int32_t* labels_;
+    const T* omega_;
+    const int64_t* active_;
+    size_t n_active_;
+    std::unique_ptr<Loss<T>> loss_;
+    bool intercept_;
+    int n_threads_, splits_ = 1;
+    std::vector<size_t> bounds_;
+    std::vector<uint32_t> cuts_;
+    RowGradient<T> batch_;
+    std::vector<int32_t> slot_, local_;
+    std::vector<T> touches_, inverse_count_, z_, d_, omega_of_batch_;
+    std::vector<int32_t> labels_of_batch_;
+};
+
+// What is wrong with a compressed matrix, or nullptr; `canonical` tells whether every row is sorted, without
+// duplicates or stored zeros.
+template <class T, class I>
+const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices, size_t n_indices, const T* data, size_t n_data,
+                             size_t n_major, size_t n_minor, bool& canonical) {
+    canonical = true;
+    if (n_indptr != n_major + 1) return "indptr must have one entry more than there are rows";
+    if (indptr[0] != 0) return "indptr must start at 0";
+    for (size_t i = 0; i < n_major; ++i)
+        if (indptr[i + 1] < indptr[i]) return "indptr must not decrease";
+    size_t nnz = indptr[n_major];
+    if (nnz > n_indices || nnz > n_data) return "indices and data are shorter than indptr says";
+    for (size_t i = 0; i < n_major; ++i) {
+        bool sorted = true, in_range = true, zero = false;
+        int64_t last = -1;
+        for (size_t p = indptr[i]; p < static_cast<size_t>(indptr[i + 1]); ++p) {
+            int64_t j = indices[p];
+            in_range &= j >= 0 && j < static_cast<int64_t>(n_minor);
+            sorted &= j > last;
+            zero |= data[p] == 0;
+            last = j;
+        }
+        if (!in_range) return "indices must be between 0 and the number of columns - 1";
+        canonical &= sorted && !zero;
+    }
+    return nullptr;
+}

@@ -1,0 +1,196 @@
+// Losses of a row of margins z (K values) and a class label; gradients with respect to z.
+//
+// A loss is a struct with `T operator()(const T* z, int label, size_t K, T* d)`, which returns the loss and writes
+// the gradient d, and `double curvature()`, a bound on the largest second derivative (0 where there is none).
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "parallel.hpp"
+
+// exp by range reduction to [-log(2)/2, log(2)/2] and a polynomial, 1 ulp or so in float; it has no branch, so that the
+// loops over classes become vector code, which libm's exp prevents. Cephes, expf.c.
+inline float fast_exp(float x) {
+    x = std::min(std::max(x, -87.0f), 88.0f);
+    float n = x * 1.44269504088896341f;
+    int32_t k = static_cast<int32_t>(n + (n < 0 ? -0.5f : 0.5f));
+    float f = static_cast<float>(k);
+    x = x - f * 0.693359375f + f * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * x + 1.3981999507e-3f;
+    p = p * x + 8.3334519073e-3f;
+    p = p * x + 4.1665795894e-2f;
+    p = p * x + 1.6666665459e-1f;
+    p = p * x + 5.0000001201e-1f;
+    p = p * x * x + x + 1.0f;
+    int32_t bits = (k + 127) << 23;
+    float scale;
+    std::memcpy(&scale, &bits, sizeof scale);
+    return p * scale;
+}
+inline double fast_exp(double x) { return std::exp(x); }
+
+// +1 for the positive class of output k, else -1; with one output the positive class is label 1.
+template <class T>
+inline T sign_of(int label, size_t k, size_t K) {
+    return (K == 1 ? label == 1 : label == static_cast<int>(k)) ? T(1) : T(-1);
+}
+
+// sum_k log(1 + exp(-s_k z_k))
+template <class T>
+struct Logistic {
+    double curvature() const { return 0.25; }
+    T operator()(const T* z, int label, size_t K, T* d) const {
+        T loss = 0;
+        for (size_t k = 0; k < K; ++k) {
+            T s = sign_of<T>(label, k, K), m = s * z[k];
+            T e = fast_exp(-std::abs(m));
+            loss += std::log1p(e) + std::max(-m, T(0));
+            d[k] = -s * (m > 0 ? e : T(1)) / (1 + e);
+        }
+        return loss;
+    }
+};
+
+// log sum_k exp(z_k) - z_label
+template <class T>
+struct Softmax {
+    double curvature() const { return 0.5; }
+    T operator()(const T* z, int label, size_t K, T* d) const {
+        T top = z[0];
+        for (size_t k = 1; k < K; ++k) top = std::max(top, z[k]);
+        T target = z[label];
+        for (size_t k = 0; k < K; ++k) d[k] = fast_exp(z[k] - top);
+        T sum = 0;
+        for (size_t k = 0; k < K; ++k) sum += d[k];
+        T inverse = 1 / sum;
+        for (size_t k = 0; k < K; ++k) d[k] *= inverse;
+        d[label] -= 1;
+        return std::log(sum) + top - target;
+    }
+};
+
+// sum_k h(1 - s_k z_k) with h(a) = max(a, 0) smoothed over a width gamma (Shalev-Shwartz & Zhang 2013, eq. 10):
+// a^2 / (2 gamma) for a in [0, gamma], a - gamma / 2 above; squared where asked.
+template <class T>
+struct Hinge {
+    double gamma = 0;
+    bool squared = false;
+    double curvature() const { return squared ? 2.0 : gamma > 0 ? 1 / gamma : 0.0; }
+    T operator()(const T* z, int label, size_t K, T* d) const {
+        T loss = 0, g = static_cast<T>(gamma);
+        for (size_t k = 0; k < K; ++k) {
+            T s = sign_of<T>(label, k, K), a = std::max(1 - s * z[k], T(0));
+            T value = a < g ? a * a / (2 * g) : a - g / 2;
+            T slope = a < g ? a / g : (a > 0 ? T(1) : T(0));
+            loss += squared ? value * value : value;
+            d[k] = -s * (squared ? 2 * value * slope : slope);
+        }
+        return loss;
+    }
+};
+
+// h(a) with a_k = [k != label] + z_k - z_label and h(a) = max_k a_k (Crammer & Singer 2001, eq. 3), smoothed over a
+// width gamma: max over p in the unit simplex of p.a - gamma/2 (|p|^2 - [p_label = 1]...), see below; squared where asked.
+template <class T>
+struct CrammerSinger {
+    double gamma = 0;
+    bool squared = false;
+    double curvature() const { return gamma > 0 ? 2 / gamma : 0.0; }
+    T operator()(const T* z, int label, size_t K, T* d) const {
+        for (size_t k = 0; k < K; ++k) d[k] = static_cast<int>(k) == label ? T(0) : 1 + z[k] - z[label];
+        T value = gamma > 0 ? smoothed(d, label, K) : largest(d, label, K);
+        if (squared) {
+            for (size_t k = 0; k < K; ++k) d[k] *= 2 * value;
+            value *= value;
+        }
+        T sum = 0;
+        d[label] = 0;
+        for (size_t k = 0; k < K; ++k) sum += d[k];
+        d[label] = -sum;
+        return value;
+    }
+
+private:
+    // a becomes the indicator of its largest entry if that is positive, else 0.
+    static T largest(T* a, int label, size_t K) {
+        size_t best = std::max_element(a, a + K) - a;
+        T value = a[best];
+        std::fill(a, a + K, T(0));
+        if (value > 0) a[best] = 1;
+        return value;
+    }
+    // max of p.a - gamma/2 |p|^2 over p >= 0, sum p <= 1, p_label = 0; a becomes the p that attains it, the projection
+    // of a / gamma (Duchi et al. 2008, fig. 1).
+    T smoothed(T* a, int label, size_t K) const {
+        T g = static_cast<T>(gamma);
+        thread_local std::vector<T> sorted;
+        sorted.clear();
+        T sum = 0;
+        for (size_t k = 0; k < K; ++k)
+            if (static_cast<int>(k) != label && a[k] > 0) sorted.push_back(a[k] / g), sum += a[k] / g;
+        T theta = 0;
+        if (sum > 1) {
+            std::sort(sorted.begin(), sorted.end(), std::greater<T>());
+            T partial = 0;
+            for (size_t r = 0; r < sorted.size(); ++r) {
+                partial += sorted[r];
+                T candidate = (partial - 1) / static_cast<T>(r + 1);
+                if (sorted[r] > candidate) theta = candidate;
+            }
+        }
+        T value = 0;
+        for (size_t k = 0; k < K; ++k) {
+            T p = static_cast<int>(k) == label ? T(0) : std::max(a[k] / g - theta, T(0));
+            value += p * a[k] - g / 2 * p * p;
+            a[k] = p;
+        }
+        return value;
+    }
+};
+
+// A loss over many rows behind one virtual call.
+template <class T>
+struct Loss {
+    virtual ~Loss() = default;
+    virtual double curvature() const = 0;
+    // sum_i weight_i loss(z_i); d_i = weight_i times the gradient of loss(z_i).
+    virtual double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const = 0;
+};
+
+template <class T, class F>
+struct LossOf final : Loss<T> {
+    F f;
+    explicit LossOf(F formula) : f(formula) {}
+    double curvature() const override { return f.curvature(); }
+    double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const override {
+        double sum = 0;
+        for (size_t i = 0; i < n; ++i) {
+            T* d = D + i * K;
+            if (weights[i] == 0) {
+                std::fill(d, d + K, T(0));
+                continue;
+            }
+            sum += static_cast<double>(weights[i]) * f(Z + i * K, labels[i], K, d);
+            for (size_t k = 0; k < K; ++k) d[k] *= weights[i];
+        }
+        return sum;
+    }
+};
+
+template <class T>
+std::unique_ptr<Loss<T>> make_loss(const std::string& name, double gamma, bool squared) {
+    if (name == "logistic") return std::make_unique<LossOf<T, Logistic<T>>>(Logistic<T>{});
+    if (name == "softmax") return std::make_unique<LossOf<T, Softmax<T>>>(Softmax<T>{});
+    if (name == "hinge") return std::make_unique<LossOf<T, Hinge<T>>>(Hinge<T>{gamma, squared});
+    if (name == "crammer_singer") return std::make_unique<LossOf<T, CrammerSinger<T>>>(CrammerSinger<T>{gamma, squared});
+    throw std::invalid_argument("unknown loss '" + name + "'");
+}

@@ -1,0 +1,27 @@
+// What an objective gives to a solver: the gradient of a minibatch, on the rows that it touches.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+template <class T>
+struct RowGradient {
+    std::vector<int64_t> rows;  // touched rows of the table, each once
+    std::vector<T> values;      // rows.size() x n_outputs
+    std::vector<T> share;       // part of each row's penalty that this batch carries
+    double loss = 0;            // mean loss of the batch
+};
+
+template <class T>
+struct Penalty {
+    double l1 = 0, l2 = 0;
+};
+
+template <class T>
+struct Objective {
+    size_t n_rows = 0, n_outputs = 1;
+    Penalty<T> penalty;
+    virtual ~Objective() = default;
+    virtual size_t n_samples() const = 0;
+    virtual const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) = 0;
+};

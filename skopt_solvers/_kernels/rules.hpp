@@ -1,0 +1,208 @@
+// The update rules of the stochastic solvers, and the epoch that runs them.
+//
+// A rule is a struct whose operator() updates one weight w from its gradient g, in the words of its paper; its state
+// lies in tables of the shape of W. All end in the proximal step of the penalty in the metric of the rule: with
+// h the divisor of the step, w <- argmin_u g u + h (u - w)^2 / (2 lr) + l2 u^2 / 2 + l1 |u|   (Duchi et al. 2011, eq. 4).
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "objective.hpp"
+
+template <class T>
+struct Step {
+    T lr, l1, l2, decay;  // learning rate; this row's share of the penalty; decoupled decay (AdamW)
+};
+
+template <class T>
+inline T proximal(T w, T g, T h, const Step<T>& p) {
+    T u = h * w - p.lr * g, threshold = p.lr * p.l1;
+    u -= std::min(std::max(u, -threshold), threshold);
+    return u / (h + p.lr * p.l2);
+}
+
+// The velocity is the last move of the iterate, so that the proximal step is part of it. With Nesterov the table holds
+// the look-ahead point u + mu v of the iterate u.
+template <class T>
+struct Momentum {
+    T* v;
+    double momentum;
+    bool nesterov;
+    void begin_row(size_t) {}
+    void operator()(T& w, T g, size_t i, const Step<T>& p) const {
+        T mu = static_cast<T>(momentum);
+        if (nesterov) {
+            T u = w - mu * v[i], next = proximal(w, g, T(1), p);
+            v[i] = next - u;
+            w = next + mu * v[i];
+        } else {
+            T next = proximal(w + mu * v[i], g, T(1), p);
+            v[i] = next - w;
+            w = next;
+        }
+    }
+};
+
+template <class T>
+struct AdaGrad {
+    T* s;
+    double epsilon;
+    void begin_row(size_t) {}
+    void operator()(T& w, T g, size_t i, const Step<T>& p) const {
+        s[i] += g * g;
+        w = proximal(w, g, std::sqrt(s[i]) + static_cast<T>(epsilon), p);
+    }
+};
+
+template <class T>
+struct RMSProp {
+    T *s, *mean;  // mean is null unless centered
+    double rho, epsilon;
+    void begin_row(size_t) {}
+    void operator()(T& w, T g, size_t i, const Step<T>& p) const {
+        T r = static_cast<T>(rho);
+        s[i] = r * s[i] + (1 - r) * g * g;
+        T variance = s[i];
+        if (mean) {
+            mean[i] = r * mean[i] + (1 - r) * g;
+            variance = std::max(variance - mean[i] * mean[i], T(0));
+        }
+        w = proximal(w, g, std::sqrt(variance) + static_cast<T>(epsilon), p);
+    }
+};
+
+// 1 - beta^t for t = 1, 2, ...; a table, because pow costs more than the rest of a step.
+template <class T>
+struct BiasCorrection {
+    double beta, power = 1;
+    std::vector<T> table;
+    explicit BiasCorrection(double beta) : beta(beta) {}
+    T operator()(int64_t t) {
+        while (static_cast<int64_t>(table.size()) < t && power > 1e-17) table.push_back(static_cast<T>(1 - (power *= beta)));
+        return t <= static_cast<int64_t>(table.size()) ? table[t - 1] : T(1);
+    }
+};
+
+template <class T>
+struct Adam {
+    T *m, *v, *v_max;  // v_max is null unless amsgrad
+    int64_t* t;        // one clock a row
+    double beta1, beta2, epsilon;
+    BiasCorrection<T> correction1{beta1}, correction2{beta2};
+    T bias1 = 1, bias2 = 1;
+    void begin_row(size_t row) {
+        ++t[row];
+        bias1 = 1 / correction1(t[row]);
+        bias2 = 1 / correction2(t[row]);
+    }
+    void operator()(T& w, T g, size_t i, const Step<T>& p) const {
+        T b1 = static_cast<T>(beta1), b2 = static_cast<T>(beta2);
+        m[i] = b1 * m[i] + (1 - b1) * g;
+        v[i] = b2 * v[i] + (1 - b2) * g * g;
+        T second = v[i];
+        if (v_max) second = v_max[i] = std::max(v_max[i], second);
+        w = proximal(w, m[i] * bias1, std::sqrt(second * bias2) + static_cast<T>(epsilon), p);
+    }
+};
+
+// Adam on the loss and L1; the L2 decays the weight beside it, not in Adam's metric.
+template <class T>
+struct AdamW {
+    Adam<T> adam;
+    void begin_row(size_t row) { adam.begin_row(row); }
+    void operator()(T& w, T g, size_t i, const Step<T>& p) const {
+        adam(w, g, i, Step<T>{p.lr, p.l1, T(0), T(0)});
+        w /= 1 + p.lr * p.decay;
+    }
+};
+
+template <class T>
+struct Rule {
+    size_t size = 0;  // of the tables
+    double weight_decay = -1;  // AdamW's own; < 0: the objective's L2
+    virtual ~Rule() = default;
+    virtual void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) = 0;
+};
+
+template <class T, class F>
+struct RuleOf : Rule<T> {
+    F f;
+    explicit RuleOf(F formula) : f(std::move(formula)) {}
+    void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) override {
+        double decay = this->weight_decay < 0 ? penalty.l2 : this->weight_decay;
+        for (size_t r = 0; r < gradient.rows.size(); ++r) {
+            size_t row = gradient.rows[r];
+            T share = gradient.share[r];
+            Step<T> p{static_cast<T>(lr), share * static_cast<T>(penalty.l1), share * static_cast<T>(penalty.l2), share * static_cast<T>(decay)};
+            f.begin_row(row);
+            const T* g = gradient.values.data() + r * K;
+            T* w = W + row * K;
+#pragma GCC ivdep
+            for (size_t k = 0; k < K; ++k) f(w[k], g[k], row * K + k, p);
+        }
+    }
+};
+
+// The mean of W over the steps since it began, kept a touched row at a time: between two touches a row does not move.
+template <class T>
+struct RunningMean {
+    T* sum;
+    int64_t* since;   // the step up to which a row is counted
+    int64_t& steps;
+    void before_step(const T* W, size_t K, const std::vector<int64_t>& rows) {
+        for (int64_t row : rows) add(W, K, row);
+        ++steps;
+    }
+    void add(const T* W, size_t K, size_t row) {
+        T passed = static_cast<T>(steps - since[row]);
+        for (size_t k = 0; k < K; ++k) sum[row * K + k] += passed * W[row * K + k];
+        since[row] = steps;
+    }
+};
+
+// Fisher-Yates with splitmix64 (Steele et al. 2014): the same order on every platform.
+inline void shuffle(int64_t* values, size_t n, uint64_t seed) {
+    for (size_t i = n; i > 1; --i) {
+        uint64_t z = (seed += 0x9e3779b97f4a7c15ull);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+        z ^= z >> 31;
+        std::swap(values[i - 1], values[static_cast<size_t>((static_cast<unsigned __int128>(z) * i) >> 64)]);
+    }
+}
+
+template <class T>
+double norm(const std::vector<T>& values) {
+    double sum = 0;
+    for (T value : values) sum += static_cast<double>(value) * value;
+    return std::sqrt(sum);
+}
+
+// The mean loss over the batches, each before its step; NaN as soon as one is not finite, and then W is not touched more.
+template <class T>
+double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* order, size_t n, size_t batch_size, const double* rates,
+                 double clip_norm, RunningMean<T>* mean) {
+    size_t K = objective.n_outputs;
+    RowGradient<T> clipped;
+    double total = 0;
+    for (size_t begin = 0, b = 0; begin < n; begin += batch_size, ++b) {
+        size_t size = std::min(batch_size, n - begin);
+        const RowGradient<T>* gradient = &objective.gradient(W, order + begin, size);
+        if (!std::isfinite(gradient->loss)) return NAN;
+        total += gradient->loss * static_cast<double>(size) / static_cast<double>(n);
+        if (clip_norm > 0) {
+            double length = norm(gradient->values);
+            if (length > clip_norm) {
+                clipped = *gradient;
+                for (T& value : clipped.values) value *= static_cast<T>(clip_norm / length);
+                gradient = &clipped;
+            }
+        }
+        if (mean) mean->before_step(W, K, gradient->rows);
+        rule.step(W, K, *gradient, rates[b], objective.penalty);
+    }
+    return total;
+}

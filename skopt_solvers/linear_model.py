@@ -1,0 +1,299 @@
+"""Linear classifiers with a pluggable solver."""
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.utils.metaestimators import available_if
+
+from ._base import StrOptions, _fit_context
+from ._linear_classifier import LinearClassifier
+from .solvers import SOLVERS, StochasticSolver
+
+__all__ = ["LinearSVC", "LogisticRegression"]
+
+_FIT = """Fit the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
+            float32 stays float32 all the way; everything else becomes float64. Canonical CSR is not copied; any other
+            form costs one canonical CSR.
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+            >= 0; a weight of k is as k repetitions, of 0 as if the sample were not there.
+        X_val, y_val : optional
+            Validation data: scored after each iteration (``history_[i]["validation_score"]``) and, with
+            `early_stopping`, in the place of a part of X.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input, before any work starts; a fitted estimator is left as it was.
+        FloatingPointError
+            Where a learning rate makes the objective overflow.
+        """
+
+_PARTIAL_FIT = """One epoch over X, going on from the calls before.
+
+        Parameters
+        ----------
+        X, y, sample_weight :
+            As in `fit`.
+        classes : array, optional
+            All classes; needed at the first call.
+
+        Returns
+        -------
+        self
+
+        Notes
+        -----
+        The penalty's weight against the loss is that of all samples given so far, ``1 / (C sum s_i)``: right for a stream that
+        passes once, too weak by the number of repetitions where the same data comes again. Time, for schedules, is the
+        number of calls.
+        """
+
+
+def _documented(text):
+    def decorate(method):
+        method.__doc__ = text
+        return method
+
+    return decorate
+
+
+def _is_stochastic(estimator):
+    solver = SOLVERS.get(estimator.solver) if isinstance(estimator.solver, str) else type(estimator.solver)
+    if solver is not None and issubclass(solver, StochasticSolver):
+        return True
+    raise AttributeError(
+        f"partial_fit needs a stochastic solver ({', '.join(sorted(set(SOLVERS) - {'lbfgs'}))}), got "
+        f"solver={estimator.solver!r}: that one needs all the data in every iteration"
+    )
+
+
+class LogisticRegression(LinearClassifier):
+    r"""Logistic regression, binary or multinomial.
+
+    .. math:: \min_W\; C \sum_i s_i\, \ell(x_i W, y_i) + \frac{1 - \rho}{2} \|W\|_2^2 + \rho \|W\|_1
+
+    with :math:`\rho` the `l1_ratio`, :math:`\ell = \log(1 + e^{-y\, xw})`, :math:`y = \pm 1`, for two classes
+    and :math:`\ell = \log \sum_k e^{x w_k} - x w_y` for more. The intercept is not penalised. Every solver minimises
+    this objective, AdamW excepted, whose decay has a fixed point of its own.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Weight of the loss, > 0; ``np.inf`` for no penalty.
+    l1_ratio : float, default=0.0
+        In [0, 1]: 0 is L2, 1 is L1, between is elastic net. L1 gives exact zeros with every solver.
+    solver : str or Solver, default="lbfgs"
+        "lbfgs", "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of :mod:`skopt_solvers.solvers` or of a class of
+        your own. Its parameters are set as ``solver__learning_rate``, by name too.
+    fit_intercept : bool, default=True
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the sample weights, by class; "balanced" gives each class the same total.
+    max_iter : int, default=100
+        Most iterations, or epochs of a stochastic solver.
+    tol : float, default=1e-4
+        lbfgs: largest entry of the gradient of the objective over ``C sum s_i``. Stochastic solvers: relative decrease of the
+        objective in an epoch. With early stopping: increase of the validation score.
+    early_stopping : bool, default=False
+        Stop when the accuracy on validation data has not improved in `n_iter_no_change` iterations, and return the best
+        weights.
+    validation_fraction : float, default=0.1
+        Part of the samples held out, stratified, when `fit` is given no `X_val`.
+    n_iter_no_change : int, default=5
+    warm_start : bool, default=False
+        Start from the last fit. A stochastic solver goes on as if it had not stopped: its state is kept, and time counts on.
+    random_state : int, RandomState or None, default=None
+    n_jobs : int or None, default=None
+        Threads in the passes over all data (the steps of a stochastic solver are in sequence). None is all cores unless joblib or
+        OMP_NUM_THREADS says fewer. The result has the same bits for any number.
+    verbose : int, default=0
+        1 prints a line an iteration.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+    classes_ : ndarray of shape (n_classes,)
+    n_iter_ : int
+    history_ : list of dict
+        One an iteration or epoch: `iteration`, `objective` (P above, at its end; in `partial_fit` the mean of the batches' losses, each
+        before its step), `learning_rate` (lbfgs: step length), `seconds`, and where known `gradient_norm` and `validation_score`.
+    converged_ : bool
+    stop_reason_ : str
+    solver_ : Solver
+    n_features_in_ : int
+    feature_names_in_ : ndarray, where X had string column names
+
+    See Also
+    --------
+    LinearSVC : Support vector machines on the same solvers.
+
+    Examples
+    --------
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> from skopt_solvers import LogisticRegression
+    >>> texts = ["good and cheap", "cheap but good", "bad, and dear", "dear, too"]
+    >>> X = TfidfVectorizer().fit_transform(texts)
+    >>> model = LogisticRegression(C=10, solver="adagrad", random_state=0).fit(X, [1, 1, 0, 0])
+    >>> model.predict(X).tolist()
+    [1, 1, 0, 0]
+    """
+
+    _parameter_constraints = LinearClassifier._parameter_constraints
+
+    def __init__(
+        self, C=1.0, *, l1_ratio=0.0, solver="lbfgs", fit_intercept=True, class_weight=None, max_iter=100, tol=1e-4,
+        early_stopping=False, validation_fraction=0.1, n_iter_no_change=5, warm_start=False, random_state=None,
+        n_jobs=None, verbose=0,
+    ):  # fmt: skip
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.solver = solver
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _loss(self, n_classes):
+        return dict(loss="logistic" if n_classes == 2 else "softmax")
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @_documented(_FIT)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        return self._fit(X, y, sample_weight, X_val, y_val)
+
+    @available_if(_is_stochastic)
+    @_fit_context(prefer_skip_nested_validation=True)
+    @_documented(_PARTIAL_FIT)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        return self._partial_fit(X, y, classes, sample_weight)
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        z = self.decision_function(X)
+        return np.stack([expit(-z), expit(z)], axis=1) if z.ndim == 1 else softmax(z, axis=1)
+
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`, computed without its underflow.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        z = self.decision_function(X)
+        return np.stack([log_expit(-z), log_expit(z)], axis=1) if z.ndim == 1 else log_softmax(z, axis=1)
+
+
+class LinearSVC(LinearClassifier):
+    r"""Linear support vector machines.
+
+    .. math:: \min_W\; C \sum_i s_i\, \ell(x_i W, y_i) + \frac{1 - \rho}{2} \|W\|_2^2 + \rho \|W\|_1
+
+    with, for ``multi_class="ovr"``, :math:`\ell = \sum_k h(1 - y_{ik}\, x_i w_k)`, :math:`y_{ik} = \pm 1` (one problem a
+    class, one for two classes), and for "crammer_singer", with three classes or more,
+    :math:`\ell = h(\max_k\, [k \ne y_i] + x_i w_k - x_i w_{y_i})`. The intercept is not penalised.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Weight of the loss, > 0; ``np.inf`` for no penalty.
+    loss : {"squared_hinge", "hinge", "smoothed_hinge"}, default="squared_hinge"
+        :math:`h(a) = \max(a, 0)^2`; :math:`\max(a, 0)`; or :math:`a^2 / 2` up to 1 and :math:`a - 1/2` above (Shalev-Shwartz &
+        Zhang 2013, eq. 10). With "crammer_singer" the last smooths the maximum over the classes as a whole
+        (Shalev-Shwartz & Zhang 2016, section 5). lbfgs needs a loss with a gradient everywhere and refuses "hinge", and
+        "squared_hinge" with "crammer_singer".
+    multi_class : {"ovr", "crammer_singer"}, default="ovr"
+    l1_ratio, solver, fit_intercept, class_weight, max_iter, tol, early_stopping, validation_fraction, n_iter_no_change, \
+warm_start, random_state, n_jobs, verbose :
+        As in :class:`LogisticRegression`.
+
+    Attributes
+    ----------
+    coef_, intercept_, classes_, n_iter_, history_, converged_, stop_reason_, solver_, n_features_in_, feature_names_in_ :
+        As in :class:`LogisticRegression`.
+
+    References
+    ----------
+    Crammer & Singer (2001), eq. 3; Hsieh et al. (2008).
+
+    Examples
+    --------
+    >>> from skopt_solvers import LinearSVC
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]], ["a", "b", "a", "b"]
+    >>> LinearSVC(solver="momentum").fit(X, y).predict([[0.0, 3.0]]).tolist()
+    ['a']
+    """
+
+    _parameter_constraints = {
+        **LinearClassifier._parameter_constraints,
+        "loss": [StrOptions({"squared_hinge", "hinge", "smoothed_hinge"})],
+        "multi_class": [StrOptions({"ovr", "crammer_singer"})],
+    }
+
+    def __init__(
+        self, C=1.0, *, loss="squared_hinge", multi_class="ovr", l1_ratio=0.0, solver="lbfgs", fit_intercept=True,
+        class_weight=None, max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1, n_iter_no_change=5,
+        warm_start=False, random_state=None, n_jobs=None, verbose=0,
+    ):  # fmt: skip
+        self.C = C
+        self.loss = loss
+        self.multi_class = multi_class
+        self.l1_ratio = l1_ratio
+        self.solver = solver
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _loss(self, n_classes):
+        joint = self.multi_class == "crammer_singer" and n_classes > 2
+        return dict(
+            loss="crammer_singer" if joint else "hinge",
+            gamma=1.0 if self.loss == "smoothed_hinge" else 0.0,
+            squared=self.loss == "squared_hinge",
+        )
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @_documented(_FIT)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        return self._fit(X, y, sample_weight, X_val, y_val)
+
+    @available_if(_is_stochastic)
+    @_fit_context(prefer_skip_nested_validation=True)
+    @_documented(_PARTIAL_FIT)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        return self._partial_fit(X, y, classes, sample_weight)

@@ -1,0 +1,486 @@
+"""Learning-rate schedules: functions of time that multiply a solver's learning rate.
+
+Time `t` is counted in epochs, with fractions inside an epoch, so that the batch size leaves a schedule alone. A
+schedule is a pure function: it keeps no state, so a fit that is interrupted and resumed has the rates of one run.
+Where a length in epochs is `None` it is the whole of the estimator's `max_iter`.
+"""
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from ._named import NamedParameters, resolve
+
+__all__ = [
+    "Constant",
+    "CosineDecay",
+    "CosineRestarts",
+    "ExponentialDecay",
+    "InverseSquareRoot",
+    "InverseTime",
+    "OneCycle",
+    "Piecewise",
+    "PolynomialDecay",
+    "ReduceOnPlateau",
+    "Schedule",
+    "ScheduleSequence",
+    "StepDecay",
+    "Warmup",
+]
+
+
+class Schedule(NamedParameters, BaseEstimator):
+    """Base of all schedules: subclass it and write ``__call__``.
+
+    A plain function of `t` does as well wherever a schedule is expected.
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import Schedule
+    >>> class Triangle(Schedule):
+    ...     def __init__(self, period=2.0):
+    ...         self.period = period
+    ...     def __call__(self, t):
+    ...         return 1 - abs(t / self.period % 1 * 2 - 1)
+    >>> Triangle(4)(1.0)
+    0.5
+    """
+
+    def __call__(self, t):
+        """The factor on the learning rate.
+
+        Parameters
+        ----------
+        t : float or ndarray
+            Epochs done, >= 0.
+
+        Returns
+        -------
+        float or ndarray of the shape of t, >= 0
+        """
+        raise NotImplementedError
+
+    def bound(self, length, objectives=()):
+        """This schedule with its open ends filled: a function of t alone.
+
+        Parameters
+        ----------
+        length : float
+            Epochs that stand in for a length of None.
+        objectives : sequence of float
+            The objective after each epoch so far, for schedules that react to it.
+        """
+        schedule = clone(self)
+        if "epochs" in schedule.get_params(deep=False) and schedule.epochs is None:
+            schedule.epochs = length
+        return schedule
+
+
+def bind(schedule, length, objectives=()):
+    """``schedule.bound(length, objectives)``, for a plain function too."""
+    schedule = resolve(schedule, SCHEDULES, "schedule", callable)
+    return schedule.bound(length, objectives) if isinstance(schedule, Schedule) else schedule
+
+
+def _progress(t, epochs):
+    return np.clip(np.asarray(t, dtype=float) / epochs, 0.0, 1.0)
+
+
+class Constant(Schedule):
+    """``1``, always.
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import Constant
+    >>> float(Constant()(3.5))
+    1.0
+    """
+
+    def __call__(self, t):
+        return np.ones_like(np.asarray(t, dtype=float))
+
+
+class StepDecay(Schedule):
+    """``factor ** floor(t / every)``.
+
+    Parameters
+    ----------
+    every : float, default=10
+        Epochs between two drops, > 0.
+    factor : float, default=0.5
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import StepDecay
+    >>> StepDecay(every=10, factor=0.5)([0, 9.9, 10, 25]).tolist()
+    [1.0, 1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, every=10, factor=0.5):
+        self.every = every
+        self.factor = factor
+
+    def __call__(self, t):
+        return self.factor ** np.floor(np.asarray(t, dtype=float) / self.every)
+
+
+class Piecewise(Schedule):
+    """``values[i]`` between ``boundaries[i - 1]`` and ``boundaries[i]``.
+
+    Parameters
+    ----------
+    boundaries : sequence of float, default=(10, 20)
+        Times in epochs, increasing.
+    values : sequence of float, default=(1.0, 0.1, 0.01)
+        One more than there are boundaries.
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import Piecewise
+    >>> Piecewise(boundaries=(2, 4), values=(1.0, 0.5, 0.1))([0, 2, 7]).tolist()
+    [1.0, 0.5, 0.1]
+    """
+
+    def __init__(self, boundaries=(10, 20), values=(1.0, 0.1, 0.01)):
+        self.boundaries = boundaries
+        self.values = values
+
+    def __call__(self, t):
+        if len(self.values) != len(self.boundaries) + 1:
+            raise ValueError(
+                f"Piecewise: values must be one more than boundaries, got {len(self.values)} and {len(self.boundaries)}"
+            )
+        return np.asarray(self.values, dtype=float)[np.searchsorted(self.boundaries, t, side="right")]
+
+
+class ExponentialDecay(Schedule):
+    """``rate ** t``.
+
+    Parameters
+    ----------
+    rate : float, default=0.9
+        Factor an epoch, in (0, 1].
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import ExponentialDecay
+    >>> ExponentialDecay(rate=0.5)([0, 1, 2]).tolist()
+    [1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, rate=0.9):
+        self.rate = rate
+
+    def __call__(self, t):
+        return self.rate ** np.asarray(t, dtype=float)
+
+
+class PolynomialDecay(Schedule):
+    """``end + (1 - end) (1 - t / epochs) ** power``; linear decay with the default power.
+
+    Parameters
+    ----------
+    epochs : float or None, default=None
+        Length; None is the whole of `max_iter`. Afterwards the factor stays at `end`.
+    power : float, default=1.0
+    end : float, default=0.0
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import PolynomialDecay
+    >>> PolynomialDecay(epochs=10)([0, 5, 10, 12]).tolist()
+    [1.0, 0.5, 0.0, 0.0]
+    """
+
+    def __init__(self, epochs=None, power=1.0, end=0.0):
+        self.epochs = epochs
+        self.power = power
+        self.end = end
+
+    def __call__(self, t):
+        return self.end + (1 - self.end) * (1 - _progress(t, self.epochs)) ** self.power
+
+
+class InverseTime(Schedule):
+    """``1 / (1 + decay t)`` (Robbins & Monro 1951).
+
+    Parameters
+    ----------
+    decay : float, default=1.0
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import InverseTime
+    >>> InverseTime(decay=1.0)([0, 1, 3]).tolist()
+    [1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, decay=1.0):
+        self.decay = decay
+
+    def __call__(self, t):
+        return 1 / (1 + self.decay * np.asarray(t, dtype=float))
+
+
+class InverseSquareRoot(Schedule):
+    """``1 / sqrt(1 + decay t)``.
+
+    Parameters
+    ----------
+    decay : float, default=1.0
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import InverseSquareRoot
+    >>> InverseSquareRoot()([0, 3]).tolist()
+    [1.0, 0.5]
+    """
+
+    def __init__(self, decay=1.0):
+        self.decay = decay
+
+    def __call__(self, t):
+        return 1 / np.sqrt(1 + self.decay * np.asarray(t, dtype=float))
+
+
+class CosineDecay(Schedule):
+    """``end + (1 - end) (1 + cos(pi t / epochs)) / 2`` (Loshchilov & Hutter 2017, eq. 5, one period).
+
+    Parameters
+    ----------
+    epochs : float or None, default=None
+        Length; None is the whole of `max_iter`. Afterwards the factor stays at `end`.
+    end : float, default=0.0
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import CosineDecay
+    >>> CosineDecay(epochs=10)([0, 5, 10]).round(6).tolist()
+    [1.0, 0.5, 0.0]
+    """
+
+    def __init__(self, epochs=None, end=0.0):
+        self.epochs = epochs
+        self.end = end
+
+    def __call__(self, t):
+        return self.end + (1 - self.end) * (1 + np.cos(np.pi * _progress(t, self.epochs))) / 2
+
+
+class CosineRestarts(Schedule):
+    """Cosine decay that starts again at 1 (SGDR: Loshchilov & Hutter 2017, eq. 5).
+
+    The i-th period, from 0, lasts ``period * multiplier ** i`` epochs.
+
+    Parameters
+    ----------
+    period : float, default=10
+        Epochs of the first period, > 0.
+    multiplier : float, default=2.0
+        Factor on the period at each restart, >= 1.
+    end : float, default=0.0
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import CosineRestarts
+    >>> CosineRestarts(period=2, multiplier=2)([0, 1, 2, 4, 6]).round(6).tolist()
+    [1.0, 0.5, 1.0, 0.5, 1.0]
+    """
+
+    def __init__(self, period=10, multiplier=2.0, end=0.0):
+        self.period = period
+        self.multiplier = multiplier
+        self.end = end
+
+    def __call__(self, t):
+        cycles = np.asarray(t, dtype=float) / self.period
+        if self.multiplier == 1:
+            fraction = cycles % 1
+        else:
+            # i full periods take (m^i - 1) / (m - 1) first periods; the guard keeps a restart's own time in its period
+            m = self.multiplier
+            i = np.floor(np.log1p(cycles * (m - 1)) / np.log(m) + 1e-12)
+            fraction = np.clip((cycles - (m**i - 1) / (m - 1)) / m**i, 0, 1)
+        return self.end + (1 - self.end) * (1 + np.cos(np.pi * fraction)) / 2
+
+
+class OneCycle(Schedule):
+    """From `start` up to 1 and down to `end`, in half cosines (Smith & Topin 2018, as PyTorch's OneCycleLR anneals it).
+
+    Parameters
+    ----------
+    epochs : float or None, default=None
+        Length; None is the whole of `max_iter`.
+    peak : float, default=0.3
+        Fraction of the length at which the factor is 1, in (0, 1).
+    start : float, default=0.04
+    end : float, default=0.0
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import OneCycle
+    >>> OneCycle(epochs=10, peak=0.5, start=0.0)([0, 2.5, 5, 10]).round(6).tolist()
+    [0.0, 0.5, 1.0, 0.0]
+    """
+
+    def __init__(self, epochs=None, peak=0.3, start=0.04, end=0.0):
+        self.epochs = epochs
+        self.peak = peak
+        self.start = start
+        self.end = end
+
+    def __call__(self, t):
+        p = _progress(t, self.epochs)
+        up = self.start + (1 - self.start) * (1 - np.cos(np.pi * np.minimum(p / self.peak, 1))) / 2
+        down = self.end + (1 - self.end) * (1 + np.cos(np.pi * np.maximum((p - self.peak) / (1 - self.peak), 0))) / 2
+        return np.where(p < self.peak, up, down)
+
+
+class ReduceOnPlateau(Schedule):
+    """``factor ** (number of plateaus so far)``.
+
+    A plateau is `patience` epochs in a row whose objective is not below ``(1 - threshold)`` times the best so far. The
+    number is counted from the objectives of the epochs done, which a resumed fit keeps: there is no hidden state.
+
+    Parameters
+    ----------
+    factor : float, default=0.5
+    patience : int, default=2
+    threshold : float, default=1e-3
+    end : float, default=0.0
+        The factor does not fall below this.
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import ReduceOnPlateau
+    >>> schedule = ReduceOnPlateau(factor=0.1, patience=2)
+    >>> float(schedule.bound(100, objectives=[5.0, 4.0, 4.0])(3.0))
+    1.0
+    >>> float(schedule.bound(100, objectives=[5.0, 4.0, 4.0, 4.0])(4.0))
+    0.1
+    """
+
+    def __init__(self, factor=0.5, patience=2, threshold=1e-3, end=0.0):
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.end = end
+
+    def bound(self, length, objectives=()):
+        best, waited, plateaus = np.inf, 0, 0
+        for objective in objectives:
+            if objective < best - self.threshold * abs(best) or best == np.inf:
+                best, waited = objective, 0
+            else:
+                waited += 1
+                if waited >= self.patience:
+                    plateaus, waited = plateaus + 1, 0
+        return _Scaled(Constant(), max(self.factor**plateaus, self.end))
+
+    def __call__(self, t):
+        return np.ones_like(np.asarray(t, dtype=float))
+
+
+class _Scaled(Schedule):
+    def __init__(self, schedule, factor):
+        self.schedule = schedule
+        self.factor = factor
+
+    def __call__(self, t):
+        return self.factor * self.schedule(t)
+
+
+class Warmup(Schedule):
+    """A linear rise in front of another schedule, whose own time begins when the rise ends.
+
+    ``start + (1 - start) t / epochs`` for ``t < epochs``, then ``schedule(t - epochs)``.
+
+    Parameters
+    ----------
+    schedule : Schedule, name or callable, default="constant"
+        What follows; an open length is what is left of `max_iter`.
+    epochs : float, default=1
+        Length of the rise, > 0.
+    start : float, default=0.01
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import PolynomialDecay, Warmup
+    >>> Warmup(PolynomialDecay(epochs=8), epochs=2, start=0.0)([0, 1, 2, 6, 10]).tolist()
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+
+    def __init__(self, schedule="constant", epochs=1, start=0.01):
+        self.schedule = schedule
+        self.epochs = epochs
+        self.start = start
+
+    def bound(self, length, objectives=()):
+        after = bind(self.schedule, max(length - self.epochs, 1e-9), objectives)
+        return Warmup(after, self.epochs, self.start)
+
+    def __call__(self, t):
+        t = np.asarray(t, dtype=float)
+        after = bind(self.schedule, np.inf)
+        rise = self.start + (1 - self.start) * _progress(t, self.epochs)
+        return np.where(t < self.epochs, rise, after(np.maximum(t - self.epochs, 0)))
+
+
+class ScheduleSequence(Schedule):
+    """One schedule after another, each beginning its own time at its boundary.
+
+    Parameters
+    ----------
+    schedules : sequence of Schedule, name or callable
+    boundaries : sequence of float
+        Times in epochs, increasing, one fewer than there are schedules. An open length lasts to the next
+        boundary, or to `max_iter`.
+
+    Examples
+    --------
+    >>> from skopt_solvers.schedules import Constant, ScheduleSequence, ExponentialDecay
+    >>> ScheduleSequence([Constant(), ExponentialDecay(0.5)], boundaries=[3])([0, 3, 4, 5]).tolist()
+    [1.0, 1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, schedules=("constant",), boundaries=()):
+        self.schedules = schedules
+        self.boundaries = boundaries
+
+    def _starts(self):
+        if len(self.schedules) != len(self.boundaries) + 1:
+            raise ValueError(
+                "ScheduleSequence: schedules must be one more than boundaries, "
+                f"got {len(self.schedules)} and {len(self.boundaries)}"
+            )
+        return [0.0, *self.boundaries]
+
+    def bound(self, length, objectives=()):
+        starts = self._starts()
+        ends = [*starts[1:], max(length, starts[-1] + 1e-9)]
+        parts = [
+            bind(s, end - start, objectives) for s, start, end in zip(self.schedules, starts, ends, strict=True)
+        ]
+        return ScheduleSequence(parts, self.boundaries)
+
+    def __call__(self, t):
+        t = np.asarray(t, dtype=float)
+        factor = np.zeros_like(t)
+        for schedule, start in zip(self.schedules, self._starts(), strict=True):
+            factor = np.where(t >= start, bind(schedule, np.inf)(np.maximum(t - start, 0)), factor)
+        return factor
+
+
+SCHEDULES = {
+    "constant": Constant,
+    "step": StepDecay,
+    "piecewise": Piecewise,
+    "exponential": ExponentialDecay,
+    "linear": PolynomialDecay,
+    "inverse_time": InverseTime,
+    "inverse_sqrt": InverseSquareRoot,
+    "cosine": CosineDecay,
+    "cosine_restarts": CosineRestarts,
+    "one_cycle": OneCycle,
+    "plateau": ReduceOnPlateau,
+    "warmup": Warmup,
+}

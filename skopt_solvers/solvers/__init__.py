@@ -1,0 +1,17 @@
+"""Solvers: how a step is made. Configuration objects that are never changed by a fit."""
+
+from ._base import Result, Solver
+from ._lbfgs import LBFGS
+from ._rules import Adam, AdaGrad, AdamW, Momentum, RMSProp
+from ._stochastic import StochasticSolver
+
+SOLVERS = {
+    "momentum": Momentum,
+    "adagrad": AdaGrad,
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "adamw": AdamW,
+    "lbfgs": LBFGS,
+}
+
+__all__ = ["LBFGS", "SOLVERS", "AdaGrad", "Adam", "AdamW", "Momentum", "RMSProp", "Result", "Solver", "StochasticSolver"]

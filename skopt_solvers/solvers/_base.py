@@ -1,0 +1,83 @@
+"""What every solver is: a configuration that minimises an objective."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from .._named import NamedParameters
+
+
+@dataclass
+class Result:
+    """What a solver returns.
+
+    Attributes
+    ----------
+    W : ndarray, the table of parameters; finite.
+    n_iter : int, iterations or epochs done in this call.
+    converged : bool, whether the solver's own criterion was met.
+    stop_reason : str, in words.
+    advice : str, what to try when it has not converged.
+    history : list of dict, one an iteration or epoch.
+    state : dict or None, what a later call needs to go on as if there had been no stop.
+    """
+
+    W: np.ndarray
+    n_iter: int
+    converged: bool
+    stop_reason: str
+    advice: str = ""
+    history: list = field(default_factory=list)
+    state: dict | None = None
+
+
+class Solver(NamedParameters, BaseEstimator):
+    """Base of all solvers. A solver is configuration: `minimize` never changes it."""
+
+    def minimize(self, objective, W, *, max_iter, tol, rng, callback=None):
+        """Minimise `objective` from `W`.
+
+        Parameters
+        ----------
+        objective : an objective of :mod:`skopt_solvers.objectives`, or any with the same methods
+        W : ndarray of shape `objective.shape`
+            Where to start; not changed.
+        max_iter : int
+        tol : float
+        rng : numpy.random.RandomState
+        callback : callable, optional
+            ``callback(W, record)`` after each iteration, `record` being its entry in the history; True stops.
+
+        Returns
+        -------
+        Result
+        """
+        raise NotImplementedError
+
+    def check(self, objective):
+        """Raise ValueError where this solver has no sound method for `objective`, or a parameter is out of range."""
+
+
+def check_positive(solver, *names, low=0.0, high=np.inf, closed=False):
+    """Raise a ValueError that names a parameter of `solver` outside (low, high), or [low, high) where `closed`."""
+    for name in names:
+        value = getattr(solver, name)
+        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+        if not number or not (low < value < high or (closed and value == low)):
+            bracket = "[" if closed else "("
+            raise ValueError(
+                f"{type(solver).__name__}: {name} must be a number in {bracket}{low:g}, {high:g}), got {value!r}"
+            )
+
+
+def pseudo_gradient(objective, W, gradient):
+    """The subgradient of smallest norm of the objective, L1 included (Andrew & Gao 2007, eq. 4)."""
+    if not objective.l1:
+        return gradient
+    n, l1 = objective.n_penalised, gradient.dtype.type(objective.l1)
+    g = gradient.copy()
+    w, smooth = W[:n], gradient[:n]
+    at_zero = np.sign(smooth) * np.maximum(np.abs(smooth) - l1, 0)
+    g[:n] = np.where(w == 0, at_zero, smooth + l1 * np.sign(w))
+    return g

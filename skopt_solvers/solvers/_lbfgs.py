@@ -1,0 +1,192 @@
+"""Limited-memory BFGS, and its form for L1 (OWL-QN)."""
+
+import time
+
+import numpy as np
+
+from .. import _kernels
+from ._base import Result, Solver, check_positive, pseudo_gradient
+from ._line_search import backtrack, strong_wolfe
+from ._polish import newton_step, wants_polish
+
+_POLISHED = 1e-12  # max|gradient| at which a polish ends
+
+
+class LBFGS(Solver):
+    r"""Limited-memory BFGS on the full data; with L1, OWL-QN.
+
+    .. math:: d = -H g, \qquad W \leftarrow W + t d
+
+    where H comes from the last `memory` pairs of moves and gradient changes by the two-loop recursion, and t meets the strong
+    Wolfe conditions. With L1 the direction is made of the pseudo-gradient, and no step leaves the orthant in which it
+    starts, which gives exact zeros.
+
+    The recursion starts from :math:`\gamma D^{-1/2}`, with D a bound on the diagonal of the Hessian where the
+    objective has one (for linear models the loss's curvature times :math:`\sum_i \omega_i x_{ij}^2`, plus the ridge),
+    and from :math:`\gamma I` without `precondition`.
+
+    Iterations end when the largest entry of the (pseudo-)gradient of the objective divided by ``C sum_i s_i``, which is
+    the mean loss and its penalty, is at most `tol`.
+
+    Parameters
+    ----------
+    memory : int, default=10
+        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of parameters.
+    precondition : bool, default=True
+
+    References
+    ----------
+    Nocedal & Wright (2006), algorithms 7.4, 7.5, 3.5 and 3.6; Andrew & Gao (2007), algorithm 1 (OWL-QN).
+
+    Examples
+    --------
+    >>> from skopt_solvers import LogisticRegression
+    >>> from skopt_solvers.solvers import LBFGS
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [0, 1, 0, 1]
+    >>> model = LogisticRegression(solver=LBFGS(memory=5), tol=1e-8).fit(X, y)
+    >>> model.converged_, bool(model.suboptimality_bound(X, y) < 1e-12)
+    (True, True)
+    """
+
+    def __init__(self, memory=10, precondition=True):
+        self.memory = memory
+        self.precondition = precondition
+
+    def check(self, objective):
+        if isinstance(self.memory, bool) or not isinstance(self.memory, (int, np.integer)) or self.memory < 1:
+            raise ValueError(f"LBFGS: memory must be an integer >= 1, got {self.memory!r}")
+        if not objective.smooth:
+            raise ValueError(
+                "solver='lbfgs' needs a loss with a gradient everywhere, and this one has kinks. Use loss='squared_hinge' "
+                "(multi_class='ovr') or loss='smoothed_hinge', or one of the solvers 'momentum', 'adagrad', 'rmsprop', "
+                "'adam', 'adamw'."
+            )
+
+    def minimize(self, objective, W, *, max_iter, tol, rng=None, callback=None):
+        position = objective.position(W)
+        pairs = _Pairs(self.memory, position.W, self._scaling(objective), objective.n_threads)
+        history, stop, converged, polishing, advice = [], None, False, False, ""
+        while True:
+            began = time.perf_counter()
+            W, gradient = position.W, position.gradient
+            steepest = pseudo_gradient(objective, W, gradient)
+            norm = float(np.abs(steepest).max())
+            if history:
+                history[-1]["gradient_norm"] = norm
+                history[-1]["seconds"] += time.perf_counter() - began
+                if callback is not None and callback(W, history[-1]):
+                    stop, converged = "the callback asked to stop", True
+                    break
+            if norm <= tol and not converged:
+                stop, converged = f"max|gradient| {norm:.3g} is at most tol={tol:g}", True
+                polishing = wants_polish(objective)
+            if converged and (not polishing or norm <= _POLISHED):
+                break
+            if len(history) >= max_iter:
+                if converged:
+                    break
+                stop = f"max_iter={max_iter} was reached with max|gradient| {norm:.3g} above tol={tol:g}"
+                advice = "Raise max_iter or tol, scale the features, or lower C."
+                break
+            if converged:
+                step = newton_step(position)
+                if step is None:
+                    break
+            else:
+                before = W.copy()
+                step, position = self._step(objective, position, pairs, steepest)
+            if step is None:
+                stop = (
+                    f"no step lowers the objective any more in {W.dtype} with max|gradient| {norm:.3g} above tol={tol:g}"
+                )
+                advice = "Raise tol" + ("." if W.dtype == np.float64 else ", or give X in float64.")
+                break
+            if not converged:
+                pairs.add(position.W, before, position.gradient, gradient)
+            record = dict(
+                iteration=len(history) + 1,
+                objective=objective.scale * position.value,
+                learning_rate=step,
+                seconds=time.perf_counter() - began,
+            )
+            history.append(record)
+        return Result(position.W, len(history), converged, stop, advice, history)
+
+    def _scaling(self, objective):
+        if not self.precondition or not hasattr(objective, "squared_norms"):
+            return None
+        rows = objective.curvature * objective.squared_norms()
+        rows[: objective.n_penalised] += objective.l2
+        # a row that no sample has stays where it is; its scaling only has to be finite
+        rows = np.where(rows > 0, rows, 1.0)
+        return np.repeat(rows**-0.5, objective.shape[1]).astype(objective.dtype)
+
+    def _step(self, objective, position, pairs, steepest):
+        """The step length and the position downhill; None where there is none, even along the gradient itself."""
+        value = position.value
+        # differences of F below a few units in its last place are rounding
+        noise = 4 * float(np.finfo(position.W.dtype).eps) * abs(value) * (1.0 if objective.dtype == np.float64 else 0.05)
+        for _ in range(2):
+            D = pairs.direction(steepest)
+            if objective.l1:
+                n = objective.n_penalised
+                D[:n][D[:n] * steepest[:n] >= 0] = 0
+            slope = _kernels.dot(steepest.ravel(), D.ravel())
+            if np.isfinite(slope) and slope < 0:
+                if objective.l1:
+                    t, position = backtrack(objective, position, D, steepest, pairs.first_step(), noise)
+                else:
+                    t = strong_wolfe(position.along(D), value, slope, step=pairs.first_step(), noise=noise)
+                    if t is not None:
+                        position.move(t)
+                if t is not None:
+                    return t, position
+            if not pairs.forget():
+                break
+        return None, position
+
+
+class _Pairs:
+    """The pairs (s, y) of the recursion, newest first in `order`, and the scaling that it starts from."""
+
+    def __init__(self, memory, W, scaling, n_threads):
+        self.memory, self.shape, self.dtype, self.n_threads = memory, W.shape, W.dtype, n_threads
+        self.S = np.empty((memory, W.size), W.dtype)
+        self.Y = np.empty_like(self.S)
+        self.rho = np.zeros(memory)
+        self.order, self.gamma = [], 1.0
+        self.h0 = np.empty(0, W.dtype) if scaling is None else scaling
+        self._direction = np.empty_like(W)
+
+    def forget(self):
+        """Start again from the gradient; False where there was nothing to forget."""
+        had, self.order, self.gamma = bool(self.order), [], 1.0
+        return had
+
+    def first_step(self):
+        """The first trial: 1 for a quasi-Newton direction; for a gradient, one that moves W by about 1."""
+        if self.order:
+            return 1.0
+        return 1.0 / max(1.0, float(np.sqrt(_kernels.dot(self._direction.ravel(), self._direction.ravel()))))
+
+    def direction(self, g):
+        d = self._direction
+        order = np.array(self.order, dtype=np.int64)
+        _kernels.two_loop(
+            self.S.ravel(), self.Y.ravel(), self.rho, order, g.ravel(), self.h0, self.gamma, d.ravel(), self.n_threads
+        )
+        return d
+
+    def add(self, W, before, gradient, gradient_before):
+        slot = (self.order[0] + 1) % self.memory if self.order else 0
+        s, y = self.S[slot], self.Y[slot]
+        np.subtract(W.ravel(), before.ravel(), out=s)
+        np.subtract(gradient.ravel(), gradient_before.ravel(), out=y)
+        self.order = [i for i in self.order if i != slot]
+        curvature = _kernels.dot(s, y)
+        length = _kernels.dot(y, y * self.h0 if self.h0.size else y)
+        # a pair without curvature, or lost in rounding, would make H indefinite (Nocedal & Wright, section 6.1)
+        if curvature > np.finfo(self.dtype).eps * length * self.gamma:
+            self.rho[slot] = 1 / curvature
+            self.gamma = curvature / length
+            self.order.insert(0, slot)

@@ -1,0 +1,54 @@
+"""Newton steps by conjugate gradients, for the last digits of small problems."""
+
+import numpy as np
+
+from ._line_search import strong_wolfe
+
+MAX_MARGINS = 5000  # n_samples * n_outputs, up to which a polish costs less than the iterations before it
+
+
+def wants_polish(objective):
+    """Whether L-BFGS alone would leave digits that depend on rounding: a kinked gradient, on a small problem."""
+    return (
+        getattr(objective, "kinked_gradient", False)
+        and not objective.l1
+        and objective.l2 > 0
+        and objective.dtype == np.float64
+        and objective.n_samples * objective.shape[1] <= MAX_MARGINS
+    )
+
+
+def newton_step(position):
+    """One step of Newton-CG (Nocedal & Wright 2006, algorithm 7.1) from `position`, in place.
+
+    For the piecewise quadratic losses it ends after finitely many steps, at the optimum to rounding (Mangasarian 2002);
+    L-BFGS crosses many kinks on its way, and where it stops depends on the order in which sums are formed.
+
+    Returns
+    -------
+    float or None
+        The step length; None where nothing is gained any more.
+    """
+    g = position.gradient
+    d, r = np.zeros_like(g), -g
+    p, rr = r.copy(), float(np.vdot(g, g))
+    target = 1e-20 * rr
+    for _ in range(2 * g.size):
+        Hp = position.hessian_vector(p)
+        curvature = float(np.vdot(p, Hp))
+        if curvature <= 0:
+            break
+        alpha = rr / curvature
+        d += alpha * p
+        r -= alpha * Hp
+        rr, before = float(np.vdot(r, r)), rr
+        if rr <= target:
+            break
+        p = r + (rr / before) * p
+    slope = float(np.vdot(g, d))
+    if not slope < 0:
+        return None
+    step = strong_wolfe(position.along(d), position.value, slope, noise=1e-14 * abs(position.value))
+    if step is not None:
+        position.move(step)
+    return step

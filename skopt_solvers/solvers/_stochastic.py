@@ -1,0 +1,261 @@
+"""The one epoch loop of all stochastic solvers."""
+
+import time
+
+import numpy as np
+
+from .. import _kernels
+from ..schedules import SCHEDULES, PolynomialDecay, bind
+from ._base import Result, Solver, check_positive
+
+# The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
+AUTO_EPOCHS = 20
+AUTO_STEPS = 2000
+
+
+class StochasticSolver(Solver):
+    """Base of the solvers that step on minibatches. A solver of your own is a subclass with `init` and `update`.
+
+    An epoch visits every sample of positive weight once, in an order drawn from the fit's seed and the number of the
+    epoch, in batches of `batch_size`; if all fit in one batch they keep their order. A batch touches only the rows of
+    the table where it has a non-zero, and the state of a row (averages, velocity, clock) advances only when the row is
+    touched. Where every batch touches every row this is the textbook method, step by step.
+
+    Parameters
+    ----------
+    learning_rate : float or "auto", default="auto"
+        Multiplied by the schedule's factor. "auto" is each solver's own rule, see its class.
+    schedule : Schedule, name or callable, default="auto"
+        "auto" falls linearly to zero in 20 epochs or 2,000 steps, whichever is longer, but within `max_iter`; there
+        the fit ends. In `partial_fit`, whose end is not known, it is ``1 / sqrt(1 + t)``.
+    batch_size : int, default=64
+    average : bool or float, default=False
+        Return the mean of the weights over all steps after the first `average` epochs (Polyak & Juditsky 1992) instead
+        of the last. True is 1.
+    clip_norm : float or None, default=None
+        A batch's gradient is scaled down to this norm when it is longer.
+
+    Notes
+    -----
+    The penalty is taken as a proximal step on the touched rows, weighted so that it averages to the full penalty
+    (:class:`~skopt_solvers.objectives.RowGradient`).
+    """
+
+    def __init__(self, learning_rate="auto", schedule="auto", batch_size=64, average=False, clip_norm=None):
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.average = average
+        self.clip_norm = clip_norm
+
+    def init(self, W):
+        """The state before the first step.
+
+        Parameters
+        ----------
+        W : ndarray of shape (n_rows, n_outputs)
+
+        Returns
+        -------
+        dict of str to ndarray
+            Arrays whose first axis is the rows of `W`, of its dtype unless they count. They belong to the fit.
+        """
+        raise NotImplementedError
+
+    def update(self, W, gradient, state, lr):
+        """One step: change `W` and the arrays of `state` in place, on the rows of `gradient` only.
+
+        Parameters
+        ----------
+        W : ndarray of shape (n_rows, n_outputs)
+        gradient : RowGradient
+        state : dict, as `init` made it
+        lr : float
+            Learning rate times schedule.
+        """
+        raise NotImplementedError
+
+    def native(self, state, dtype):
+        """The compiled rule over the same state arrays, or None: then `update` is called for every batch."""
+        return None
+
+    def automatic_rate(self, objective):
+        """The learning rate for "auto"; override it, or let users give a number."""
+        raise ValueError(f"{type(self).__name__}: learning_rate must be a number, got 'auto'")
+
+    def check(self, objective):
+        name = type(self).__name__
+        if self.learning_rate != "auto":
+            check_positive(self, "learning_rate")
+        if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, (int, np.integer)) or self.batch_size < 1:
+            raise ValueError(f"{name}: batch_size must be an integer >= 1, got {self.batch_size!r}")
+        if self.clip_norm is not None:
+            check_positive(self, "clip_norm")
+        if not isinstance(self.average, (bool, np.bool_)):
+            check_positive(self, "average", closed=True)
+        if self.schedule != "auto":
+            bind(self.schedule, 1.0)
+
+    def minimize(
+        self, objective, W, *, max_iter, tol, rng, callback=None, state=None, n_iter_no_change=5, streaming=False
+    ):
+        """As :meth:`Solver.minimize`; `state` resumes an earlier call.
+
+        It stops after `n_iter_no_change` epochs in which the objective fell by less than ``tol`` of itself, or when the
+        schedule has come to zero for good, or after `max_iter` epochs. `streaming` is for `partial_fit`: the objective is
+        not evaluated, and the history has the mean of the batches' losses, each before its step.
+        """
+        fit = _Fit(self, objective, W, state, max_iter, rng, streaming)
+        history, waited, reason = [], 0, None
+        for _ in range(max_iter):
+            began = time.perf_counter()
+            rate = fit.epoch()
+            W = fit.result()
+            objectives = fit.state["objectives"]
+            seen = None if streaming else objective.value(W)
+            if seen is not None and not np.isfinite(seen):
+                raise fit.diverged()
+            objectives.append(fit.loss if streaming else seen)
+            record = dict(
+                iteration=fit.state["epoch"],
+                objective=objective.scale * objectives[-1],
+                learning_rate=rate,
+                seconds=time.perf_counter() - began,
+            )
+            history.append(record)
+            if callback is not None and callback(W, record):
+                reason = "the callback asked to stop"
+                break
+            if streaming:
+                continue
+            best = min(objectives[:-1], default=np.inf)
+            improved = best == np.inf or objectives[-1] < best - tol * abs(best)
+            waited = 0 if improved or fit.will_slow_down() else waited + 1
+            if waited >= n_iter_no_change:
+                reason = f"the objective fell by less than tol={tol:g} of itself in {waited} epochs"
+                break
+            if fit.finished():
+                reason = "the learning rate has come to zero"
+                break
+        converged = reason is not None
+        objectives = fit.state["objectives"]
+        if not streaming and objectives[-1] > fit.start * (1 + 1e-9) and callback is None:
+            converged = False
+            reason = (
+                f"the objective ends at {objective.scale * objectives[-1]:.6g}, above "
+                f"{objective.scale * fit.start:.6g} where it began: the learning rate {fit.lr:g} diverges"
+            )
+        return Result(
+            W,
+            len(history),
+            converged,
+            reason or "max_iter was reached",
+            "Try a smaller learning_rate." if reason else "Try more epochs (max_iter), a schedule, or solver='lbfgs'.",
+            history,
+            fit.state,
+        )
+
+
+class _Fit:
+    """The running state of one call of `minimize`."""
+
+    def __init__(self, solver, objective, W, state, max_iter, rng, streaming):
+        self.solver, self.objective = solver, objective
+        self.batch_size = min(solver.batch_size, objective.n_samples)
+        self.n_batches = -(-objective.n_samples // self.batch_size)
+        self.order = np.arange(0) if self.n_batches == 1 else None
+        horizon = min(max_iter, max(AUTO_EPOCHS, -(-AUTO_STEPS // self.n_batches)))
+        if state is None:
+            state = dict(
+                epoch=0, seed=int(rng.randint(2**31)), W=W.copy(), tables=solver.init(W), objectives=[], learning_rate=None,
+                start=None if streaming else objective.value(W),
+            )  # fmt: skip
+            if solver.average is not False:
+                n_rows = W.shape[0]
+                state["average"] = dict(
+                    sum=np.zeros_like(W), since=np.zeros(n_rows, np.int64), steps=np.zeros(1, np.int64)
+                )
+            rate = solver.learning_rate
+            state["learning_rate"] = (
+                float(solver.automatic_rate(objective)) if rate == "auto" else rate
+            )
+        self.state, self.W, self.lr = state, state["W"], state["learning_rate"]
+        self.start = state["start"]
+        self.length = state["epoch"] + max_iter
+        self.schedule = solver.schedule
+        if isinstance(self.schedule, str) and self.schedule == "auto":
+            self.schedule = SCHEDULES["inverse_sqrt"]() if streaming else PolynomialDecay(horizon)
+        self.rule = solver.native(state["tables"], W.dtype) if objective.native is not None else None
+
+    def rates(self):
+        schedule = bind(self.schedule, self.length, self.state["objectives"])
+        t = self.state["epoch"] + np.arange(self.n_batches) / self.n_batches
+        return np.asarray(self.lr * np.broadcast_to(schedule(t), t.shape), dtype=float).copy()
+
+    def finished(self):
+        return not self.rates().any()
+
+    def will_slow_down(self):
+        """Whether the rate will fall below half of what it is now: then a pause in progress does not mean the end."""
+        schedule = bind(self.schedule, self.length, self.state["objectives"])
+        ahead = np.asarray(schedule(np.linspace(self.state["epoch"], max(self.length - 1, self.state["epoch"]), 64)))
+        return bool(ahead.min() < 0.5 * ahead.flat[0])
+
+    def diverged(self):
+        return FloatingPointError(
+            f"{type(self.solver).__name__} diverged in epoch {self.state['epoch'] + 1}: the objective is not finite; "
+            f"learning_rate={self.lr:g} is too large"
+        )
+
+    def epoch(self):
+        """Run one epoch; the learning rate at its end."""
+        objective, state, rates = self.objective, self.state, self.rates()
+        order = objective.samples
+        if self.n_batches > 1:
+            order = _kernels.shuffled(order, (state["seed"] << 32) + state["epoch"])
+        average = state.get("average")
+        if average is not None and state["epoch"] < float(self.solver.average):
+            average = None
+        run = self._python if self.rule is None else self._compiled
+        self.loss = run(order, rates, average)
+        if not np.isfinite(self.loss):
+            raise self.diverged()
+        state["epoch"] += 1
+        return rates[-1]
+
+    def _compiled(self, order, rates, average):
+        none = np.empty(0, np.int64)
+        sums = (self.W[:0].ravel(), none, none) if average is None else (average["sum"].ravel(), average["since"], average["steps"])
+        return _kernels.run_epoch(
+            self.objective.native, self.rule, self.W.ravel(), order, self.batch_size, rates, self.solver.clip_norm or 0.0, *sums
+        )  # fmt: skip
+
+    def _python(self, order, rates, average):
+        total = 0.0
+        for b, lr in enumerate(rates):
+            batch = order[b * self.batch_size : (b + 1) * self.batch_size]
+            gradient = self.objective.gradient(self.W, batch)
+            if not np.isfinite(gradient.loss):
+                return np.nan
+            total += gradient.loss * len(batch) / len(order)
+            clip = self.solver.clip_norm
+            if clip is not None:
+                length = np.sqrt((gradient.values.astype(float) ** 2).sum())
+                if length > clip:
+                    gradient.values *= self.W.dtype.type(clip / length)
+            if average is not None:
+                rows = gradient.rows
+                passed = (average["steps"] - average["since"][rows])[:, None].astype(self.W.dtype)
+                average["sum"][rows] += passed * self.W[rows]
+                average["since"][rows] = average["steps"]
+                average["steps"] += 1
+            self.solver.update(self.W, gradient, self.state["tables"], lr)
+        return total
+
+    def result(self):
+        """The weights to use now: the last, or their mean where averaging has begun."""
+        average = self.state.get("average")
+        if average is None or average["steps"][0] == 0:
+            return self.W
+        passed = (average["steps"] - average["since"])[:, None].astype(self.W.dtype)
+        return (average["sum"] + passed * self.W) / average["steps"].astype(self.W.dtype)
