@@ -62,7 +62,9 @@ def _checked(X, name="X"):
     index = np.int32 if index == np.int32 else np.int64
     data = X.data if X.data.dtype in (np.float32, np.float64) else X.data.astype(np.float64)
     n_major, n_minor = X.shape if X.format == "csr" else X.shape[::-1]
-    arrays = (np.ascontiguousarray(a) for a in (X.indptr.astype(index, copy=False), X.indices.astype(index, copy=False), data))
+    arrays = (
+        np.ascontiguousarray(a) for a in (X.indptr.astype(index, copy=False), X.indices.astype(index, copy=False), data)
+    )
     error, canonical = _kernels.check_compressed(*arrays, n_major, n_minor)
     if error:
         raise ValueError(f"{name} is not a valid {X.format.upper()} matrix of shape {X.shape}: {error}")
@@ -76,9 +78,10 @@ def check_structure(X, name="X"):
 
 
 def canonical_csr(X, owned=False):
-    """X as CSR with sorted rows, no duplicates and no stored zeros; X itself where it is so already.
+    """X as CSR without duplicates and stored zeros; X itself where it is so already.
 
-    Every pass over the data reads this form, so a zero is a zero however it was stored.
+    Every pass over the data reads this form, so a zero is a zero however it was stored. Rows need not be sorted:
+    those of scikit-learn's vectorizers are not.
 
     Parameters
     ----------

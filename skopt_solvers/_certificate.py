@@ -19,10 +19,10 @@ def suboptimality(X, labels, weights, W, *, loss, gamma, squared, **model):
     .. math:: \min F \ge \theta \Big(\sum_i \omega_i \ell(z_i) - \langle W, G \rangle\Big) - r^*(-\theta G),
        \qquad r^*(V) = \sum_j \frac{(|V_j| - l_1)_+^2}{2 l_2}.
 
-    The best :math:`\theta` is taken. At :math:`\theta = 1` without L1 the bound is half the squared norm of the gradient over the
-    strong convexity constant. An unpenalised intercept asks that :math:`\sum_i \omega_i u_i = 0`: it is optimised
-    first, W being fixed, and the bound holds to the rounding of that. A loss with kinks is replaced, in the
-    lower bound only, by a smooth one below it, the best of several widths.
+    The best :math:`\theta` is taken. At :math:`\theta = 1` without L1 the bound is half the squared norm of the
+    gradient over the strong convexity constant. An unpenalised intercept asks that
+    :math:`\sum_i \omega_i u_i = 0`: it is optimised first, W being fixed, and the bound holds to the rounding of
+    that. A loss with kinks is replaced, in the lower bound only, by a smooth one below it, the best of several widths.
 
     References
     ----------

@@ -144,7 +144,9 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
                 try:
                     held_out = next(splitter.split(np.zeros(len(y)), y))[1]
                 except ValueError as error:
-                    raise ValueError(f"early_stopping cannot hold out validation_fraction={self.validation_fraction}: {error}") from error
+                    raise ValueError(
+                        f"early_stopping cannot hold out validation_fraction={self.validation_fraction}: {error}"
+                    ) from error
                 monitor.watch(X, y, held_out, weights)
                 weights = weights.copy()
                 weights[held_out] = 0
@@ -156,6 +158,7 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
                 options.update(state=state, n_iter_no_change=self.n_iter_no_change)
             result = monitor.restored(solver.minimize(objective, W, **options))
             self._store(solver, classes, result, state=result.state if self.warm_start else None)
+            self._seen = float(weights.sum())
         if not self.converged_:
             warnings.warn(
                 f"{type(self).__name__} with {type(solver).__name__} did not converge: {self.stop_reason_}. "
@@ -178,10 +181,12 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
         if not self.warm_start or not hasattr(self, "coef_"):
             return W, None
         n_outputs, n_features = self.coef_.shape
-        if (n_features, n_outputs) != (objective.n_penalised, objective.shape[1]) or not np.array_equal(classes, self.classes_):
+        if (n_features, n_outputs) != (objective.n_penalised, objective.shape[1]) or not np.array_equal(
+            classes, self.classes_
+        ):
             raise ValueError(
-                f"warm_start=True needs the classes and features of the last fit: got classes {classes} and {objective.n_penalised} "
-                f"features, had {self.classes_} and {n_features}"
+                f"warm_start=True needs the classes and features of the last fit: got classes {classes} and "
+                f"{objective.n_penalised} features, had {self.classes_} and {n_features}"
             )
         if resumed is not None and resumed["W"].shape == W.shape and resumed["W"].dtype == W.dtype:
             return W, _copied(resumed)
@@ -222,8 +227,12 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
                 raise ValueError(f"classes must be those of the first call, {self.classes_}, got {classes}")
             if len(classes) < 2:
                 raise ValueError(f"classes must be at least 2 classes, got {classes}")
+        if self.early_stopping:
+            raise ValueError("early_stopping=True is not for partial_fit, which does one epoch a call")
         if isinstance(self.class_weight, str):
-            raise ValueError("class_weight='balanced' is not for partial_fit, which sees a part of the data: give a dict")
+            raise ValueError(
+                "class_weight='balanced' is not for partial_fit, which sees a part of the data: give a dict"
+            )
         undo = None
         try:
             with unchanged_on_failure(self):
@@ -233,7 +242,7 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
                 weights, positive = self._weights(X, y, sample_weight)
                 labels, weights = self._encoded(y, classes, weights, positive)
                 # the penalty is that of all samples seen so far
-                seen = (0.0 if state is None else state.get("seen", 0.0)) + float(weights.sum())
+                seen = (0.0 if first else self._seen) + float(weights.sum())
                 C = self.C * seen / float(weights.sum())
                 objective = self._objective(X, labels, weights, len(classes), C)
                 solver.check(objective)
@@ -248,9 +257,15 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
                     undo = _Undo(state, np.append(np.unique(X.indices), range(self.n_features_in_, len(W))))
                     state = dict(state, tables=dict(state["tables"]), objectives=list(state["objectives"]))
                 result = solver.minimize(
-                    objective, W, max_iter=1, tol=0.0, rng=check_random_state(self.random_state), state=state, streaming=True
+                    objective,
+                    W,
+                    max_iter=self.max_iter,
+                    tol=0.0,
+                    rng=check_random_state(self.random_state),
+                    state=state,
+                    streaming=True,
                 )
-                result.state["seen"] = seen
+                self._seen = seen
                 n_iter = result.state["epoch"]
                 history = [] if first else list(getattr(self, "history_", []))
                 result.history = [*history, *result.history]
@@ -267,10 +282,10 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
     def suboptimality_bound(self, X, y, sample_weight=None):
         r"""A proven upper bound of :math:`P(W) - \min P`, whatever solver made W.
 
-        P is the objective of this class at the given data and the estimator's `C`, `l1_ratio` and `class_weight`. The bound is the
-        duality gap at the best multiple of the dual point that the margins give, in float64, after the intercept has
-        been optimised; without L1 it is never above half the squared norm of the gradient over the constant of strong
-        convexity. It is 0 at the optimum and infinite for ``C=np.inf``.
+        P is the objective of this class at the given data and the estimator's `C`, `l1_ratio` and `class_weight`.
+        The bound is the duality gap at the best multiple of the dual point that the margins give, in float64, after
+        the intercept has been optimised; without L1 it is never above half the squared norm of the gradient over the
+        constant of strong convexity. It is 0 at the optimum and infinite for ``C=np.inf``.
 
         Parameters
         ----------
@@ -308,7 +323,11 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
 
 def _copied(state):
     return {
-        key: _copied(value) if isinstance(value, dict) else value.copy() if isinstance(value, (np.ndarray, list)) else value
+        key: _copied(value)
+        if isinstance(value, dict)
+        else value.copy()
+        if isinstance(value, (np.ndarray, list))
+        else value
         for key, value in state.items()
     }
 

@@ -51,9 +51,9 @@ _PARTIAL_FIT = """One epoch over X, going on from the calls before.
 
         Notes
         -----
-        The penalty's weight against the loss is that of all samples given so far, ``1 / (C sum s_i)``: right for a stream that
-        passes once, too weak by the number of repetitions where the same data comes again. Time, for schedules, is the
-        number of calls.
+        The penalty's weight against the loss is that of all samples given so far, ``1 / (C sum s_i)``: right for a
+        stream that passes once, too weak by the number of repetitions where the same data comes again. Time, for
+        schedules, is the number of calls, and a length of None is `max_iter` calls.
         """
 
 
@@ -91,16 +91,16 @@ class LogisticRegression(LinearClassifier):
     l1_ratio : float, default=0.0
         In [0, 1]: 0 is L2, 1 is L1, between is elastic net. L1 gives exact zeros with every solver.
     solver : str or Solver, default="lbfgs"
-        "lbfgs", "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of :mod:`skopt_solvers.solvers` or of a class of
-        your own. Its parameters are set as ``solver__learning_rate``, by name too.
+        "lbfgs", "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of :mod:`skopt_solvers.solvers` or of
+        a class of your own. Its parameters are set as ``solver__learning_rate``, by name too.
     fit_intercept : bool, default=True
     class_weight : dict, "balanced" or None, default=None
         Factors on the sample weights, by class; "balanced" gives each class the same total.
     max_iter : int, default=100
         Most iterations, or epochs of a stochastic solver.
     tol : float, default=1e-4
-        lbfgs: largest entry of the gradient of the objective over ``C sum s_i``. Stochastic solvers: relative decrease of the
-        objective in an epoch. With early stopping: increase of the validation score.
+        lbfgs: largest entry of the gradient of the objective over ``C sum s_i``. Stochastic solvers: relative decrease
+        of the objective in an epoch. With early stopping: increase of the validation score.
     early_stopping : bool, default=False
         Stop when the accuracy on validation data has not improved in `n_iter_no_change` iterations, and return the best
         weights.
@@ -108,11 +108,12 @@ class LogisticRegression(LinearClassifier):
         Part of the samples held out, stratified, when `fit` is given no `X_val`.
     n_iter_no_change : int, default=5
     warm_start : bool, default=False
-        Start from the last fit. A stochastic solver goes on as if it had not stopped: its state is kept, and time counts on.
+        Start from the last fit. A stochastic solver goes on as if it had not stopped: its state is kept, and time
+        counts on.
     random_state : int, RandomState or None, default=None
     n_jobs : int or None, default=None
-        Threads in the passes over all data (the steps of a stochastic solver are in sequence). None is all cores unless joblib or
-        OMP_NUM_THREADS says fewer. The result has the same bits for any number.
+        Threads in the passes over all data (the steps of a stochastic solver are in sequence). None is all cores
+        unless joblib or OMP_NUM_THREADS says fewer. The result has the same bits for any number.
     verbose : int, default=0
         1 prints a line an iteration.
 
@@ -123,8 +124,9 @@ class LogisticRegression(LinearClassifier):
     classes_ : ndarray of shape (n_classes,)
     n_iter_ : int
     history_ : list of dict
-        One an iteration or epoch: `iteration`, `objective` (P above, at its end; in `partial_fit` the mean of the batches' losses, each
-        before its step), `learning_rate` (lbfgs: step length), `seconds`, and where known `gradient_norm` and `validation_score`.
+        One an iteration or epoch: `iteration`, `objective` (P above, at its end; in `partial_fit` the mean of the
+        batches' losses, each before its step), `learning_rate` (lbfgs: step length), `seconds`, and where known
+        `gradient_norm` and `validation_score`.
     converged_ : bool
     stop_reason_ : str
     solver_ : Solver
@@ -216,8 +218,8 @@ class LinearSVC(LinearClassifier):
 
     .. math:: \min_W\; C \sum_i s_i\, \ell(x_i W, y_i) + \frac{1 - \rho}{2} \|W\|_2^2 + \rho \|W\|_1
 
-    with, for ``multi_class="ovr"``, :math:`\ell = \sum_k h(1 - y_{ik}\, x_i w_k)`, :math:`y_{ik} = \pm 1` (one problem a
-    class, one for two classes), and for "crammer_singer", with three classes or more,
+    with, for ``multi_class="ovr"``, :math:`\ell = \sum_k h(1 - y_{ik}\, x_i w_k)`, :math:`y_{ik} = \pm 1` (one
+    problem a class, one for two classes), and for "crammer_singer", with three classes or more,
     :math:`\ell = h(\max_k\, [k \ne y_i] + x_i w_k - x_i w_{y_i})`. The intercept is not penalised.
 
     Parameters
@@ -225,18 +227,21 @@ class LinearSVC(LinearClassifier):
     C : float, default=1.0
         Weight of the loss, > 0; ``np.inf`` for no penalty.
     loss : {"squared_hinge", "hinge", "smoothed_hinge"}, default="squared_hinge"
-        :math:`h(a) = \max(a, 0)^2`; :math:`\max(a, 0)`; or :math:`a^2 / 2` up to 1 and :math:`a - 1/2` above (Shalev-Shwartz &
-        Zhang 2013, eq. 10). With "crammer_singer" the last smooths the maximum over the classes as a whole
-        (Shalev-Shwartz & Zhang 2016, section 5). lbfgs needs a loss with a gradient everywhere and refuses "hinge", and
-        "squared_hinge" with "crammer_singer".
+        :math:`h(a) = \max(a, 0)^2`; :math:`\max(a, 0)`; or :math:`a^2 / 2` up to 1 and :math:`a - 1/2` above
+        (Shalev-Shwartz & Zhang 2013, eq. 10). With "crammer_singer" the last smooths the maximum over the classes as
+        a whole (Shalev-Shwartz & Zhang 2016, section 5). lbfgs needs a loss with a gradient everywhere and refuses
+        "hinge", and "squared_hinge" with "crammer_singer".
     multi_class : {"ovr", "crammer_singer"}, default="ovr"
-    l1_ratio, solver, fit_intercept, class_weight, max_iter, tol, early_stopping, validation_fraction, n_iter_no_change, \
-warm_start, random_state, n_jobs, verbose :
+    l1_ratio, solver, fit_intercept, class_weight, max_iter, tol, early_stopping :
+        As in :class:`LogisticRegression`.
+    validation_fraction, n_iter_no_change, warm_start, random_state, n_jobs, verbose :
         As in :class:`LogisticRegression`.
 
     Attributes
     ----------
-    coef_, intercept_, classes_, n_iter_, history_, converged_, stop_reason_, solver_, n_features_in_, feature_names_in_ :
+    coef_, intercept_, classes_, n_iter_, history_, converged_, stop_reason_, solver_ :
+        As in :class:`LogisticRegression`.
+    n_features_in_, feature_names_in_ :
         As in :class:`LogisticRegression`.
 
     References

@@ -63,7 +63,8 @@ class LinearObjective:
 
     Parameters
     ----------
-    X : canonical CSR of shape (n_samples, n_features), float32 or float64
+    X : CSR of shape (n_samples, n_features), float32 or float64
+        Without duplicates and stored zeros.
     labels : ndarray of shape (n_samples,), int32
     weights : ndarray of shape (n_samples,)
         ``s_i >= 0``; a sample of weight 0 is as if it were not there.

@@ -5,8 +5,10 @@ schedule is a pure function: it keeps no state, so a fit that is interrupted and
 Where a length in epochs is `None` it is the whole of the estimator's `max_iter`.
 """
 
+from copy import copy
+
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from ._named import NamedParameters, resolve
 
@@ -69,8 +71,8 @@ class Schedule(NamedParameters, BaseEstimator):
         objectives : sequence of float
             The objective after each epoch so far, for schedules that react to it.
         """
-        schedule = clone(self)
-        if "epochs" in schedule.get_params(deep=False) and schedule.epochs is None:
+        schedule = copy(self)
+        if getattr(self, "epochs", length) is None:
             schedule.epochs = length
         return schedule
 
@@ -457,9 +459,7 @@ class ScheduleSequence(Schedule):
     def bound(self, length, objectives=()):
         starts = self._starts()
         ends = [*starts[1:], max(length, starts[-1] + 1e-9)]
-        parts = [
-            bind(s, end - start, objectives) for s, start, end in zip(self.schedules, starts, ends, strict=True)
-        ]
+        parts = [bind(s, end - start, objectives) for s, start, end in zip(self.schedules, starts, ends, strict=True)]
         return ScheduleSequence(parts, self.boundaries)
 
     def __call__(self, t):

@@ -28,7 +28,7 @@ def rule(name, dtype):
 
 
 def linear(X, *args, **kwargs):
-    """The compiled objective of a linear model over canonical CSR."""
+    """The compiled objective of a linear model over CSR without duplicates and stored zeros."""
     name = "Linear" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
     return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args, **kwargs)
 

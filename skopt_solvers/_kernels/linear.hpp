@@ -154,6 +154,8 @@ public:
         size_t K = this->n_outputs;
         int n = threads();
         if (n > 1 && splits_ != n) split_columns(n);
+        const I* indices = n > 1 ? split_indices_ : X_.indices;
+        const T* data = n > 1 ? split_data_ : X_.data;
         parallel(n, [&](int t) {
             size_t first = n > 1 ? bounds_[t] : 0, last = n > 1 ? bounds_[t + 1] : X_.n_cols;
             std::fill(G + first * K, G + last * K, T(0));
@@ -162,7 +164,7 @@ public:
                 size_t begin = X_.indptr[i], end = X_.indptr[i + 1];
                 if (t + 1 < n) end = begin + cuts_[i * (n - 1) + t];
                 if (t > 0) begin += cuts_[i * (n - 1) + t - 1];
-                scatter(X_.indices + begin, X_.data + begin, end - begin, D + i * K, K, G);
+                scatter(indices + begin, data + begin, end - begin, D + i * K, K, G);
             }
         });
         if (!intercept_) return;
@@ -276,7 +278,9 @@ private:
         return total;
     }
 
-    // Column ranges with about as many non-zeros each, and where each row crosses them: 4 bytes a row and thread.
+    // Column ranges with about as many non-zeros each, and where each row passes from one to the next: 4 bytes a row and
+    // thread. Rows whose entries are not in the order of the ranges, as a vectorizer's unsorted ones, are put in that
+    // order in a copy of the matrix, which only `backward` reads: sums over a row keep their order.
     void split_columns(int n) {
         std::vector<size_t> count(X_.n_cols + 1, 0);
         for (size_t p = 0; p < nnz(); ++p) ++count[X_.indices[p]];
@@ -288,13 +292,45 @@ private:
             seen += count[j];
             while (t < n && seen >= nnz() / n * t) bounds_[t++] = j + 1;
         }
-        cuts_.resize(X_.n_rows * (n - 1));
-        for (size_t i = 0; i < X_.n_rows; ++i) {
-            const I *begin = X_.indices + X_.indptr[i], *end = X_.indices + X_.indptr[i + 1];
-            for (int s = 1; s < n; ++s)
-                cuts_[i * (n - 1) + s - 1] = static_cast<uint32_t>(std::lower_bound(begin, end, static_cast<I>(bounds_[s])) - begin);
-        }
+        auto range_of = [&](I column) {
+            int r = 0;
+            while (static_cast<size_t>(column) >= bounds_[r + 1]) ++r;
+            return r;
+        };
+        cuts_.assign(X_.n_rows * (n - 1), 0);
+        std::vector<char> in_order(n, 1);
+        parallel(n, [&](int t) {
+            for (size_t i = row_part(t, n); i < row_part(t + 1, n); ++i) {
+                uint32_t* cut = &cuts_[i * (n - 1)];
+                int last = 0;
+                for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) {
+                    int r = range_of(X_.indices[p]);
+                    in_order[t] &= r >= last;
+                    last = r;
+                    for (int s = r; s < n - 1; ++s) ++cut[s];
+                }
+            }
+        });
         splits_ = n;
+        split_indices_ = X_.indices;
+        split_data_ = X_.data;
+        if (std::find(in_order.begin(), in_order.end(), 0) == in_order.end()) return;
+        indices_.resize(nnz());
+        data_.resize(nnz());
+        parallel(n, [&](int t) {
+            std::vector<size_t> next(n);
+            for (size_t i = row_part(t, n); i < row_part(t + 1, n); ++i) {
+                size_t begin = X_.indptr[i];
+                for (int r = 0; r < n; ++r) next[r] = begin + (r ? cuts_[i * (n - 1) + r - 1] : 0);
+                for (size_t p = begin; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) {
+                    size_t q = next[range_of(X_.indices[p])]++;
+                    indices_[q] = X_.indices[p];
+                    data_[q] = X_.data[p];
+                }
+            }
+        });
+        split_indices_ = indices_.data();
+        split_data_ = data_.data();
     }
 
     // What only minibatches need: a slot for each row of the table, and how many samples have it.
@@ -328,6 +364,10 @@ private:
     bool intercept_;
     int n_threads_, splits_ = 1;
     std::vector<size_t> bounds_;
+    const I* split_indices_ = nullptr;
+    const T* split_data_ = nullptr;
+    std::vector<I> indices_;
+    std::vector<T> data_;
     std::vector<uint32_t> cuts_;
     RowGradient<T> batch_;
     std::vector<int32_t> slot_, local_;
@@ -335,8 +375,7 @@ private:
     std::vector<int32_t> labels_of_batch_;
 };
 
-// What is wrong with a compressed matrix, or nullptr; `canonical` tells whether every row is sorted, without
-// duplicates or stored zeros.
+// What is wrong with a compressed matrix, or nullptr; `canonical` tells whether no row has a duplicate or a stored zero.
 template <class T, class I>
 const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices, size_t n_indices, const T* data, size_t n_data,
                              size_t n_major, size_t n_minor, bool& canonical) {
@@ -347,6 +386,7 @@ const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices,
         if (indptr[i + 1] < indptr[i]) return "indptr must not decrease";
     size_t nnz = indptr[n_major];
     if (nnz > n_indices || nnz > n_data) return "indices and data are shorter than indptr says";
+    std::vector<size_t> seen;  // by column, 1 + the last row that has it; only unsorted rows ask
     for (size_t i = 0; i < n_major; ++i) {
         bool sorted = true, in_range = true, zero = false;
         int64_t last = -1;
@@ -358,7 +398,13 @@ const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices,
             last = j;
         }
         if (!in_range) return "indices must be between 0 and the number of columns - 1";
-        canonical &= sorted && !zero;
+        canonical &= !zero;
+        if (sorted || !canonical) continue;
+        if (seen.empty()) seen.assign(n_minor, 0);
+        for (size_t p = indptr[i]; p < static_cast<size_t>(indptr[i + 1]); ++p) {
+            canonical &= seen[indices[p]] != i + 1;
+            seen[indices[p]] = i + 1;
+        }
     }
     return nullptr;
 }

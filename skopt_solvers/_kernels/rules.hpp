@@ -1,7 +1,7 @@
 // The update rules of the stochastic solvers, and the epoch that runs them.
 //
-// A rule is a struct whose operator() updates one weight w from its gradient g, in the words of its paper; its state
-// lies in tables of the shape of W. All end in the proximal step of the penalty in the metric of the rule: with
+// A rule is a struct whose row(row, step) gives the update of one weight w from its gradient g, in the words of its paper; its
+// state lies in tables of the shape of W. All end in the proximal step of the penalty in the metric of the rule: with
 // h the divisor of the step, w <- argmin_u g u + h (u - w)^2 / (2 lr) + l2 u^2 / 2 + l1 |u|   (Duchi et al. 2011, eq. 4).
 #pragma once
 #include <algorithm>
@@ -31,18 +31,13 @@ struct Momentum {
     T* v;
     double momentum;
     bool nesterov;
-    void begin_row(size_t) {}
-    void operator()(T& w, T g, size_t i, const Step<T>& p) const {
-        T mu = static_cast<T>(momentum);
-        if (nesterov) {
-            T u = w - mu * v[i], next = proximal(w, g, T(1), p);
-            v[i] = next - u;
-            w = next + mu * v[i];
-        } else {
-            T next = proximal(w + mu * v[i], g, T(1), p);
-            v[i] = next - w;
-            w = next;
-        }
+    auto row(size_t, Step<T> p) const {
+        return [p, v = v, mu = static_cast<T>(momentum), nesterov = nesterov](T& w, T g, size_t i) {
+            T previous = nesterov ? w - mu * v[i] : w;
+            T next = proximal(nesterov ? w : w + mu * v[i], g, T(1), p);
+            v[i] = next - previous;
+            w = nesterov ? next + mu * v[i] : next;
+        };
     }
 };
 
@@ -50,10 +45,11 @@ template <class T>
 struct AdaGrad {
     T* s;
     double epsilon;
-    void begin_row(size_t) {}
-    void operator()(T& w, T g, size_t i, const Step<T>& p) const {
-        s[i] += g * g;
-        w = proximal(w, g, std::sqrt(s[i]) + static_cast<T>(epsilon), p);
+    auto row(size_t, Step<T> p) const {
+        return [p, s = s, e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
+            s[i] += g * g;
+            w = proximal(w, g, std::sqrt(s[i]) + e, p);
+        };
     }
 };
 
@@ -61,16 +57,16 @@ template <class T>
 struct RMSProp {
     T *s, *mean;  // mean is null unless centered
     double rho, epsilon;
-    void begin_row(size_t) {}
-    void operator()(T& w, T g, size_t i, const Step<T>& p) const {
-        T r = static_cast<T>(rho);
-        s[i] = r * s[i] + (1 - r) * g * g;
-        T variance = s[i];
-        if (mean) {
-            mean[i] = r * mean[i] + (1 - r) * g;
-            variance = std::max(variance - mean[i] * mean[i], T(0));
-        }
-        w = proximal(w, g, std::sqrt(variance) + static_cast<T>(epsilon), p);
+    auto row(size_t, Step<T> p) const {
+        return [p, s = s, mean = mean, r = static_cast<T>(rho), e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
+            s[i] = r * s[i] + (1 - r) * g * g;
+            T variance = s[i];
+            if (mean) {
+                mean[i] = r * mean[i] + (1 - r) * g;
+                variance = std::max(variance - mean[i] * mean[i], T(0));
+            }
+            w = proximal(w, g, std::sqrt(variance) + e, p);
+        };
     }
 };
 
@@ -92,19 +88,17 @@ struct Adam {
     int64_t* t;        // one clock a row
     double beta1, beta2, epsilon;
     BiasCorrection<T> correction1{beta1}, correction2{beta2};
-    T bias1 = 1, bias2 = 1;
-    void begin_row(size_t row) {
+    auto row(size_t row, Step<T> p) {
         ++t[row];
-        bias1 = 1 / correction1(t[row]);
-        bias2 = 1 / correction2(t[row]);
-    }
-    void operator()(T& w, T g, size_t i, const Step<T>& p) const {
-        T b1 = static_cast<T>(beta1), b2 = static_cast<T>(beta2);
-        m[i] = b1 * m[i] + (1 - b1) * g;
-        v[i] = b2 * v[i] + (1 - b2) * g * g;
-        T second = v[i];
-        if (v_max) second = v_max[i] = std::max(v_max[i], second);
-        w = proximal(w, m[i] * bias1, std::sqrt(second * bias2) + static_cast<T>(epsilon), p);
+        T bias1 = 1 / correction1(t[row]), bias2 = 1 / correction2(t[row]);
+        return [p, m = m, v = v, v_max = v_max, b1 = static_cast<T>(beta1), b2 = static_cast<T>(beta2), bias1, bias2,
+                e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
+            m[i] = b1 * m[i] + (1 - b1) * g;
+            v[i] = b2 * v[i] + (1 - b2) * g * g;
+            T second = v[i];
+            if (v_max) second = v_max[i] = std::max(v_max[i], second);
+            w = proximal(w, m[i] * bias1, std::sqrt(second * bias2) + e, p);
+        };
     }
 };
 
@@ -112,10 +106,12 @@ struct Adam {
 template <class T>
 struct AdamW {
     Adam<T> adam;
-    void begin_row(size_t row) { adam.begin_row(row); }
-    void operator()(T& w, T g, size_t i, const Step<T>& p) const {
-        adam(w, g, i, Step<T>{p.lr, p.l1, T(0), T(0)});
-        w /= 1 + p.lr * p.decay;
+    auto row(size_t row, Step<T> p) {
+        T shrink = 1 / (1 + p.lr * p.decay);
+        return [step = adam.row(row, Step<T>{p.lr, p.l1, T(0), T(0)}), shrink](T& w, T g, size_t i) {
+            step(w, g, i);
+            w *= shrink;
+        };
     }
 };
 
@@ -137,11 +133,11 @@ struct RuleOf : Rule<T> {
             size_t row = gradient.rows[r];
             T share = gradient.share[r];
             Step<T> p{static_cast<T>(lr), share * static_cast<T>(penalty.l1), share * static_cast<T>(penalty.l2), share * static_cast<T>(decay)};
-            f.begin_row(row);
+            auto update = f.row(row, p);
             const T* g = gradient.values.data() + r * K;
             T* w = W + row * K;
 #pragma GCC ivdep
-            for (size_t k = 0; k < K; ++k) f(w[k], g[k], row * K + k, p);
+            for (size_t k = 0; k < K; ++k) update(w[k], g[k], row * K + k);
         }
     }
 };

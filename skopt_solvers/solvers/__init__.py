@@ -2,7 +2,7 @@
 
 from ._base import Result, Solver
 from ._lbfgs import LBFGS
-from ._rules import Adam, AdaGrad, AdamW, Momentum, RMSProp
+from ._rules import AdaGrad, Adam, AdamW, Momentum, RMSProp
 from ._stochastic import StochasticSolver
 
 SOLVERS = {
@@ -14,4 +14,15 @@ SOLVERS = {
     "lbfgs": LBFGS,
 }
 
-__all__ = ["LBFGS", "SOLVERS", "AdaGrad", "Adam", "AdamW", "Momentum", "RMSProp", "Result", "Solver", "StochasticSolver"]
+__all__ = [
+    "LBFGS",
+    "SOLVERS",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "RMSProp",
+    "Result",
+    "Solver",
+    "StochasticSolver",
+]

@@ -71,6 +71,13 @@ def check_positive(solver, *names, low=0.0, high=np.inf, closed=False):
             )
 
 
+def check_count(solver, name):
+    """Raise a ValueError that names a parameter of `solver` that is not an integer >= 1."""
+    value = getattr(solver, name)
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{type(solver).__name__}: {name} must be an integer >= 1, got {value!r}")
+
+
 def pseudo_gradient(objective, W, gradient):
     """The subgradient of smallest norm of the objective, L1 included (Andrew & Gao 2007, eq. 4)."""
     if not objective.l1:

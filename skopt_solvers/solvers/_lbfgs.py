@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from .. import _kernels
-from ._base import Result, Solver, check_positive, pseudo_gradient
+from ._base import Result, Solver, check_count, pseudo_gradient
 from ._line_search import backtrack, strong_wolfe
 from ._polish import newton_step, wants_polish
 
@@ -17,9 +17,9 @@ class LBFGS(Solver):
 
     .. math:: d = -H g, \qquad W \leftarrow W + t d
 
-    where H comes from the last `memory` pairs of moves and gradient changes by the two-loop recursion, and t meets the strong
-    Wolfe conditions. With L1 the direction is made of the pseudo-gradient, and no step leaves the orthant in which it
-    starts, which gives exact zeros.
+    where H comes from the last `memory` pairs of moves and gradient changes by the two-loop recursion, and t meets the
+    strong Wolfe conditions. With L1 the direction is made of the pseudo-gradient, and no step leaves the orthant in
+    which it starts, which gives exact zeros.
 
     The recursion starts from :math:`\gamma D^{-1/2}`, with D a bound on the diagonal of the Hessian where the
     objective has one (for linear models the loss's curvature times :math:`\sum_i \omega_i x_{ij}^2`, plus the ridge),
@@ -53,13 +53,12 @@ class LBFGS(Solver):
         self.precondition = precondition
 
     def check(self, objective):
-        if isinstance(self.memory, bool) or not isinstance(self.memory, (int, np.integer)) or self.memory < 1:
-            raise ValueError(f"LBFGS: memory must be an integer >= 1, got {self.memory!r}")
+        check_count(self, "memory")
         if not objective.smooth:
             raise ValueError(
-                "solver='lbfgs' needs a loss with a gradient everywhere, and this one has kinks. Use loss='squared_hinge' "
-                "(multi_class='ovr') or loss='smoothed_hinge', or one of the solvers 'momentum', 'adagrad', 'rmsprop', "
-                "'adam', 'adamw'."
+                "solver='lbfgs' needs a loss with a gradient everywhere, and this one has kinks. Use "
+                "loss='squared_hinge' (multi_class='ovr') or loss='smoothed_hinge', or one of the solvers 'momentum', "
+                "'adagrad', 'rmsprop', 'adam', 'adamw'."
             )
 
     def minimize(self, objective, W, *, max_iter, tol, rng=None, callback=None):
@@ -96,9 +95,7 @@ class LBFGS(Solver):
                 before = W.copy()
                 step, position = self._step(objective, position, pairs, steepest)
             if step is None:
-                stop = (
-                    f"no step lowers the objective any more in {W.dtype} with max|gradient| {norm:.3g} above tol={tol:g}"
-                )
+                stop = f"no step lowers the objective any more in {W.dtype}, max|gradient| {norm:.3g}, tol={tol:g}"
                 advice = "Raise tol" + ("." if W.dtype == np.float64 else ", or give X in float64.")
                 break
             if not converged:
@@ -125,7 +122,7 @@ class LBFGS(Solver):
         """The step length and the position downhill; None where there is none, even along the gradient itself."""
         value = position.value
         # differences of F below a few units in its last place are rounding
-        noise = 4 * float(np.finfo(position.W.dtype).eps) * abs(value) * (1.0 if objective.dtype == np.float64 else 0.05)
+        noise = float(np.finfo(position.W.dtype).eps) * abs(value) * (4.0 if objective.dtype == np.float64 else 0.2)
         for _ in range(2):
             D = pairs.direction(steepest)
             if objective.l1:

@@ -5,12 +5,15 @@ import time
 import numpy as np
 
 from .. import _kernels
-from ..schedules import SCHEDULES, PolynomialDecay, bind
-from ._base import Result, Solver, check_positive
+from ..schedules import PolynomialDecay, bind
+from ._base import Result, Solver, check_count, check_positive
 
 # The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
 AUTO_EPOCHS = 20
 AUTO_STEPS = 2000
+
+_STOPPED = "the callback asked to stop"
+_SCHEDULE_ENDED = "the learning rate has come to zero"
 
 
 class StochasticSolver(Solver):
@@ -84,11 +87,9 @@ class StochasticSolver(Solver):
         raise ValueError(f"{type(self).__name__}: learning_rate must be a number, got 'auto'")
 
     def check(self, objective):
-        name = type(self).__name__
         if self.learning_rate != "auto":
             check_positive(self, "learning_rate")
-        if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, (int, np.integer)) or self.batch_size < 1:
-            raise ValueError(f"{name}: batch_size must be an integer >= 1, got {self.batch_size!r}")
+        check_count(self, "batch_size")
         if self.clip_norm is not None:
             check_positive(self, "clip_norm")
         if not isinstance(self.average, (bool, np.bool_)):
@@ -102,12 +103,14 @@ class StochasticSolver(Solver):
         """As :meth:`Solver.minimize`; `state` resumes an earlier call.
 
         It stops after `n_iter_no_change` epochs in which the objective fell by less than ``tol`` of itself, or when the
-        schedule has come to zero for good, or after `max_iter` epochs. `streaming` is for `partial_fit`: the objective is
-        not evaluated, and the history has the mean of the batches' losses, each before its step.
+        schedule has come to zero, or after `max_iter` epochs. It has converged in the first case, and in the second
+        if the last epoch changed the objective by at most ``100 tol`` of itself. `streaming` is for `partial_fit`: one
+        epoch, the objective is not evaluated, and the history has the mean of the batches' losses, each before its
+        step.
         """
         fit = _Fit(self, objective, W, state, max_iter, rng, streaming)
         history, waited, reason = [], 0, None
-        for _ in range(max_iter):
+        for _ in range(1 if streaming else max_iter):
             began = time.perf_counter()
             rate = fit.epoch()
             W = fit.result()
@@ -124,7 +127,7 @@ class StochasticSolver(Solver):
             )
             history.append(record)
             if callback is not None and callback(W, record):
-                reason = "the callback asked to stop"
+                reason = _STOPPED
                 break
             if streaming:
                 continue
@@ -135,25 +138,27 @@ class StochasticSolver(Solver):
                 reason = f"the objective fell by less than tol={tol:g} of itself in {waited} epochs"
                 break
             if fit.finished():
-                reason = "the learning rate has come to zero"
+                reason = _SCHEDULE_ENDED
                 break
-        converged = reason is not None
-        objectives = fit.state["objectives"]
-        if not streaming and objectives[-1] > fit.start * (1 + 1e-9) and callback is None:
-            converged = False
+        return self._result(fit, W, history, reason, tol, max_iter)
+
+    def _result(self, fit, W, history, reason, tol, max_iter):
+        objectives, scale = fit.state["objectives"], fit.objective.scale
+        converged, advice = reason is not None, ""
+        change = abs(objectives[-2] / objectives[-1] - 1) if len(objectives) > 1 and objectives[-1] else np.inf
+        last = f"the objective changed by {change:.2g} of itself in the last epoch, above {100 * tol:g} (100 tol)"
+        if reason is None:
+            reason, advice = f"max_iter={max_iter} was reached; {last}", "Raise max_iter, or use solver='lbfgs'."
+        elif reason is _SCHEDULE_ENDED and change > 100 * tol:
+            reason, converged = f"{reason}; {last}", False
+            advice = "Raise max_iter, give a longer schedule or another learning_rate, or use solver='lbfgs'."
+        if fit.start is not None and objectives[-1] > fit.start * (1 + 1e-9) and reason is not _STOPPED:
+            converged, advice = False, "Lower learning_rate."
             reason = (
-                f"the objective ends at {objective.scale * objectives[-1]:.6g}, above "
-                f"{objective.scale * fit.start:.6g} where it began: the learning rate {fit.lr:g} diverges"
+                f"the objective ends at {scale * objectives[-1]:.6g}, above {scale * fit.start:.6g} where it began: "
+                f"learning_rate={fit.lr:g} is too large"
             )
-        return Result(
-            W,
-            len(history),
-            converged,
-            reason or "max_iter was reached",
-            "Try a smaller learning_rate." if reason else "Try more epochs (max_iter), a schedule, or solver='lbfgs'.",
-            history,
-            fit.state,
-        )
+        return Result(W, len(history), converged, reason, advice, history, fit.state)
 
 
 class _Fit:
@@ -163,43 +168,48 @@ class _Fit:
         self.solver, self.objective = solver, objective
         self.batch_size = min(solver.batch_size, objective.n_samples)
         self.n_batches = -(-objective.n_samples // self.batch_size)
-        self.order = np.arange(0) if self.n_batches == 1 else None
         horizon = min(max_iter, max(AUTO_EPOCHS, -(-AUTO_STEPS // self.n_batches)))
         if state is None:
+            rate = solver.learning_rate
             state = dict(
-                epoch=0, seed=int(rng.randint(2**31)), W=W.copy(), tables=solver.init(W), objectives=[], learning_rate=None,
+                epoch=0,
+                seed=int(rng.randint(2**31)),
+                W=W.copy(),
+                tables=solver.init(W),
+                objectives=[],
+                learning_rate=float(solver.automatic_rate(objective) if rate == "auto" else rate),
                 start=None if streaming else objective.value(W),
-            )  # fmt: skip
+            )
             if solver.average is not False:
                 n_rows = W.shape[0]
                 state["average"] = dict(
                     sum=np.zeros_like(W), since=np.zeros(n_rows, np.int64), steps=np.zeros(1, np.int64)
                 )
-            rate = solver.learning_rate
-            state["learning_rate"] = (
-                float(solver.automatic_rate(objective)) if rate == "auto" else rate
-            )
         self.state, self.W, self.lr = state, state["W"], state["learning_rate"]
         self.start = state["start"]
-        self.length = state["epoch"] + max_iter
+        self.length = max_iter if streaming else state["epoch"] + max_iter
         self.schedule = solver.schedule
         if isinstance(self.schedule, str) and self.schedule == "auto":
-            self.schedule = SCHEDULES["inverse_sqrt"]() if streaming else PolynomialDecay(horizon)
+            begin, decay = state["epoch"], PolynomialDecay(horizon)
+            self.schedule = "inverse_sqrt" if streaming else lambda t: decay(t - begin)
         self.rule = solver.native(state["tables"], W.dtype) if objective.native is not None else None
 
-    def rates(self):
+    def factor(self, t):
+        """The schedule at times t."""
         schedule = bind(self.schedule, self.length, self.state["objectives"])
-        t = self.state["epoch"] + np.arange(self.n_batches) / self.n_batches
-        return np.asarray(self.lr * np.broadcast_to(schedule(t), t.shape), dtype=float).copy()
+        return np.broadcast_to(np.asarray(schedule(t), dtype=float), t.shape)
+
+    def rates(self):
+        return self.lr * self.factor(self.state["epoch"] + np.arange(self.n_batches) / self.n_batches)
 
     def finished(self):
         return not self.rates().any()
 
     def will_slow_down(self):
         """Whether the rate will fall below half of what it is now: then a pause in progress does not mean the end."""
-        schedule = bind(self.schedule, self.length, self.state["objectives"])
-        ahead = np.asarray(schedule(np.linspace(self.state["epoch"], max(self.length - 1, self.state["epoch"]), 64)))
-        return bool(ahead.min() < 0.5 * ahead.flat[0])
+        now = self.state["epoch"]
+        ahead = self.factor(np.linspace(now, max(self.length - 1, now), 64))
+        return bool(ahead.min() < 0.5 * ahead[0])
 
     def diverged(self):
         return FloatingPointError(
@@ -225,10 +235,13 @@ class _Fit:
 
     def _compiled(self, order, rates, average):
         none = np.empty(0, np.int64)
-        sums = (self.W[:0].ravel(), none, none) if average is None else (average["sum"].ravel(), average["since"], average["steps"])
+        sums = (self.W[:0].ravel(), none, none)
+        if average is not None:
+            sums = (average["sum"].ravel(), average["since"], average["steps"])
+        clip_norm = self.solver.clip_norm or 0.0
         return _kernels.run_epoch(
-            self.objective.native, self.rule, self.W.ravel(), order, self.batch_size, rates, self.solver.clip_norm or 0.0, *sums
-        )  # fmt: skip
+            self.objective.native, self.rule, self.W.ravel(), order, self.batch_size, rates, clip_norm, *sums
+        )
 
     def _python(self, order, rates, average):
         total = 0.0
