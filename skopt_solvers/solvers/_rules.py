@@ -268,6 +268,7 @@ class AdamW(Adam):
     """
 
     _rule = "AdamW"
+    minimises_objective = False
 
     def __init__(
         self, learning_rate="auto", weight_decay=None, beta1=0.9, beta2=0.999, epsilon=1e-3, amsgrad=False, *,

@@ -86,6 +86,9 @@ class StochasticSolver(Solver):
         """The learning rate for "auto"; override it, or let users give a number."""
         raise ValueError(f"{type(self).__name__}: learning_rate must be a number, got 'auto'")
 
+    # Whether the steps lead to the minimum of the objective. Where they do not, its course says nothing about the fit.
+    minimises_objective = True
+
     def check(self, objective):
         if self.learning_rate != "auto":
             check_positive(self, "learning_rate")
@@ -133,6 +136,7 @@ class StochasticSolver(Solver):
                 continue
             best = min(objectives[:-1], default=np.inf)
             improved = best == np.inf or objectives[-1] < best - tol * abs(best)
+            improved = improved or not self.minimises_objective
             waited = 0 if improved or fit.will_slow_down() else waited + 1
             if waited >= n_iter_no_change:
                 reason = f"the objective fell by less than tol={tol:g} of itself in {waited} epochs"
@@ -152,7 +156,12 @@ class StochasticSolver(Solver):
         elif reason is _SCHEDULE_ENDED and change > 100 * tol:
             reason, converged = f"{reason}; {last}", False
             advice = "Raise max_iter, give a longer schedule or another learning_rate, or use solver='lbfgs'."
-        if fit.start is not None and objectives[-1] > fit.start * (1 + 1e-9) and reason is not _STOPPED:
+        if (
+            self.minimises_objective
+            and fit.start is not None
+            and objectives[-1] > fit.start * (1 + 1e-9)
+            and reason is not _STOPPED
+        ):
             converged, advice = False, "Lower learning_rate."
             reason = (
                 f"the objective ends at {scale * objectives[-1]:.6g}, above {scale * fit.start:.6g} where it began: "

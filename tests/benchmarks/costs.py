@@ -1,0 +1,159 @@
+"""What an epoch costs, whether it grows with the width of the table, and what a fit of 20 rows costs."""
+
+from functools import partial
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
+
+import skopt_solvers
+
+from .contenders import sgd_classifier
+from .measure import CLOCKS, cell, interleaved, summary, table, timed
+
+FEW, MANY = 1, 11  # epochs of two fits, whose difference is free of what a fit costs once
+WIDTHS = (10**4, 10**5, 10**6)
+ROWS, NONZEROS = 20_000, 75
+ZIPF = 1.0
+TINY = 20
+
+
+def _epoch_seconds(X, y, make):
+    """Seconds an epoch of ``make(epochs)``, what a fit costs once being left out."""
+    few, many = (timed(partial(make(epochs).fit, X, y))[1] for epochs in (FEW, MANY))
+    return {clock: (many[clock] - few[clock]) / (MANY - FEW) for clock in CLOCKS}
+
+
+def _ours(solver, loss, epochs, **options):
+    kind = skopt_solvers.LogisticRegression if loss == "logistic" else skopt_solvers.LinearSVC
+    # nothing but the number of epochs may end the fit
+    return kind(solver=solver, max_iter=epochs, tol=0.0, n_iter_no_change=10**6, random_state=0, **options)
+
+
+def epochs(problem, repeats):
+    """An epoch of our AdaGrad against one of SGDClassifier, in both float types: result and Markdown."""
+    options = dict(C=problem.C, fit_intercept=problem.fit_intercept, n_jobs=problem.n_threads)
+    measures = {}
+    for dtype in ("float32", "float64"):
+        for name, make in (
+            ("ours adagrad", lambda epochs: _ours("adagrad", problem.loss, epochs, **options)),
+            ("sklearn SGDClassifier", lambda epochs: sgd_classifier(problem, epochs, 0)),
+        ):
+            measures[name, dtype] = partial(_epoch_seconds, problem.dataset.matrix(dtype), problem.y, make)
+    baseline = ("sklearn SGDClassifier", problem.dtype.name)
+    rounds = interleaved(measures, repeats)
+    results = {key: summary(rounds[key], rounds[baseline]) for key in rounds}
+    result = {
+        "dataset": problem.dataset.name,
+        "loss": problem.loss,
+        "C": problem.C,
+        "fit_intercept": problem.fit_intercept,
+        "epoch": [{"contender": name, "dtype": dtype, **values} for (name, dtype), values in results.items()],
+    }
+    X = problem.dataset.X
+    several = " For several classes SGDClassifier makes one pass a class." if problem.n_outputs > 1 else ""
+    text = (
+        f"## An epoch on {problem.dataset.name}, {problem.loss.replace('_', ' ')}, C={problem.C:g}\n\n"
+        f"{X.shape[0]:,} rows, {X.nnz:,} non-zeros. A fit of {MANY} epochs less one of {FEW}, over {MANY - FEW}; ours evaluates the "
+        f"objective on all rows after each epoch, which is counted. Milliseconds, median (least-most) of {repeats} interleaved rounds, and "
+        f"how many times as fast as SGDClassifier on {problem.dtype.name}.{several}\n\n"
+        + table(
+            ["contender", "X", "CPU", "wall"],
+            [[*key, *(cell(values, clock) for clock in CLOCKS)] for key, values in results.items()],
+        )
+    )
+    return result, text
+
+
+def zipf_rows(n_features, seed=0):
+    """Rows of `NONZEROS` distinct features each, drawn in proportion to ``1 / rank ** ZIPF``, and labels of a planted model.
+
+    Ranks are spread over the columns at random, as an alphabetical vocabulary spreads them.
+    """
+    rng = np.random.default_rng(seed)
+    frequencies = np.arange(1, n_features + 1) ** -ZIPF
+    cumulative = np.cumsum(frequencies / frequencies.sum())
+    columns = rng.permutation(n_features)
+    indices = np.empty((ROWS, NONZEROS), np.int32)
+    for row in indices:
+        drawn = np.empty(0, np.int64)
+        while len(drawn) < NONZEROS:
+            ranks = np.searchsorted(cumulative, rng.random(4 * NONZEROS)).clip(max=n_features - 1)
+            drawn = np.concatenate([drawn, ranks])
+            drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
+        row[:] = np.sort(columns[drawn[:NONZEROS]])
+    values = rng.random(indices.size) + 0.5
+    X = sp.csr_matrix((values, indices.ravel(), np.arange(0, indices.size + 1, NONZEROS)), shape=(ROWS, n_features))
+    X.data /= np.repeat(np.sqrt(X.multiply(X).sum(axis=1).A1), NONZEROS)
+    margins = X @ rng.standard_normal(n_features)
+    return X, (margins + 0.1 * rng.standard_normal(ROWS) > 0).astype(int)
+
+
+def width(n_threads, dtype, repeats):
+    """An epoch at the same non-zeros and 10^4 to 10^6 features: result and Markdown."""
+    measures = {}
+    for n_features in WIDTHS:
+        X, y = zipf_rows(n_features)
+        X = X.astype(dtype)
+        for solver in ("adagrad", "adam"):
+            make = partial(_ours, solver, "logistic", n_jobs=n_threads)
+            measures[solver, n_features] = partial(_epoch_seconds, X, y, make)
+    rounds = interleaved(measures, repeats)
+    results = {(solver, d): summary(rounds[solver, d], rounds[solver, WIDTHS[0]]) for solver, d in rounds}
+    result = {
+        "dtype": dtype,
+        "rows": ROWS,
+        "nonzeros_per_row": NONZEROS,
+        "zipf_exponent": ZIPF,
+        "epoch": [{"solver": solver, "n_features": d, **values} for (solver, d), values in results.items()],
+    }
+    text = (
+        f"## An epoch by width\n\nLogistic regression, C=1, {dtype}: {ROWS:,} synthetic rows of {NONZEROS} distinct features, drawn in proportion "
+        f"to 1/rank^{ZIPF:g} (Zipf) and spread over the columns at random. CPU milliseconds an epoch (a fit of {MANY} epochs less one of {FEW}, "
+        f"over {MANY - FEW}), median (least-most) of {repeats} interleaved rounds, and how many times as fast as at {WIDTHS[0]:,}.\n\n"
+        + table(
+            ["solver", *(f"{d:,} features" for d in WIDTHS)],
+            [[solver, *(cell(results[solver, d]) for d in WIDTHS)] for solver in ("adagrad", "adam")],
+        )
+    )
+    return result, text
+
+
+def tiny(n_threads, repeats):
+    """A fit of 20 rows, ours against scikit-learn's, everything at its default: result and Markdown."""
+    rng = np.random.RandomState(0)
+    inputs = {
+        "sparse, 300 features": sp.random(TINY, 300, density=0.1, format="csr", random_state=0),
+        "dense, 5 features": rng.standard_normal((TINY, 5)),
+    }
+    results = {}
+    for kind, X in inputs.items():
+        for n_classes in (2, 3):
+            y = np.arange(TINY) % n_classes
+            for name, ours, theirs in (
+                ("LogisticRegression", skopt_solvers.LogisticRegression, LogisticRegression),
+                ("LinearSVC", skopt_solvers.LinearSVC, LinearSVC),
+            ):
+                models = {"ours": ours(n_jobs=n_threads), "sklearn": theirs()}
+                measures = {who: partial(_fit_seconds, model, X, y) for who, model in models.items()}
+                rounds = interleaved(measures, repeats)
+                key = (name, kind, n_classes)
+                results[key] = {who: summary(rounds[who], rounds["sklearn"]) for who in rounds}
+    result = [
+        {"model": name, "input": kind, "n_classes": n_classes, **values}
+        for (name, kind, n_classes), values in results.items()
+    ]
+    text = (
+        f"## A fit of {TINY} rows\n\nEach with its own defaults, tolerance included, on random float64 data. CPU milliseconds of a fit, median (least-most) "
+        f"of {repeats} interleaved rounds of {TINY} fits, and how many times as fast as scikit-learn's.\n\n"
+        + table(
+            ["model", "X", "classes", "ours", "sklearn"],
+            [[*key, cell(values["ours"]), cell(values["sklearn"])] for key, values in results.items()],
+        )
+    )
+    return result, text
+
+
+def _fit_seconds(model, X, y):
+    return timed(partial(model.fit, X, y), count=TINY)[1]

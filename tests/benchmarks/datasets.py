@@ -1,0 +1,143 @@
+"""The data sets of the benchmarks: real texts, vectorised once and kept.
+
+Nothing is downloaded: the files lie in one folder, and a set whose files are not there is skipped.
+"""
+
+import gzip
+import os
+import tempfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+import sklearn
+from sklearn.datasets import fetch_20newsgroups, load_svmlight_file
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+DEFAULT_DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
+DEFAULT_CACHE = Path(tempfile.gettempdir()) / "skopt_solvers_benchmarks"
+
+
+@dataclass
+class Dataset:
+    """Training rows.
+
+    Attributes
+    ----------
+    X : CSR of shape (n_samples, n_features), float64
+    y : ndarray of shape (n_samples,), class indices
+    key : str that changes with the content
+    """
+
+    name: str
+    X: sp.csr_matrix
+    y: np.ndarray
+    key: str
+    _values: dict = field(default_factory=dict)
+
+    @property
+    def n_classes(self):
+        return int(self.y.max()) + 1
+
+    def matrix(self, dtype):
+        """X in `dtype`: a new object over the same arrays each time, so that no flag that scipy keeps is reused."""
+        dtype = np.dtype(dtype)
+        if dtype not in self._values:
+            self._values[dtype] = self.X.data.astype(dtype)
+        return sp.csr_matrix((self._values[dtype], self.X.indices, self.X.indptr), shape=self.X.shape)
+
+    def first(self, n_rows):
+        """The first rows only, with the classes that they have."""
+        y = np.unique(self.y[:n_rows], return_inverse=True)[1]
+        return Dataset(self.name, self.X[:n_rows], y, f"{self.key}-{n_rows}")
+
+
+def _columns(path):
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return list(zip(*(line.rstrip("\n").split("\t") for line in lines), strict=True))
+
+
+def _rcv1(data):
+    with gzip.open(data / "rcv1_binary_train.svm.gz") as file:
+        return load_svmlight_file(file, n_features=47236)
+
+
+def _newsgroups(data):
+    news = fetch_20newsgroups(data_home=data / "sklearn", subset="train", download_if_missing=False)
+    return TfidfVectorizer(sublinear_tf=True).fit_transform(news.data), news.target
+
+
+def _newsgroups_binary(data):
+    X, y = _newsgroups(data)
+    return X, y < 10
+
+
+def _nsmc(data):
+    _, texts, labels = _columns(data / "nsmc_polarity_train.tsv.gz")
+    return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True).fit_transform(
+        texts
+    ), labels
+
+
+def _language_id(data):
+    languages, _, texts = _columns(data / "language_id.tsv.gz")
+    train = np.random.RandomState(0).permutation(len(texts))[: len(texts) * 4 // 5]
+    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3), min_df=5, sublinear_tf=True)
+    return vectorizer.fit_transform([texts[i] for i in train]), np.array(languages)[train]
+
+
+def _sms(data):
+    labels, texts = _columns(data / "sms_spam.tsv.gz")
+    return TfidfVectorizer(sublinear_tf=True).fit_transform(texts), labels
+
+
+# name: (what it is, the file it needs, how to make X and y)
+DATASETS = {
+    "rcv1": ("RCV1-v2, TF-IDF of words, CCAT against the rest", "rcv1_binary_train.svm.gz", _rcv1),
+    "20news2": (
+        "20 Newsgroups, TF-IDF of words, the first ten groups by name against the others",
+        "sklearn/20news-bydate_py3.pkz",
+        _newsgroups_binary,
+    ),
+    "20news": ("20 Newsgroups, TF-IDF of words", "sklearn/20news-bydate_py3.pkz", _newsgroups),
+    "nsmc": ("Korean film reviews, TF-IDF of character 1-3-grams", "nsmc_polarity_train.tsv.gz", _nsmc),
+    "language_id": (
+        "75 languages, TF-IDF of character 1-3-grams within words, 80 % of the texts",
+        "language_id.tsv.gz",
+        _language_id,
+    ),
+    "sms": ("SMS, spam or not, TF-IDF of words; small", "sms_spam.tsv.gz", _sms),
+}
+
+
+def load(name, data, cache):
+    """The data set `name`.
+
+    Parameters
+    ----------
+    name : one of DATASETS
+    data : folder of the raw files
+    cache : folder where vectorised data are kept
+
+    Raises
+    ------
+    FileNotFoundError
+        Where its raw file is not in `data`.
+    """
+    _, file, make = DATASETS[name]
+    data, cache = Path(data), Path(cache)
+    stat = (data / file).stat()
+    key = f"{name}-{zlib.crc32(repr((sklearn.__version__, stat.st_size, stat.st_mtime_ns)).encode()):08x}"
+    kept = cache / f"{key}.npz"
+    if not kept.exists():
+        X, y = make(data)
+        X, y = X.tocsr(), np.unique(y, return_inverse=True)[1]
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = cache / f"{key}.{os.getpid()}.npz"
+        np.savez(partial, data=X.data, indices=X.indices, indptr=X.indptr, shape=X.shape, y=y)
+        partial.replace(kept)
+    with np.load(kept) as arrays:
+        X = sp.csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=tuple(arrays["shape"]))
+        return Dataset(name, X, arrays["y"], key)
