@@ -159,7 +159,7 @@ class StochasticSolver(Solver):
         if (
             self.minimises_objective
             and fit.start is not None
-            and objectives[-1] > fit.start * (1 + 1e-9)
+            and objectives[-1] > 1.1 * fit.start
             and reason is not _STOPPED
         ):
             converged, advice = False, "Lower learning_rate."

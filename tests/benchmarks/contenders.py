@@ -5,9 +5,9 @@
         model = library.Classifier(C=problem.C, max_iter=budget, ...).fit(problem.X, problem.y)
         return model.coef_, model.intercept_
 
-The function makes a full fit on ``problem.X, problem.y`` with effort `budget` and returns (coef, intercept) of shapes (1, n_features) and
-(1,) for two classes, (n_classes, n_features) and (n_classes,) for more; without an intercept 0.0 will do. It must minimise
-`Problem.objective`; whether it does is not believed but computed.
+The function makes a full fit on ``problem.X, problem.y`` with effort `budget` and returns (coef, intercept), of shapes
+(1, n_features) and (1,) for two classes, (n_classes, n_features) and (n_classes,) for more; without an intercept 0.0
+will do. It should minimise `Problem.objective`; how near it comes is not believed but computed.
 """
 
 from collections.abc import Callable

@@ -13,6 +13,7 @@ from .contenders import sgd_classifier
 from .measure import CLOCKS, cell, interleaved, summary, table, timed
 
 FEW, MANY = 1, 11  # epochs of two fits, whose difference is free of what a fit costs once
+_DIFFERENCE = f"An epoch is a fit of {MANY} epochs less one of {FEW}, over {MANY - FEW}"
 WIDTHS = (10**4, 10**5, 10**6)
 ROWS, NONZEROS = 20_000, 75
 ZIPF = 1.0
@@ -55,9 +56,9 @@ def epochs(problem, repeats):
     several = " For several classes SGDClassifier makes one pass a class." if problem.n_outputs > 1 else ""
     text = (
         f"## An epoch on {problem.dataset.name}, {problem.loss.replace('_', ' ')}, C={problem.C:g}\n\n"
-        f"{X.shape[0]:,} rows, {X.nnz:,} non-zeros. A fit of {MANY} epochs less one of {FEW}, over {MANY - FEW}; ours evaluates the "
-        f"objective on all rows after each epoch, which is counted. Milliseconds, median (least-most) of {repeats} interleaved rounds, and "
-        f"how many times as fast as SGDClassifier on {problem.dtype.name}.{several}\n\n"
+        f"{X.shape[0]:,} rows, {X.nnz:,} non-zeros. {_DIFFERENCE}; ours evaluates the objective on all rows after each "
+        f"epoch, which is counted. Milliseconds, median (least-most) of {repeats} interleaved rounds, and how many times "
+        f"as fast as SGDClassifier on {problem.dtype.name}.{several}\n\n"
         + table(
             ["contender", "X", "CPU", "wall"],
             [[*key, *(cell(values, clock) for clock in CLOCKS)] for key, values in results.items()],
@@ -67,7 +68,7 @@ def epochs(problem, repeats):
 
 
 def zipf_rows(n_features, seed=0):
-    """Rows of `NONZEROS` distinct features each, drawn in proportion to ``1 / rank ** ZIPF``, and labels of a planted model.
+    """Rows of `NONZEROS` distinct features, drawn in proportion to ``1 / rank ** ZIPF``, and labels of a planted model.
 
     Ranks are spread over the columns at random, as an alphabetical vocabulary spreads them.
     """
@@ -109,9 +110,10 @@ def width(n_threads, dtype, repeats):
         "epoch": [{"solver": solver, "n_features": d, **values} for (solver, d), values in results.items()],
     }
     text = (
-        f"## An epoch by width\n\nLogistic regression, C=1, {dtype}: {ROWS:,} synthetic rows of {NONZEROS} distinct features, drawn in proportion "
-        f"to 1/rank^{ZIPF:g} (Zipf) and spread over the columns at random. CPU milliseconds an epoch (a fit of {MANY} epochs less one of {FEW}, "
-        f"over {MANY - FEW}), median (least-most) of {repeats} interleaved rounds, and how many times as fast as at {WIDTHS[0]:,}.\n\n"
+        f"## An epoch by width\n\nLogistic regression, C=1, {dtype}: {ROWS:,} synthetic rows of {NONZEROS} distinct "
+        f"features, drawn in proportion to 1/rank^{ZIPF:g} (Zipf) and spread over the columns at random. {_DIFFERENCE}. "
+        f"CPU milliseconds, median (least-most) of {repeats} interleaved rounds, and how many times as fast as at "
+        f"{WIDTHS[0]:,} features.\n\n"
         + table(
             ["solver", *(f"{d:,} features" for d in WIDTHS)],
             [[solver, *(cell(results[solver, d]) for d in WIDTHS)] for solver in ("adagrad", "adam")],
@@ -145,8 +147,9 @@ def tiny(n_threads, repeats):
         for (name, kind, n_classes), values in results.items()
     ]
     text = (
-        f"## A fit of {TINY} rows\n\nEach with its own defaults, tolerance included, on random float64 data. CPU milliseconds of a fit, median (least-most) "
-        f"of {repeats} interleaved rounds of {TINY} fits, and how many times as fast as scikit-learn's.\n\n"
+        f"## A fit of {TINY} rows\n\nEach with its own defaults, tolerance included, on random float64 data. CPU "
+        f"milliseconds of a fit, median (least-most) of {repeats} interleaved rounds of {TINY} fits, and how many times as "
+        f"fast as scikit-learn's.\n\n"
         + table(
             ["model", "X", "classes", "ours", "sklearn"],
             [[*key, cell(values["ours"]), cell(values["sklearn"])] for key, values in results.items()],

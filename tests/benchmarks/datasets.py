@@ -45,7 +45,7 @@ class Dataset:
         """X in `dtype`: a new object over the same arrays each time, so that no flag that scipy keeps is reused."""
         dtype = np.dtype(dtype)
         if dtype not in self._values:
-            self._values[dtype] = self.X.data.astype(dtype)
+            self._values[dtype] = self.X.data.astype(dtype, copy=False)
         return sp.csr_matrix((self._values[dtype], self.X.indices, self.X.indptr), shape=self.X.shape)
 
     def first(self, n_rows):

@@ -9,17 +9,19 @@ Run it from the root of the repository, where the package is installed::
     python -m tests.benchmarks.linear --epochs --datasets rcv1 nsmc          # cost of an epoch
     python -m tests.benchmarks.linear --width --tiny                         # cost of width, and of fits of 20 rows
 
-Tables go to the standard output, and with ``--markdown FILE`` and ``--json FILE`` to files, which are written anew after
-each problem. The data folder is ``--data``, or the environment variable SKOPT_SOLVERS_DATA, or ``../shared/data``; a
-data set that is not there is skipped. `contenders` has the contenders; another library is one function there.
+Tables go to the standard output, and with ``--markdown FILE`` and ``--json FILE`` to files, which are written anew
+after each problem. The data folder is ``--data``, or the environment variable SKOPT_SOLVERS_DATA, or
+``../shared/data``; a data set that is not there is skipped. `contenders` has the contenders; another library is one
+function there.
 
-The objective is ``C sum_i loss_i + ||w||^2 / 2`` with an intercept that is not penalised, or none at all. Every contender
-has one knob of effort (iterations or epochs). First it climbs a ladder of budgets, once, and each result is judged by
-one implementation of the objective in numpy and float64; the smallest budget that meets a target is found by bisection.
-Then, target by target, the contenders that meet it are timed in interleaved rounds: each measurement is a whole fit
-from the matrix on, checks of the input included, in the contender's own float type. The ratio is the median over the
-rounds of the ratio within a round. The optimum is the least objective that anything here has seen, a run of our
-L-BFGS in float64 to a duality gap of 1e-9 included, whose proven gap is stated.
+The objective is ``C sum_i loss_i + ||w||^2 / 2`` with an intercept that is not penalised, or none at all. Every
+contender has one knob of effort, its budget of iterations or epochs. First it climbs a ladder of budgets, once, and
+each result is judged by one implementation of the objective in numpy and float64; the smallest budget that meets a
+target is found by bisection. Then, target by target, the contenders that meet it are timed in interleaved rounds: each
+measurement is a whole fit from the matrix on, checks of the input included, in the contender's own float type and with
+one fixed seed. The ratio is the median over the rounds of the ratio within a round. The optimum is the least objective
+that anything here has seen, a run of our L-BFGS in float64 included, which ends when its duality gap proves it optimal
+to 1e-9.
 """
 
 import argparse
@@ -52,7 +54,7 @@ def say(*words):
 def optimum(problem, cache):
     """The reference run: its objective, and a proven bound of how far that is from the optimum, relative to it.
 
-    Kept in `cache`.
+    Kept in `cache`: remove it after a change of the package that would make it better.
     """
     key = f"{problem.dataset.key}-{problem.loss}-{problem.C:g}-{'intercept' if problem.fit_intercept else 'none'}"
     kept = Path(cache) / f"{key}.optimum.json"
@@ -68,6 +70,7 @@ def optimum(problem, cache):
         if bound <= PROVEN_ENOUGH:
             break
     result = {"objective": objective, "relative_bound": bound}
+    say(f"  optimum {objective:.9g}, proven to a relative {bound:.1g}")
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(result))
     return result
@@ -91,12 +94,23 @@ class Climb:
         except Exception as error:
             self.note = f"budget {budget} failed: {error}"
             return False
-        self.objectives[budget] = self.problem.objective(coef, intercept)
+        objective = self.problem.objective(coef, intercept)
+        if not math.isfinite(objective):
+            self.note = f"budget {budget} diverged"
+            return False
+        self.objectives[budget] = objective
         self.seconds[budget] = seconds
         return True
 
     def spent(self):
         return sum(seconds["cpu"] for seconds in self.seconds.values())
+
+    def trials(self, best):
+        """What was tried, in order of time."""
+        return [
+            {"budget": budget, "suboptimality": objective / best - 1, **self.seconds[budget]}
+            for budget, objective in self.objectives.items()
+        ]
 
     def ladder(self, enough):
         """Climb until the objective is at most `enough`, or the time is up."""
@@ -134,48 +148,44 @@ def _between(failed, reached):
     return middle if failed > 1.5 * reached else None
 
 
-def time_to_targets(problem, options):
-    """The comparison on one problem, as what goes to the JSON file."""
-    best = reference = optimum(problem, options.cache)
+def climbed(problem, options, enough, baseline):
+    """A climb for each contender that takes part, and why others that have the loss do not."""
     climbs, skipped = {}, {}
-    baselines = [
-        name for name in options.baseline if name in CONTENDERS and CONTENDERS[name].reason_to_skip(problem) is None
-    ]
-    baseline = baselines[0] if baselines else None
     for name, contender in CONTENDERS.items():
-        if name != baseline and not re.search(options.contenders, name):
+        if problem.loss not in contender.losses or not (name == baseline or re.search(options.contenders, name)):
             continue
         reason = contender.reason_to_skip(problem)
         if reason is not None:
             skipped[name] = reason
             continue
         climb = climbs[name] = Climb(contender, problem, options.cap)
-        climb.ladder(reference["objective"] * (1 + min(options.targets)))
+        climb.ladder(enough)
         say(f"  {name}: {len(climb.objectives)} fits, {climb.spent():.3g} s{'; ' + climb.note if climb.note else ''}")
-    best = min([reference["objective"], *(v for climb in climbs.values() for v in climb.objectives.values())])
-    results = {
-        name: {
-            "dtype": np.dtype(climb.contender.dtype or problem.dtype).name,
-            "note": climb.note,
-            "targets": {},
-        }
-        for name, climb in climbs.items()
-    }
+    return climbs, skipped
+
+
+def time_to_targets(problem, options):
+    """The comparison on one problem, as what goes to the JSON file."""
+    reference = optimum(problem, options.cache)
+    possible = (name for name in options.baseline if CONTENDERS[name].reason_to_skip(problem) is None)
+    baseline = next(possible, None)
+    enough = reference["objective"] * (1 + min(options.targets))
+    climbs, skipped = climbed(problem, options, enough, baseline)
+    best = min([reference["objective"], *(value for climb in climbs.values() for value in climb.objectives.values())])
+    timings = {name: {} for name in climbs}
     for target in options.targets:
-        enough = best * (1 + target)
-        budgets = {name: climb.smallest_budget(enough) for name, climb in climbs.items()}
+        budgets = {name: climb.smallest_budget(best * (1 + target)) for name, climb in climbs.items()}
         budgets = {name: budget for name, budget in budgets.items() if budget is not None}
         measures = {name: partial(_seconds, climbs[name], budget) for name, budget in budgets.items()}
         rounds = interleaved(measures, options.repeats, options.cap)
         say(f"  {target:g}: timed {len(measures)} contenders")
         for name, budget in budgets.items():
-            result = {"budget": budget, **summary(rounds[name], rounds.get(baseline))}
-            results[name]["targets"][f"{target:g}"] = result
-    for name, climb in climbs.items():
-        results[name]["tried"] = [
-            {"budget": budget, "suboptimality": climb.objectives[budget] / best - 1, **climb.seconds[budget]}
-            for budget in climb.objectives
-        ]
+            result = summary(rounds[name], rounds.get(baseline))
+            if baseline is not None and baseline not in budgets:
+                for clock in CLOCKS:
+                    longest = max((seconds[clock] for seconds in climbs[baseline].seconds.values()), default=0.0)
+                    result[clock]["at_least"] = longest / result[clock]["median"]
+            timings[name][f"{target:g}"] = {"budget": budget, **result}
     X = problem.dataset.X
     return {
         "dataset": problem.dataset.name,
@@ -187,9 +197,17 @@ def time_to_targets(problem, options):
         "C": problem.C,
         "fit_intercept": problem.fit_intercept,
         "optimum": best,
-        "relative_bound": reference["relative_bound"] + max(reference["objective"] / best - 1, 0),
+        "relative_bound": max(reference["relative_bound"] + 1 - reference["objective"] / best, np.finfo(float).eps),
         "baseline": baseline,
-        "contenders": results,
+        "contenders": {
+            name: {
+                "dtype": np.dtype(climb.contender.dtype or problem.dtype).name,
+                "note": climb.note,
+                "tried": climb.trials(best),
+                "targets": timings[name],
+            }
+            for name, climb in climbs.items()
+        },
         "skipped": skipped,
     }
 
@@ -198,40 +216,42 @@ def _seconds(climb, budget):
     return timed(climb.run(budget))[1]
 
 
-def report_problem(result, targets):
+def report(result, targets):
     """Two Markdown tables, CPU and wall time, with what must be known to read them."""
     intercept = "intercept not penalised" if result["fit_intercept"] else "no intercept on either side"
     what = datasets.DATASETS[result["dataset"]][0]
     lines = [
         f"## {result['dataset']}, {result['loss'].replace('_', ' ')}, C={result['C']:g}, {intercept}",
         f"{what}: {result['n_samples']:,} rows, {result['n_features']:,} features, {result['n_nonzeros']:,} non-zeros, "
-        f"{result['n_classes']} classes. Optimum {result['optimum']:.9g}, proven to a relative {result['relative_bound']:.1g}.",
+        f"{result['n_classes']} classes. Optimum {result['optimum']:.9g}, proven to a relative "
+        f"{result['relative_bound']:.1g}. Baseline: {result['baseline']}.",
     ]
     labels = [f"{target:g}" for target in targets]
     for clock in CLOCKS:
         rows = []
         for name, entry in result["contenders"].items():
             cells = [cell(entry["targets"][label], clock) if label in entry["targets"] else "-" for label in labels]
-            best = min((trial["suboptimality"] for trial in entry["tried"]), default=math.nan)
+            best = min((trial["suboptimality"] for trial in entry["tried"]), default=math.inf)
             rows.append([name, entry["dtype"], *cells, f"{best:.1e}"])
         lines.append(f"{'CPU' if clock == 'cpu' else 'Wall'} milliseconds to a relative suboptimality of:")
         lines.append(table(["contender", "X", *labels, "best seen"], rows))
-    notes = [f"{name}: {entry['note']}." for name, entry in result["contenders"].items() if entry["note"]]
-    notes += [f"Without {name}: {reason}." for name, reason in result["skipped"].items()]
-    return "\n\n".join([*lines, "\n".join(f"- {note}" for note in notes)] if notes else lines)
+    notes = [f"- {name}: {entry['note']}." for name, entry in result["contenders"].items() if entry["note"]]
+    notes += [f"- Without {name}: {reason}." for name, reason in result["skipped"].items()]
+    return "\n\n".join([*lines, "\n".join(notes)]).strip()
 
 
 def caption(options):
     intercept = (
         "No contender has an intercept."
         if options.no_intercept
-        else "liblinear and LinearSVC penalise the intercept, which is another objective: they are compared with --no-intercept only."
+        else "liblinear and LinearSVC penalise the intercept, another objective: see --no-intercept."
     )
     return (
-        f"Each cell: median (least-most) of {options.repeats} interleaved rounds, and how many times as fast as the baseline, the first of "
-        f"{', '.join(options.baseline)} that has the loss. What takes long has fewer rounds, {LEAST_ROUNDS} at least, within "
-        f"{options.cap:g} s of CPU time; CPU time is of all threads. A dash: not reached in {options.cap:g} s of trials, or by any budget. "
-        f"{intercept}"
+        f"Each cell: median (least-most) of {options.repeats} interleaved rounds, and how many times as fast as the "
+        f"baseline; with > against its longest trial, where that did not reach the target. What takes long has fewer "
+        f"rounds, {LEAST_ROUNDS} at least, within {options.cap:g} s of CPU time; CPU time is of all threads. X: the "
+        f"float type that the contender was given. A dash: reached by no budget on the ladder, or not in "
+        f"{options.cap:g} s of trials. {intercept}"
     )
 
 
@@ -240,7 +260,7 @@ def write(options, document, markdown):
     if options.markdown:
         options.markdown.write_text(text, encoding="utf-8")
     if options.json:
-        options.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        options.json.write_text(json.dumps(document, indent=1, default=str), encoding="utf-8")
 
 
 def loaded(options):
@@ -267,7 +287,7 @@ def sections(options):
             for problem in problems(options, dataset):
                 say(f"{dataset.name} {problem.loss} C={problem.C:g}")
                 result = time_to_targets(problem, options)
-                yield "problems", result, report_problem(result, options.targets)
+                yield "problems", result, report(result, options.targets)
     if options.epochs:
         for dataset in loaded(options):
             for problem in problems(options, dataset):
@@ -307,7 +327,14 @@ def parse(arguments=None):
     add("--repeats", type=int, default=5)
     add("--cap", type=float, default=60.0, help="CPU seconds for the ladder of one contender on one problem")
     add("--contenders", default="", metavar="REGEX", help="the baseline always takes part")
-    add("--baseline", nargs="+", default=list(BASELINES), help="the first that can solve the problem")
+    add(
+        "--baseline",
+        nargs="+",
+        choices=list(CONTENDERS),
+        default=list(BASELINES),
+        metavar="NAME",
+        help="the first that can solve the problem",
+    )
     add("--json", type=Path, metavar="FILE")
     add("--markdown", type=Path, metavar="FILE")
     add("--epochs", action="store_true", help="instead: an epoch of AdaGrad against one of SGDClassifier")
@@ -321,7 +348,7 @@ def main(arguments=None):
     warnings.simplefilter("ignore")  # most fits here are meant to end before they converge
     with pinned(options.threads):
         machine = environment(options.threads)
-        document = {"environment": machine, "options": {key: str(value) for key, value in vars(options).items()}}
+        document = {"environment": machine, "options": vars(options)}
         markdown = ["# Linear models", describe(machine)]
         if not (options.epochs or options.width or options.tiny):
             markdown.append(caption(options))

@@ -10,6 +10,8 @@ from statistics import median
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from skopt_solvers import _kernels
+
 CLOCKS = ("cpu", "wall")
 LEAST_ROUNDS = 2
 
@@ -30,9 +32,9 @@ def pinned(n_threads):
 
 
 def timed(run, count=1):
-    """Call `run` `count` times without the garbage collector: its last result, and the seconds of one call by each clock.
+    """Call `run` `count` times without the garbage collector: its last result, and the seconds of one call.
 
-    `cpu` is of this process, all its threads together.
+    The seconds are by each clock; `cpu` is of this process, all its threads together.
     """
     gc.collect()
     gc.disable()
@@ -92,8 +94,11 @@ def cell(result, clock="cpu"):
     """Milliseconds of a summary, as "median (min-max), ratio"."""
     values = result[clock]
     text = "{} ({}-{})".format(*(_milliseconds(values[key]) for key in ("median", "min", "max")))
-    ratio = values["times_as_fast"]
-    return text if ratio is None else f"{text}, {ratio:.3g}x"
+    if values["times_as_fast"] is not None:
+        return f"{text}, {values['times_as_fast']:.3g}x"
+    if values.get("at_least") is not None:
+        return f"{text}, >{values['at_least']:.3g}x"
+    return text
 
 
 def _milliseconds(seconds):
@@ -109,8 +114,6 @@ def table(header, rows):
 
 def environment(n_threads):
     """The machine, the versions, the threads."""
-    from skopt_solvers import _kernels
-
     packages = ("skopt_solvers", "scikit-learn", "numpy", "scipy")
     return {
         "cpu": _cpu_model(),
@@ -130,11 +133,11 @@ def environment(n_threads):
 def describe(environment):
     """One line for above the tables."""
     versions = ", ".join(f"{name} {number}" for name, number in environment["versions"].items())
-    threads = environment["threads"]
+    threads, load = environment["threads"], environment["load_at_start"]
     return (
-        f"{environment['cpu']}, {environment['cores']} cores, {threads} thread{'s' if threads > 1 else ''}; "
-        f"load at start {environment['load_at_start']:.1f}; {environment['system']}, Python {environment['python']}, {versions}, "
-        f"kernels {environment['kernels']}, {', '.join(environment['blas'])}."
+        f"{environment['cpu']}, {environment['cores']} cores, {threads} thread{'s' if threads > 1 else ''}"
+        f"{'' if load is None else f', load at start {load:.1f}'}; {environment['system']}, "
+        f"Python {environment['python']}, {versions}, kernels {environment['kernels']}, {', '.join(environment['blas'])}."
     )
 
 
