@@ -147,6 +147,9 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
                 g = o.gradient(W.data(), batch.data(), batch.size());
             }
             double loss = g.loss;
+            g.rows.resize(g.size);
+            g.values.resize(g.size * o.n_outputs);
+            g.share.resize(g.size);
             return nb::make_tuple(loss, to_numpy(std::move(g.rows), 1), to_numpy(std::move(g.values), o.n_outputs), to_numpy(std::move(g.share), 1));
         }, "W"_a.noconvert(), "batch"_a.noconvert());
     m.def("check_compressed", [](In<I> indptr, In<I> indices, In<T> data, size_t n_major, size_t n_minor) {

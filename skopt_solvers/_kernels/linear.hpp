@@ -30,6 +30,13 @@ inline void prefetch_row(T* row) {
     __builtin_prefetch(row + B - 1, 1);
 }
 
+constexpr size_t kRowsAhead = 8;  // rows of a shuffled batch likewise: no hardware foresees where the next one lies
+
+template <class A>
+inline void prefetch_all(const A* values, size_t n) {
+    for (size_t i = 0; i < n; i += 64 / sizeof(A)) __builtin_prefetch(values + i);
+}
+
 // Blocks of B outputs stay in registers while the non-zeros of a row go by.
 template <int B, class T, class I>
 inline void gather_block(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {
@@ -204,43 +211,40 @@ public:
 
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
         prepare();
-        size_t K = this->n_outputs;
+        size_t K = this->n_outputs, touched = touch(batch, n);
         auto& out = batch_;
-        out.rows.clear();
-        touches_.clear();
-        local_.clear();
-        z_.assign(n * K, T(0));
+        z_.resize(n * K);
+        d_.resize(n * K);
         labels_of_batch_.resize(n);
         omega_of_batch_.resize(n);
         T scale = static_cast<T>(static_cast<double>(n_active_) / n);
         for (size_t b = 0; b < n; ++b) {
-            size_t i = batch[b];
-            if (b + 1 < n) __builtin_prefetch(X_.indices + X_.indptr[batch[b + 1]]), __builtin_prefetch(X_.data + X_.indptr[batch[b + 1]]);
-            labels_of_batch_[b] = labels_[i];
-            omega_of_batch_[b] = omega_[i] * scale;
-            for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) local_.push_back(touch(X_.indices[p]));
-            margins_of(i, W, z_.data() + b * K);
+            labels_of_batch_[b] = labels_[batch[b]];
+            omega_of_batch_[b] = omega_[batch[b]] * scale;
+            margins_of(batch[b], W, z_.data() + b * K);
         }
-        d_.resize(n * K);
         out.loss = loss_->rows(z_.data(), labels_of_batch_.data(), omega_of_batch_.data(), n, K, d_.data());
-        size_t touched = out.rows.size();
-        out.values.assign((touched + intercept_) * K, T(0));
-        size_t q = 0;
+        out.size = touched + intercept_;
+        reserve(out.values, out.size * K);
+        reserve(out.share, out.size);
+        T* values = out.values.data();
+        std::fill(values, values + out.size * K, T(0));
+        const uint32_t* local = local_.data();
         for (size_t b = 0; b < n; ++b) {
-            size_t i = batch[b], begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
-            scatter(local_.data() + q, X_.data + begin, nnz, d_.data() + b * K, K, out.values.data());
-            q += nnz;
+            size_t begin = X_.indptr[batch[b]], nnz = X_.indptr[batch[b] + 1] - begin;
+            scatter(local, X_.data + begin, nnz, d_.data() + b * K, K, values);
+            local += nnz;
         }
-        out.share.resize(touched + intercept_);
         for (size_t r = 0; r < touched; ++r) {
-            out.share[r] = scale * touches_[r] * inverse_count_[out.rows[r]];
+            out.share[r] = scale * static_cast<T>(touches_[r]) * inverse_count_[out.rows[r]];
+            touches_[r] = 0;
             slot_[out.rows[r]] = -1;
         }
         if (intercept_) {
-            out.rows.push_back(X_.n_cols);
+            out.rows[touched] = X_.n_cols;
             out.share[touched] = 0;
             for (size_t b = 0; b < n; ++b)
-                for (size_t k = 0; k < K; ++k) out.values[touched * K + k] += d_[b * K + k];
+                for (size_t k = 0; k < K; ++k) values[touched * K + k] += d_[b * K + k];
         }
         return out;
     }
@@ -344,15 +348,40 @@ private:
         for (size_t j = 0; j < this->n_rows; ++j) inverse_count_[j] = count[j] ? T(1) / count[j] : T(0);
     }
 
-    int32_t touch(size_t row) {
-        int32_t s = slot_[row];
-        if (s < 0) {
-            slot_[row] = s = static_cast<int32_t>(batch_.rows.size());
-            batch_.rows.push_back(row);
-            touches_.push_back(0);
+    template <class A>
+    static void reserve(std::vector<A>& buffer, size_t n) {
+        if (buffer.size() < n) buffer.resize(n + n / 2);
+    }
+
+    // Numbers the rows of the table that the batch touches, in order; local_ has the number of each non-zero. Whether a
+    // feature is new to the batch is a coin toss, so the loop has no branch for it.
+    size_t touch(const int64_t* batch, size_t n) {
+        size_t nnz = 0, q = 0;
+        for (size_t b = 0; b < n; ++b) nnz += X_.indptr[batch[b] + 1] - X_.indptr[batch[b]];
+        reserve(local_, nnz);
+        reserve(touches_, nnz + 1);
+        reserve(batch_.rows, nnz + 1);
+        uint32_t *local = local_.data(), *touches = touches_.data();
+        int64_t* rows = batch_.rows.data();
+        int32_t *slot = slot_.data(), touched = 0;
+        for (size_t b = 0; b < n; ++b) {
+            if (b + kRowsAhead < n) {
+                size_t begin = X_.indptr[batch[b + kRowsAhead]], length = X_.indptr[batch[b + kRowsAhead] + 1] - begin;
+                prefetch_all(X_.indices + begin, length);
+                prefetch_all(X_.data + begin, length);
+            }
+            const I *index = X_.indices + X_.indptr[batch[b]], *end = X_.indices + X_.indptr[batch[b] + 1];
+            for (; index < end; ++index) {
+                int32_t s = slot[*index], fresh = s < 0;
+                s = fresh ? touched : s;
+                slot[*index] = s;
+                rows[touched] = *index;
+                touched += fresh;
+                ++touches[s];
+                local[q++] = s;
+            }
         }
-        touches_[s] += 1;
-        return s;
+        return touched;
     }
 
     Csr<T, I> X_;
@@ -370,8 +399,9 @@ private:
     std::vector<T> data_;
     std::vector<uint32_t> cuts_;
     RowGradient<T> batch_;
-    std::vector<int32_t> slot_, local_;
-    std::vector<T> touches_, inverse_count_, z_, d_, omega_of_batch_;
+    std::vector<int32_t> slot_;
+    std::vector<uint32_t> local_, touches_;
+    std::vector<T> inverse_count_, z_, d_, omega_of_batch_;
     std::vector<int32_t> labels_of_batch_;
 };
 

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <vector>
 
+// Buffers that a batch fills up to `size` rows and the next one uses again.
 template <class T>
 struct RowGradient {
-    std::vector<int64_t> rows;  // touched rows of the table, each once
-    std::vector<T> values;      // rows.size() x n_outputs
+    size_t size = 0;            // touched rows
+    std::vector<int64_t> rows;  // their indices, each once
+    std::vector<T> values;      // size x n_outputs
     std::vector<T> share;       // part of each row's penalty that this batch carries
     double loss = 0;            // mean loss of the batch
 };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "objective.hpp"
+#include "parallel.hpp"
 
 template <class T>
 struct Step {
@@ -129,7 +130,7 @@ struct RuleOf : Rule<T> {
     explicit RuleOf(F formula) : f(std::move(formula)) {}
     void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) override {
         double decay = this->weight_decay < 0 ? penalty.l2 : this->weight_decay;
-        for (size_t r = 0; r < gradient.rows.size(); ++r) {
+        for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
             T share = gradient.share[r];
             Step<T> p{static_cast<T>(lr), share * static_cast<T>(penalty.l1), share * static_cast<T>(penalty.l2), share * static_cast<T>(decay)};
@@ -148,14 +149,14 @@ struct RunningMean {
     T* sum;
     int64_t* since;   // the step up to which a row is counted
     int64_t& steps;
-    void before_step(const T* W, size_t K, const std::vector<int64_t>& rows) {
-        for (int64_t row : rows) add(W, K, row);
+    void before_step(const T* W, size_t K, const RowGradient<T>& gradient) {
+        for (size_t r = 0; r < gradient.size; ++r) {
+            size_t row = gradient.rows[r];
+            T passed = static_cast<T>(steps - since[row]);
+            for (size_t k = 0; k < K; ++k) sum[row * K + k] += passed * W[row * K + k];
+            since[row] = steps;
+        }
         ++steps;
-    }
-    void add(const T* W, size_t K, size_t row) {
-        T passed = static_cast<T>(steps - since[row]);
-        for (size_t k = 0; k < K; ++k) sum[row * K + k] += passed * W[row * K + k];
-        since[row] = steps;
     }
 };
 
@@ -168,13 +169,6 @@ inline void shuffle(int64_t* values, size_t n, uint64_t seed) {
         z ^= z >> 31;
         std::swap(values[i - 1], values[static_cast<size_t>((static_cast<unsigned __int128>(z) * i) >> 64)]);
     }
-}
-
-template <class T>
-double norm(const std::vector<T>& values) {
-    double sum = 0;
-    for (T value : values) sum += static_cast<double>(value) * value;
-    return std::sqrt(sum);
 }
 
 // The mean loss over the batches, each before its step; NaN as soon as one is not finite, and then W is not touched more.
@@ -190,14 +184,15 @@ double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* or
         if (!std::isfinite(gradient->loss)) return NAN;
         total += gradient->loss * static_cast<double>(size) / static_cast<double>(n);
         if (clip_norm > 0) {
-            double length = norm(gradient->values);
+            size_t n_values = gradient->size * K;
+            double length = std::sqrt(dot(gradient->values.data(), gradient->values.data(), n_values));
             if (length > clip_norm) {
                 clipped = *gradient;
-                for (T& value : clipped.values) value *= static_cast<T>(clip_norm / length);
+                for (size_t i = 0; i < n_values; ++i) clipped.values[i] *= static_cast<T>(clip_norm / length);
                 gradient = &clipped;
             }
         }
-        if (mean) mean->before_step(W, K, gradient->rows);
+        if (mean) mean->before_step(W, K, *gradient);
         rule.step(W, K, *gradient, rates[b], objective.penalty);
     }
     return total;

@@ -56,9 +56,9 @@ def epochs(problem, repeats):
     several = " For several classes SGDClassifier makes one pass a class." if problem.n_outputs > 1 else ""
     text = (
         f"## An epoch on {problem.dataset.name}, {problem.loss.replace('_', ' ')}, C={problem.C:g}\n\n"
-        f"{X.shape[0]:,} rows, {X.nnz:,} non-zeros. {_DIFFERENCE}; ours evaluates the objective on all rows after each "
-        f"epoch, which is counted. Milliseconds, median (least-most) of {repeats} interleaved rounds, and how many times "
-        f"as fast as SGDClassifier on {problem.dtype.name}.{several}\n\n"
+        f"{X.shape[0]:,} rows, {X.nnz:,} non-zeros. {_DIFFERENCE}; ours evaluates the objective on all rows "
+        f"after each epoch, which is counted. Milliseconds, median (least-most) of {repeats} interleaved rounds, and "
+        f"how many times as fast as SGDClassifier on {problem.dtype.name}.{several}\n\n"
         + table(
             ["contender", "X", "CPU", "wall"],
             [[*key, *(cell(values, clock) for clock in CLOCKS)] for key, values in results.items()],
@@ -111,9 +111,9 @@ def width(n_threads, dtype, repeats):
     }
     text = (
         f"## An epoch by width\n\nLogistic regression, C=1, {dtype}: {ROWS:,} synthetic rows of {NONZEROS} distinct "
-        f"features, drawn in proportion to 1/rank^{ZIPF:g} (Zipf) and spread over the columns at random. {_DIFFERENCE}. "
-        f"CPU milliseconds, median (least-most) of {repeats} interleaved rounds, and how many times as fast as at "
-        f"{WIDTHS[0]:,} features.\n\n"
+        f"features, drawn in proportion to 1/rank^{ZIPF:g} (Zipf) and spread over the columns at random. "
+        f"{_DIFFERENCE}. CPU milliseconds, median (least-most) of {repeats} interleaved rounds, and how many times as "
+        f"fast as at {WIDTHS[0]:,} features.\n\n"
         + table(
             ["solver", *(f"{d:,} features" for d in WIDTHS)],
             [[solver, *(cell(results[solver, d]) for d in WIDTHS)] for solver in ("adagrad", "adam")],
@@ -148,8 +148,8 @@ def tiny(n_threads, repeats):
     ]
     text = (
         f"## A fit of {TINY} rows\n\nEach with its own defaults, tolerance included, on random float64 data. CPU "
-        f"milliseconds of a fit, median (least-most) of {repeats} interleaved rounds of {TINY} fits, and how many times as "
-        f"fast as scikit-learn's.\n\n"
+        f"milliseconds of a fit, median (least-most) of {repeats} interleaved rounds of {TINY} fits, and how many "
+        f"times as fast as scikit-learn's.\n\n"
         + table(
             ["model", "X", "classes", "ours", "sklearn"],
             [[*key, cell(values["ours"]), cell(values["sklearn"])] for key, values in results.items()],

@@ -246,12 +246,13 @@ def caption(options):
         if options.no_intercept
         else "liblinear and LinearSVC penalise the intercept, another objective: see --no-intercept."
     )
+    least = min(LEAST_ROUNDS, options.repeats)
     return (
         f"Each cell: median (least-most) of {options.repeats} interleaved rounds, and how many times as fast as the "
         f"baseline; with > against its longest trial, where that did not reach the target. What takes long has fewer "
-        f"rounds, {LEAST_ROUNDS} at least, within {options.cap:g} s of CPU time; CPU time is of all threads. X: the "
-        f"float type that the contender was given. A dash: reached by no budget on the ladder, or not in "
-        f"{options.cap:g} s of trials. {intercept}"
+        f"rounds, {least} at least, within {options.cap:g} s of CPU time; CPU time is of all "
+        f"threads. X: the float type that the contender was given. A dash: reached by no budget on the ladder, or not "
+        f"in {options.cap:g} s of trials. {intercept}"
     )
 
 

@@ -137,7 +137,8 @@ def describe(environment):
     return (
         f"{environment['cpu']}, {environment['cores']} cores, {threads} thread{'s' if threads > 1 else ''}"
         f"{'' if load is None else f', load at start {load:.1f}'}; {environment['system']}, "
-        f"Python {environment['python']}, {versions}, kernels {environment['kernels']}, {', '.join(environment['blas'])}."
+        f"Python {environment['python']}, {versions}, kernels {environment['kernels']}, "
+        f"{', '.join(environment['blas'])}."
     )
 
 

@@ -1,0 +1,29 @@
+"""Sphinx configuration; ``sphinx-build -W -b html docs docs/_build/html`` with the package installed."""
+
+from importlib.metadata import version as installed_version
+
+project = "skopt_solvers"
+author = "the skopt_solvers authors"
+release = version = installed_version("skopt_solvers")
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+]
+myst_enable_extensions = ["amsmath", "dollarmath"]
+myst_heading_anchors = 3
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+highlight_language = "none"
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+# the templates of autosummary say which methods are shown
+numpydoc_show_class_members = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = project
+html_show_sourcelink = False

@@ -1,0 +1,252 @@
+"""A tour: six solvers, learning-rate schedules, a grid search and a convergence plot, on real text.
+
+    python examples/quickstart.py                    which package does a docstring come from?
+    python examples/quickstart.py --data 20news      which newsgroup does a posting come from?
+
+The docstrings are those of the installed numpy, scipy, scikit-learn and standard library: nothing is downloaded.
+"""
+
+import argparse
+import time
+import warnings
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from docstring_corpus import load_docstrings
+from sklearn.datasets import fetch_20newsgroups
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import Pipeline
+
+from skopt_solvers import LogisticRegression
+from skopt_solvers.schedules import CosineDecay, CosineRestarts, StepDecay, Warmup
+from skopt_solvers.solvers import LBFGS, Adam
+
+C = 10  # weight of the loss against the penalty; the grid below looks for a better one
+SEED = 0
+GRID_DOCUMENTS = 6000  # most documents that the grid search sees, to keep it short
+
+
+def main():
+    began = time.perf_counter()
+    options = parse_arguments()
+
+    # Step 1: text and labels, and TF-IDF rows. The matrix stays sparse in every solver.
+    texts, labels = load(options)
+    train_texts, test_texts, y_train, y_test = train_test_split(
+        texts, labels, test_size=0.25, stratify=labels, random_state=SEED
+    )
+    vectorizer = make_vectorizer()
+    X_train, X_test = vectorizer.fit_transform(train_texts), vectorizer.transform(test_texts)
+    print(
+        f"{options.data}: {len(set(labels))} classes, {X_train.shape[0]} documents to train on, {X_test.shape[0]} to "
+        f"test, {X_train.shape[1]} features, {X_train.nnz / X_train.shape[0]:.0f} of them in a document"
+    )
+    data = X_train, X_test, y_train, y_test
+
+    # Step 2: every solver by its name, nothing tuned. All minimise the same objective, AdamW excepted.
+    print(f"\nSolvers at their defaults, C={C}")
+    print_header()
+    solvers = {name: fit_and_report(name, "", data, solver=name) for name in SOLVERS}
+
+    # Step 3: one solver, several schedules. max_iter is the length of those that have no length of their own.
+    print(f"\nSchedules of Adam, all in {EPOCHS} epochs")
+    print_header()
+    schedules = {
+        name: fit_and_report("adam", name, data, solver=Adam(schedule=schedule), max_iter=EPOCHS)
+        for name, schedule in SCHEDULES.items()
+    }
+    print(NOTES)
+
+    # Step 4: choose among solvers, rates, schedules and C by cross-validation, the whole pipeline at once.
+    search(train_texts, y_train, test_texts, y_test)
+
+    # Step 5: the course of each fit is in its history_.
+    if options.plot:
+        plot(solvers, schedules, X_train, y_train, options)
+    print(f"\n{time.perf_counter() - began:.0f} seconds in all")
+
+
+SOLVERS = ["lbfgs", "momentum", "adagrad", "rmsprop", "adam", "adamw"]
+
+EPOCHS = 21  # three periods of the warm restarts: 3 + 6 + 12
+
+
+def triangle(t):
+    """A schedule of one's own: any function of the time in epochs, here up for a quarter and down for the rest."""
+    return np.clip(np.minimum(4 * t / EPOCHS + 0.05, (1 - t / EPOCHS) / 0.75), 0, 1)
+
+
+# A schedule is a name, an object, or a function. It multiplies the learning rate.
+SCHEDULES = {
+    "constant": "constant",
+    "1/sqrt(1 + t)": "inverse_sqrt",
+    "halved every 3": StepDecay(every=3, factor=0.5),
+    "cosine": "cosine",
+    "warm restarts": CosineRestarts(period=3, multiplier=2),
+    "warmup + cosine": Warmup(CosineDecay(), epochs=2),
+    "one-cycle": "one_cycle",
+    "a function": triangle,
+}
+
+NOTES = """
+objective  C * sum of losses + penalty at the end, the same function in all rows
+bound      the objective is at most so much above its minimum: proven by suboptimality_bound, whatever the solver.
+           AdamW's decay of the weights is another penalty, so that its end is not the minimum of this objective
+converged  by the solver's own criterion; stop_reason_ says it in words. A fit that has not converged gives a
+           ConvergenceWarning. Here a fixed number of epochs is the point of the comparison"""
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", choices=["docstrings", "20news"], default="docstrings")
+    parser.add_argument("--data-home", metavar="DIR", help="read 20news from here and download nothing")
+    parser.add_argument("--plot", metavar="FILE", default="quickstart.png", help="where the plot goes (%(default)s)")
+    parser.add_argument("--no-plot", dest="plot", action="store_const", const=None)
+    return parser.parse_args()
+
+
+def load(options):
+    """Texts and the name of each one's class."""
+    if options.data == "docstrings":
+        return load_docstrings()
+    bunch = fetch_20newsgroups(
+        subset="all",
+        remove=("headers", "footers", "quotes"),  # they name the group
+        data_home=options.data_home,
+        download_if_missing=options.data_home is None,
+    )
+    return bunch.data, [bunch.target_names[k] for k in bunch.target]
+
+
+def make_vectorizer():
+    return TfidfVectorizer(sublinear_tf=True, min_df=2)
+
+
+def print_header():
+    print(
+        f"{'solver':<9} {'schedule':<16} {'epochs':>6} {'seconds':>8} {'objective':>10} {'bound':>8} "
+        f"{'test accuracy':>14}  converged"
+    )
+
+
+def fit_and_report(name, schedule, data, **parameters):
+    """Fit one model, print its line of the table, return it."""
+    X_train, X_test, y_train, y_test = data
+    model = LogisticRegression(C=C, random_state=SEED, **parameters)
+    began = time.perf_counter()
+    with warnings.catch_warnings():
+        # for this one fit: the last column says the same
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X_train, y_train)
+    seconds = time.perf_counter() - began
+    objective = model.history_[-1]["objective"]
+    bound = model.suboptimality_bound(X_train, y_train) / objective
+    print(
+        f"{name:<9} {schedule:<16} {model.n_iter_:>6} {seconds:>8.2f} {objective:>10.1f} {bound:>8.2%} "
+        f"{model.score(X_test, y_test):>14.2%}  {'yes' if model.converged_ else 'no'}",
+        flush=True,
+    )
+    return model
+
+
+def search(train_texts, y_train, test_texts, y_test):
+    """Cross-validate the whole pipeline over solver, learning rate, schedule and C."""
+    if len(train_texts) > GRID_DOCUMENTS:
+        train_texts, _, y_train, _ = train_test_split(
+            train_texts, y_train, train_size=GRID_DOCUMENTS, stratify=y_train, random_state=SEED
+        )
+    # A list of dicts, because not all solvers have the same parameters. Parameters are nested, in solvers and schedules
+    # that are given by name too; "auto" is the default rate. The 20 epochs of the pipeline below are the length of the
+    # schedules, and too few iterations for lbfgs.
+    grid = [
+        {"logistic__solver": ["lbfgs"], "logistic__max_iter": [100], "logistic__C": [1, 10, 100]},
+        {
+            "logistic__solver": ["adagrad", "adam"],
+            "logistic__solver__learning_rate": ["auto", 0.3],
+            "logistic__solver__schedule": ["cosine", "linear"],
+            "logistic__C": [10, 100],
+        },
+        {
+            "logistic__solver": [Adam()],
+            "logistic__solver__schedule": [Warmup(CosineDecay())],
+            "logistic__solver__schedule__epochs": [1, 5],
+            "logistic__C": [10, 100],
+        },
+    ]
+    with TemporaryDirectory() as cache:
+        # with a memory each fold is made into TF-IDF rows once, not once a candidate
+        pipeline = Pipeline(
+            [("tfidf", make_vectorizer()), ("logistic", LogisticRegression(max_iter=20, random_state=SEED))],
+            memory=cache,
+        )
+        grid_search = GridSearchCV(pipeline, grid, cv=3)
+        began = time.perf_counter()
+        grid_search.fit(train_texts, y_train)
+        seconds = time.perf_counter() - began
+        test_accuracy = grid_search.score(test_texts, y_test)
+    results = grid_search.cv_results_
+    print(
+        f"\nGrid search: {len(results['params'])} candidates, 3 folds of {len(train_texts)} documents, "
+        f"{seconds:.0f} seconds; the best ten"
+    )
+    print_results(results)
+    print(f"Best: {grid_search.best_params_}")
+    print(f"Its test accuracy, fitted to these documents: {test_accuracy:.2%}")
+
+
+def print_results(results):
+    """The best ten candidates of a grid search, a column for each parameter."""
+    order = np.argsort(results["rank_test_score"], kind="stable")[:10]
+    names = sorted({name for parameters in results["params"] for name in parameters})
+    columns = {
+        "accuracy": [f"{results['mean_test_score'][i]:.2%}" for i in order],
+        "± fold": [f"{results['std_test_score'][i]:.2%}" for i in order],
+        "fit s": [f"{results['mean_fit_time'][i]:.2f}" for i in order],
+    }
+    for name in names:
+        header = name.removeprefix("logistic__").removeprefix("solver__")
+        columns[header] = [str(results["params"][i].get(name, "")) for i in order]
+    widths = {header: max(map(len, [header, *cells])) for header, cells in columns.items()}
+    for cells in [columns, *zip(*columns.values(), strict=True)]:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths.values(), strict=True)).rstrip())
+
+
+def plot(solvers, schedules, X, y, options):
+    """Distance from the optimum, and learning rate below it, against epochs."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("\nNo plot: matplotlib is not installed")
+        return
+    # the zero of the upper scale: a fit whose bound is orders of magnitude below all others
+    reference = LogisticRegression(C=C, solver=LBFGS(memory=20), tol=1e-7, max_iter=1000).fit(X, y)
+    optimum = reference.history_[-1]["objective"]
+    figure = Figure(figsize=(12, 7.5), layout="constrained")
+    axes = figure.subplots(2, 2, sharex="col", height_ratios=[2, 1])
+    for (above, below), models in zip(axes.T, [solvers, schedules], strict=True):
+        for name, model in models.items():
+            epochs = [record["iteration"] for record in model.history_]
+            objectives = np.array([record["objective"] for record in model.history_])
+            (line,) = above.plot(epochs, np.maximum(objectives / optimum - 1, 1e-7), label=name)
+            if name != "lbfgs":  # its step lengths are not rates
+                rates = [record["learning_rate"] for record in model.history_]
+                below.plot(epochs, rates, color=line.get_color())
+        above.set(yscale="log", ylabel="objective / optimum - 1")
+        above.legend(ncols=2)
+        below.set(xlabel="epochs", ylabel="learning rate")
+        below.locator_params(axis="x", integer=True)
+        for axis in above, below:
+            axis.grid(alpha=0.3)
+    axes[0, 0].set_title("Solvers at their defaults (iterations for lbfgs)")
+    axes[0, 1].set_title("Schedules of Adam")
+    axes[0, 1].sharey(axes[0, 0])
+    axes[1, 0].set(yscale="log", ylim=(1e-3, 5))
+    figure.suptitle(f"Logistic regression on {options.data}, C={C}")
+    figure.savefig(options.plot, dpi=120)
+    print(f"\nConvergence plot: {options.plot}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""What the tests compare with: brute force in float64, numerical gradients, small data, and the one list of solvers."""
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import logsumexp
+
+from skopt_solvers.objectives import LinearObjective
+from skopt_solvers.solvers import LBFGS, AdaGrad, Adam, AdamW, Momentum, RMSProp
+
+# Every test of solvers runs through these. A new solver is one entry here.
+STOCHASTIC = {
+    "momentum": Momentum(),
+    "momentum-plain": Momentum(momentum=0.0),
+    "momentum-nesterov": Momentum(nesterov=True),
+    "momentum-clipped": Momentum(clip_norm=0.05),
+    "adagrad": AdaGrad(),
+    "adagrad-averaged": AdaGrad(average=True),
+    "rmsprop": RMSProp(),
+    "rmsprop-centered": RMSProp(centered=True),
+    "rmsprop-clipped-averaged": RMSProp(clip_norm=0.05, average=2),
+    "adam": Adam(),
+    "adam-amsgrad": Adam(amsgrad=True),
+    "adamw": AdamW(),
+    "adamw-own-decay": AdamW(weight_decay=0.1),
+    "adamw-amsgrad": AdamW(amsgrad=True),
+}
+EVERY = {**STOCHASTIC, "lbfgs": LBFGS(), "lbfgs-plain": LBFGS(memory=3, precondition=False)}
+
+# What a LinearObjective takes as its loss; those whose gradient is continuous; the numbers of outputs each has.
+LOSSES = {
+    "logistic": dict(loss="logistic"),
+    "softmax": dict(loss="softmax"),
+    "hinge": dict(loss="hinge"),
+    "squared_hinge": dict(loss="hinge", squared=True),
+    "smoothed_hinge": dict(loss="hinge", gamma=1.0),
+    "narrow_hinge": dict(loss="hinge", gamma=0.03),
+    "narrow_squared_hinge": dict(loss="hinge", gamma=0.3, squared=True),
+    "crammer_singer": dict(loss="crammer_singer"),
+    "squared_crammer_singer": dict(loss="crammer_singer", squared=True),
+    "smoothed_crammer_singer": dict(loss="crammer_singer", gamma=1.0),
+    "narrow_crammer_singer": dict(loss="crammer_singer", gamma=0.03),
+    "narrow_squared_crammer_singer": dict(loss="crammer_singer", gamma=0.3, squared=True),
+}
+SMOOTH = {"logistic", "softmax", "squared_hinge", "smoothed_hinge", "smoothed_crammer_singer"}
+JOINT = {name for name, loss in LOSSES.items() if loss["loss"] in ("softmax", "crammer_singer")}
+
+
+def without_native(solver):
+    """The same solver with its numpy `update` in the place of the compiled rule."""
+
+    class InNumpy(type(solver)):
+        def native(self, state, dtype):
+            return None
+
+    return InNumpy(**solver.get_params(deep=False))
+
+
+# Losses
+
+
+def signs(labels, n_outputs):
+    """+1 for the positive class of each output, else -1; with one output the positive class is 1."""
+    positive = (labels == 1)[:, None] if n_outputs == 1 else labels[:, None] == np.arange(n_outputs)
+    return np.where(positive, 1.0, -1.0)
+
+
+def losses(Z, labels, loss, gamma=0.0, squared=False):
+    """The loss of each row of margins."""
+    Z = np.asarray(Z, dtype=np.float64)
+    rows = np.arange(len(Z))
+    if loss == "logistic":
+        return np.logaddexp(0, -signs(labels, Z.shape[1]) * Z).sum(axis=1)
+    if loss == "softmax":
+        return logsumexp(Z, axis=1) - Z[rows, labels]
+    if loss == "hinge":
+        a = np.maximum(1 - signs(labels, Z.shape[1]) * Z, 0)
+        if gamma:
+            a = np.where(a < gamma, a**2 / (2 * gamma), a - gamma / 2)
+        return (a**2 if squared else a).sum(axis=1)
+    a = 1 + Z - Z[rows, labels][:, None]
+    a[rows, labels] = 0
+    value = a.max(axis=1)
+    if gamma:
+        a[rows, labels] = -np.inf
+        value = smoothed_maximum(a, gamma)
+    return value**2 if squared else value
+
+
+def smoothed_maximum(a, gamma):
+    """``max p.a - gamma/2 |p|^2`` over p >= 0 with sum <= 1, by row: its dual, a convex function of one variable.
+
+    The dual is ``min theta + sum max(a - theta, 0)^2 / (2 gamma)`` over theta >= 0; the root of its derivative is found
+    by bisection.
+    """
+    low, high = np.zeros(len(a)), np.maximum(a.max(axis=1), 0)
+    for _ in range(200):
+        theta = (low + high) / 2
+        rising = np.maximum(a - theta[:, None], 0).sum(axis=1) <= gamma
+        low, high = np.where(rising, low, theta), np.where(rising, theta, high)
+    return high + (np.maximum(a - high[:, None], 0) ** 2).sum(axis=1) / (2 * gamma)
+
+
+def penalised(W, X, labels, weights, *, C, l1_ratio, fit_intercept, smooth_part=False, **loss):
+    """``C sum s loss + (1 - l1_ratio)/2 |W|^2 + l1_ratio |W|_1``; for an infinite C the sum of the losses alone."""
+    X = X.toarray().astype(np.float64) if sp.issparse(X) else np.asarray(X, dtype=np.float64)
+    W = np.asarray(W, dtype=np.float64)
+    n = X.shape[1]
+    Z = X @ W[:n] + (W[n] if fit_intercept else 0.0)
+    loss_sum = float(np.asarray(weights, dtype=np.float64) @ losses(Z, labels, **loss))
+    if not np.isfinite(C):
+        return loss_sum
+    penalty = (1 - l1_ratio) / 2 * (W[:n] ** 2).sum()
+    return C * loss_sum + penalty + (0.0 if smooth_part else l1_ratio * np.abs(W[:n]).sum())
+
+
+def numerical_gradient(function, W, step=1e-6):
+    """Central differences of a function of a table."""
+    W = np.array(W, dtype=np.float64)
+    gradient = np.empty_like(W)
+    for index in np.ndindex(W.shape):
+        ahead, behind = W.copy(), W.copy()
+        ahead[index] += step
+        behind[index] -= step
+        gradient[index] = (function(ahead) - function(behind)) / (2 * step)
+    return gradient
+
+
+# Data
+
+
+def text_like(n=120, d=40, length=8, n_classes=2, seed=0, dtype=np.float64, index=np.int32):
+    """CSR rows of unit length whose features follow Zipf's law, and labels that a linear model half explains.
+
+    One row is empty, and the last feature is in no row.
+    """
+    rng = np.random.RandomState(seed)
+    popularity = 1 / np.arange(1, d)
+    popularity /= popularity.sum()
+    columns = [np.unique(rng.choice(d - 1, length, p=popularity)) for _ in range(n)]
+    columns[n // 2] = columns[n // 2][:0]
+    indptr = np.concatenate([[0], np.cumsum([len(c) for c in columns])])
+    values = [v / max(np.linalg.norm(v), 1e-300) for v in (rng.rand(len(c)) + 0.1 for c in columns)]
+    X = sp.csr_matrix((np.concatenate(values).astype(dtype), np.concatenate(columns), indptr), shape=(n, d))
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    scores = X @ rng.randn(d, n_classes) * 5 + rng.gumbel(size=(n, n_classes))
+    labels = scores.argmax(axis=1).astype(np.int32)
+    labels[:n_classes] = np.arange(n_classes)
+    return X, labels
+
+
+def dense_data(n=60, d=6, n_classes=2, seed=0, dtype=np.float64):
+    """CSR of which every entry is non-zero, and labels as in :func:`text_like`."""
+    rng = np.random.RandomState(seed)
+    X = rng.randn(n, d)
+    labels = (X @ rng.randn(d, n_classes) + rng.gumbel(size=(n, n_classes))).argmax(axis=1).astype(np.int32)
+    return sp.csr_matrix(X.astype(dtype)), labels
+
+
+def outputs(n_classes):
+    """Columns of the table for so many classes."""
+    return 1 if n_classes == 2 else n_classes
+
+
+def linear_objective(X, labels, weights=None, *, n_outputs=1, C=1.0, l1_ratio=0.0, fit_intercept=True, **options):
+    """A LinearObjective with defaults; logistic unless `loss` says otherwise."""
+    weights = np.ones(X.shape[0]) if weights is None else weights
+    options = {"loss": "logistic", **options}
+    return LinearObjective(
+        X, labels, weights, n_outputs=n_outputs, C=C, l1_ratio=l1_ratio, fit_intercept=fit_intercept, **options
+    )
