@@ -181,9 +181,12 @@ def search(train_texts, y_train, test_texts, y_test):
             [("tfidf", make_vectorizer()), ("logistic", LogisticRegression(max_iter=20, random_state=SEED))],
             memory=cache,
         )
-        grid_search = GridSearchCV(pipeline, grid, cv=3)
+        grid_search = GridSearchCV(pipeline, grid, scoring=accuracy_and_convergence, refit="accuracy", cv=3)
         began = time.perf_counter()
-        grid_search.fit(train_texts, y_train)
+        with warnings.catch_warnings():
+            # for this one search: a column says the same, and a candidate need not converge to be a good classifier
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            grid_search.fit(train_texts, y_train)
         seconds = time.perf_counter() - began
         test_accuracy = grid_search.score(test_texts, y_test)
     results = grid_search.cv_results_
@@ -193,17 +196,23 @@ def search(train_texts, y_train, test_texts, y_test):
     )
     print_results(results)
     print(f"Best: {grid_search.best_params_}")
-    print(f"Its test accuracy, fitted to these documents: {test_accuracy:.2%}")
+    print(f"Fitted again to all {len(train_texts)}, its test accuracy is {test_accuracy:.2%}")
+
+
+def accuracy_and_convergence(pipeline, texts, labels):
+    """A scorer that tells, beside the accuracy, whether the fit has converged."""
+    return {"accuracy": pipeline.score(texts, labels), "converged": pipeline[-1].converged_}
 
 
 def print_results(results):
     """The best ten candidates of a grid search, a column for each parameter."""
-    order = np.argsort(results["rank_test_score"], kind="stable")[:10]
+    order = np.argsort(results["rank_test_accuracy"], kind="stable")[:10]
     names = sorted({name for parameters in results["params"] for name in parameters})
     columns = {
-        "accuracy": [f"{results['mean_test_score'][i]:.2%}" for i in order],
-        "± fold": [f"{results['std_test_score'][i]:.2%}" for i in order],
-        "fit s": [f"{results['mean_fit_time'][i]:.2f}" for i in order],
+        "accuracy": [f"{results['mean_test_accuracy'][i]:.2%}" for i in order],
+        "± fold": [f"{results['std_test_accuracy'][i]:.2%}" for i in order],
+        "seconds": [f"{results['mean_fit_time'][i]:.2f}" for i in order],
+        "converged": [f"{results['mean_test_converged'][i]:.0%}" for i in order],
     }
     for name in names:
         header = name.removeprefix("logistic__").removeprefix("solver__")

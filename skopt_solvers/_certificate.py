@@ -3,13 +3,11 @@
 import numpy as np
 from scipy.optimize import brentq, minimize, minimize_scalar
 
-from .objectives import LinearObjective
-
 # Widths at which a loss with kinks is smoothed, see `suboptimality`.
 _WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 
 
-def suboptimality(X, labels, weights, W, *, loss, gamma, squared, **model):
+def suboptimality(objective, W, precision=1e-12):
     r"""An upper bound of ``F(W) - min F`` for a linear model, times ``objective.scale``.
 
     With u_i in the subdifferential of the loss at the margins z_i, :math:`G = \sum_i \omega_i x_i u_i^T` and
@@ -27,27 +25,28 @@ def suboptimality(X, labels, weights, W, *, loss, gamma, squared, **model):
     References
     ----------
     Shalev-Shwartz & Zhang (2013), section 1; Boyd & Vandenberghe (2004), section 5.5.1.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    W : ndarray of shape `objective.shape`
+    precision : float
+        To which the intercepts are optimised where there are several.
     """
-    model = dict(model, loss=loss, squared=squared)
-    objective = LinearObjective(X, labels, weights, gamma=gamma, **model)
-    value = objective.value(W)
     if not objective.l1 and not objective.l2:
         return np.inf
-    kinks = not objective.smooth
-    bounds = [
-        value - _lower_bound(LinearObjective(X, labels, weights, gamma=width, **model) if kinks else objective, W)
-        for width in (_WIDTHS if kinks else (gamma,))
-    ]
-    return objective.scale * max(min(bounds), 0.0)
+    below = [objective] if objective.smooth else [objective.smoothed(width) for width in _WIDTHS]
+    value = objective.value(W)
+    return objective.scale * max(min(value - _lower_bound(smooth, W, precision) for smooth in below), 0.0)
 
 
-def _lower_bound(objective, W):
+def _lower_bound(objective, W, precision):
     native, n, (_, K) = objective.native, objective.n_penalised, objective.shape
     W = W.copy()
-    Z, U = np.empty((objective.X.shape[0], K)), np.empty((objective.X.shape[0], K))
+    Z, U = (np.empty((objective.X.shape[0], K), objective.dtype) for _ in range(2))
     native.margins(W.ravel(), Z.ravel())
     if objective.shape[0] > n:
-        shift = _best_shift(native, Z, U)
+        shift = _best_shift(native, Z, U, precision).astype(objective.dtype)
         Z += shift
         W[n] += shift
     loss = native.loss(Z.ravel(), U.ravel())
@@ -72,18 +71,18 @@ def _lower_bound(objective, W):
     return -min(negative(1.0), minimize_scalar(negative, bounds=(0, 1), method="bounded").fun)
 
 
-def _best_shift(native, Z, U):
+def _best_shift(native, Z, U, precision):
     """The change of the intercepts that minimises the loss at margins Z."""
 
     def value_and_gradient(b):
-        value = native.loss((Z + b).ravel(), U.ravel())
-        return value, U.sum(axis=0)
+        value = native.loss((Z + b.astype(Z.dtype)).ravel(), U.ravel())
+        return value, U.sum(axis=0, dtype=float)
 
     K = Z.shape[1]
     if K > 1:
-        return minimize(value_and_gradient, np.zeros(K), jac=True, method="BFGS", options=dict(gtol=1e-12)).x
+        return minimize(value_and_gradient, np.zeros(K), jac=True, method="BFGS", options=dict(gtol=precision)).x
     # with one output the derivative is monotone: its root, to the last bit
-    slope = lambda b: float(value_and_gradient(b)[1][0])  # noqa: E731
+    slope = lambda b: float(value_and_gradient(np.array([b]))[1][0])  # noqa: E731
     low, high = -1.0, 1.0
     while slope(low) > 0:
         low *= 2

@@ -24,7 +24,6 @@ from ._base import (
     effective_threads,
     unchanged_on_failure,
 )
-from ._certificate import suboptimality
 from ._monitor import Monitor
 from ._named import NamedParameters, resolve
 from .objectives import LinearObjective
@@ -171,9 +170,11 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
     def _resumable(self, solver):
         """The state of an earlier fit or partial_fit with the same solver."""
         kept = getattr(self, "_resume", None)
-        if kept is None or kept["solver"] != repr(solver) or kept["coef"] is not self.__dict__.get("coef_"):
+        if kept is None or kept["solver"] != repr(solver):
             return None
-        return kept["state"]
+        # coefficients that were changed by hand are the truth; joblib loads a shared array as two
+        same = kept["coef"] is self.coef_ or (not sp.issparse(self.coef_) and np.array_equal(kept["coef"], self.coef_))
+        return kept["state"] if same else None
 
     def _start(self, objective, classes, resumed):
         """Where the solver starts: zeros, or with `warm_start` the last weights, and its state."""
@@ -307,18 +308,8 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
         if X.dtype != np.float64:
             X = sp.csr_matrix((X.data.astype(np.float64), X.indices, X.indptr), shape=X.shape)
         W = np.vstack([self._dense_coef().T, *([self.intercept_] if self.fit_intercept else [])])
-        return suboptimality(
-            X,
-            labels,
-            weights,
-            np.ascontiguousarray(W, dtype=np.float64),
-            n_outputs=self._n_outputs(len(self.classes_)),
-            C=self.C,
-            l1_ratio=self.l1_ratio,
-            fit_intercept=self.fit_intercept,
-            n_threads=effective_threads(self.n_jobs),
-            **{"gamma": 0.0, "squared": False, **self._loss(len(self.classes_))},
-        )
+        objective = self._objective(X, labels, weights, len(self.classes_))
+        return objective.suboptimality_bound(np.ascontiguousarray(W, dtype=np.float64))
 
 
 def _copied(state):

@@ -51,6 +51,7 @@ class Monitor:
         score, W, iteration = self.best
         if W is not None:
             result.W = W
+            result.state = None  # it belongs to the last weights, not to these
             if self.waited >= self.estimator.n_iter_no_change:
                 result.converged = True
                 result.stop_reason = (

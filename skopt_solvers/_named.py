@@ -29,7 +29,9 @@ class NamedParameters:
         for parameter, names in self._names().items():
             nested = any(key.startswith(parameter + "__") for key in params)
             value = params.get(parameter, getattr(self, parameter))
-            if nested and isinstance(value, str) and value in names:
+            if nested and isinstance(value, str) and value not in names:
+                raise ValueError(f"{parameter}={value!r} has no parameters; set {parameter} to one of {sorted(names)}")
+            if nested and isinstance(value, str):
                 params[parameter] = names[value]()
             elif nested and parameter in params:
                 params[parameter] = clone(value, safe=False)  # a grid's object is not changed by its neighbours' values

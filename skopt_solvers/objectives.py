@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _kernels
+from ._certificate import suboptimality
 
 
 @dataclass
@@ -86,6 +87,9 @@ class LinearObjective:
     def __init__(
         self, X, labels, weights, *, n_outputs, loss, C, l1_ratio, fit_intercept, n_threads=1, gamma=0.0, squared=False
     ):
+        n_classes = max(n_outputs, 2)
+        if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
+            raise ValueError(f"labels must be between 0 and {n_classes - 1}, got {labels.min()} to {labels.max()}")
         self.X, self.labels, self.weights = X, labels, weights
         total = float(weights.sum())
         self.scale, self.l1, self.l2 = total, 0.0, 0.0
@@ -98,6 +102,9 @@ class LinearObjective:
         self.n_samples = len(self.samples)
         self.n_threads = n_threads
         self.loss = dict(loss=loss, gamma=float(gamma), squared=bool(squared))
+        self._model = dict(
+            n_outputs=n_outputs, C=C, l1_ratio=l1_ratio, fit_intercept=fit_intercept, n_threads=n_threads
+        )
         self.native = _kernels.linear(
             X,
             labels,
@@ -145,8 +152,16 @@ class LinearObjective:
 
     def gradient(self, W, batch):
         """The :class:`RowGradient` of the mean loss of the samples `batch` (int64 indices)."""
-        loss, rows, values, share = self.native.gradient(W.ravel(), batch)
+        loss, rows, values, share = self.native.gradient(W.ravel(), np.ascontiguousarray(batch, dtype=np.int64))
         return RowGradient(rows.ravel(), values, share, self.l1, self.l2, loss)
+
+    def suboptimality_bound(self, W, precision=1e-12):
+        """An upper bound of ``scale (F(W) - min F)``, see :mod:`skopt_solvers._certificate`."""
+        return suboptimality(self, W, precision)
+
+    def smoothed(self, width):
+        """The same objective with the kinks of its hinge smoothed over a width: at most its value, everywhere."""
+        return LinearObjective(self.X, self.labels, self.weights, **{**self._model, **self.loss, "gamma": width})
 
     def position(self, W):
         """A point that moves along lines at O(n_samples) a trial, its margins being kept."""
@@ -165,7 +180,7 @@ class LinearPosition:
 
     def __init__(self, objective, W):
         self.objective, self.W = objective, W.copy()
-        self._moves = 0
+        self._moves, self._trial = 0, None
         shape = (objective.X.shape[0], objective.shape[1])
         self._Z, self._V, self._dZ = (np.empty(shape, objective.dtype).ravel() for _ in range(3))
         self.gradient = np.empty_like(self.W)
@@ -185,7 +200,7 @@ class LinearPosition:
     def along(self, D):
         """The function of a step t that returns F(W + t D) and its derivative; without L1."""
         native, n, l2 = self.objective.native, self.objective.n_penalised, self.objective.l2
-        self._D = D
+        self._D, self._trial = D, None
         native.margins(D.ravel(), self._V)
         w, d = self.W[:n].ravel(), D[:n].ravel()
         ww, wd, dd = (_kernels.dot(a, b) if l2 else 0.0 for a, b in ((w, w), (w, d), (d, d)))

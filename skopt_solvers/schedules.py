@@ -33,7 +33,7 @@ __all__ = [
 class Schedule(NamedParameters, BaseEstimator):
     """Base of all schedules: subclass it and write ``__call__``.
 
-    A plain function of `t` does as well wherever a schedule is expected.
+    A plain function of one time does as well wherever a schedule is expected.
 
     Examples
     --------
@@ -80,7 +80,9 @@ class Schedule(NamedParameters, BaseEstimator):
 def bind(schedule, length, objectives=()):
     """``schedule.bound(length, objectives)``, for a plain function too."""
     schedule = resolve(schedule, SCHEDULES, "schedule", callable)
-    return schedule.bound(length, objectives) if isinstance(schedule, Schedule) else schedule
+    if isinstance(schedule, Schedule):
+        return schedule.bound(length, objectives)
+    return np.vectorize(schedule, otypes=[float])  # a function of one time, as one writes it first
 
 
 def _progress(t, epochs):
@@ -294,11 +296,12 @@ class CosineRestarts(Schedule):
         self.end = end
 
     def __call__(self, t):
+        # 1e-12: a restart's own time, however it is rounded, is in the period that begins
         cycles = np.asarray(t, dtype=float) / self.period
         if self.multiplier == 1:
-            fraction = cycles % 1
+            fraction = np.clip(cycles - np.floor(cycles + 1e-12), 0, 1)
         else:
-            # i full periods take (m^i - 1) / (m - 1) first periods; the guard keeps a restart's own time in its period
+            # i full periods take (m^i - 1) / (m - 1) first periods
             m = self.multiplier
             i = np.floor(np.log1p(cycles * (m - 1)) / np.log(m) + 1e-12)
             fraction = np.clip((cycles - (m**i - 1) / (m - 1)) / m**i, 0, 1)

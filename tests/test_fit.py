@@ -49,7 +49,17 @@ def test_history_tells_what_happened(solver):
         assert history["objective"].iloc[-1] < history["objective"].iloc[0] < start
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+def test_a_fit_far_from_the_optimum_is_not_called_converged():
+    rng = np.random.RandomState(0)
+    unscaled = rng.randn(200, 5) * [1e3, 1.0, 1e-2, 10.0, 1.0] + [1e3, 0, 0, 5, 0]
+    labels = (unscaled @ [1e-3, 1.0, 1e2, 0.1, 0.0] > 1.5).astype(int)
+    for solver in set(STOCHASTIC) - {"adamw"}:
+        with pytest.warns(ConvergenceWarning, match="duality gap"):
+            model = LogisticRegression(solver=solver, random_state=0).fit(unscaled, labels)
+        assert not model.converged_
+
+
+@pytest.mark.parametrize("solver", sorted(set(SOLVERS) - {"adamw"}))
 def test_one_warning_names_solver_criterion_and_remedy(solver):
     with pytest.warns(
         ConvergenceWarning, match=rf"LogisticRegression with {SOLVERS[solver].__name__} did not"
@@ -114,14 +124,17 @@ SCHEDULES = [
 
 @pytest.mark.parametrize("solver", RESUMABLE, ids=str)
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
-@pytest.mark.parametrize("through", ["nothing", "pickle"])
-def test_two_halves_are_one_run(solver, schedule, through):
+@pytest.mark.parametrize("through", ["nothing", "pickle", "joblib"])
+def test_two_halves_are_one_run(solver, schedule, through, tmp_path):
     solver = clone(solver).set_params(schedule=schedule)
     whole = quiet(LogisticRegression(solver=solver, max_iter=6, tol=0, random_state=3), X, Y)
     half = quiet(LogisticRegression(solver=solver, max_iter=3, tol=0, random_state=3, warm_start=True), X, Y)
     rates = [record["learning_rate"] for record in half.history_]
     if through == "pickle":
         half = pickle.loads(pickle.dumps(half))
+    if through == "joblib":
+        joblib.dump(half, tmp_path / "model")
+        half = joblib.load(tmp_path / "model")
     quiet(half, X, Y)
     rates += [record["learning_rate"] for record in half.history_]
     assert rates == [record["learning_rate"] for record in whole.history_]
@@ -268,6 +281,8 @@ def test_nested_parameters_by_name():
     assert model.get_params()["solver__schedule__end"] == 0.25
     with pytest.raises(ValueError, match="Invalid parameter"):
         model.set_params(solver__momentum=0.5)
+    with pytest.raises(ValueError, match="schedule='auto' has no parameters"):
+        LogisticRegression(solver="adam").set_params(solver__schedule__epochs=3)
 
 
 def test_grid_over_solvers_and_schedules_in_a_pipeline():

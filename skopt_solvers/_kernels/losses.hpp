@@ -1,7 +1,8 @@
 // Losses of a row of margins z (K values) and a class label; gradients with respect to z.
 //
 // A loss is a struct with `T operator()(const T* z, int label, size_t K, T* d)`, which returns the loss and writes
-// the gradient d, and `double curvature()`, a bound on the largest second derivative (0 where there is none).
+// the gradient d, and `double curvature(K)`, a bound on the largest eigenvalue of the second derivative (0 where
+// there is none).
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -47,7 +48,7 @@ inline T sign_of(int label, size_t k, size_t K) {
 // sum_k log(1 + exp(-s_k z_k))
 template <class T>
 struct Logistic {
-    double curvature() const { return 0.25; }
+    double curvature(size_t) const { return 0.25; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         T loss = 0;
         for (size_t k = 0; k < K; ++k) {
@@ -63,7 +64,7 @@ struct Logistic {
 // log sum_k exp(z_k) - z_label
 template <class T>
 struct Softmax {
-    double curvature() const { return 0.5; }
+    double curvature(size_t) const { return 0.5; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         T top = z[0];
         for (size_t k = 1; k < K; ++k) top = std::max(top, z[k]);
@@ -84,7 +85,7 @@ template <class T>
 struct Hinge {
     double gamma = 0;
     bool squared = false;
-    double curvature() const { return squared ? 2.0 : gamma > 0 ? 1 / gamma : 0.0; }
+    double curvature(size_t) const { return squared ? (gamma > 0 ? 3.0 : 2.0) : gamma > 0 ? 1 / gamma : 0.0; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         T loss = 0, g = static_cast<T>(gamma);
         for (size_t k = 0; k < K; ++k) {
@@ -99,12 +100,12 @@ struct Hinge {
 };
 
 // h(a) with a_k = [k != label] + z_k - z_label and h(a) = max_k a_k (Crammer & Singer 2001, eq. 3), smoothed over a
-// width gamma: max over p in the unit simplex of p.a - gamma/2 (|p|^2 - [p_label = 1]...), see below; squared where asked.
+// width gamma as `smoothed` says (Shalev-Shwartz & Zhang 2016, section 5); squared where asked.
 template <class T>
 struct CrammerSinger {
     double gamma = 0;
     bool squared = false;
-    double curvature() const { return gamma > 0 ? 2 / gamma : 0.0; }
+    double curvature(size_t K) const { return gamma > 0 ? K / gamma : 0.0; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         for (size_t k = 0; k < K; ++k) d[k] = static_cast<int>(k) == label ? T(0) : 1 + z[k] - z[label];
         T value = gamma > 0 ? smoothed(d, label, K) : largest(d, label, K);
@@ -131,14 +132,18 @@ private:
     // max of p.a - gamma/2 |p|^2 over p >= 0, sum p <= 1, p_label = 0; a becomes the p that attains it, the projection
     // of a / gamma (Duchi et al. 2008, fig. 1).
     T smoothed(T* a, int label, size_t K) const {
-        T g = static_cast<T>(gamma);
-        thread_local std::vector<T> sorted;
-        sorted.clear();
-        T sum = 0;
+        T g = static_cast<T>(gamma), top = 0, sum = 0;
+        for (size_t k = 0; k < K; ++k) top = std::max(top, a[k]);  // a_label is 0
         for (size_t k = 0; k < K; ++k)
-            if (static_cast<int>(k) != label && a[k] > 0) sorted.push_back(a[k] / g), sum += a[k] / g;
-        T theta = 0;
+            if (static_cast<int>(k) != label && a[k] > 0) sum += a[k] / g;
+        T theta = 0, base = 0;
         if (sum > 1) {
+            // the projection does not change when all entries shift; relative to the largest nothing cancels
+            base = top;
+            thread_local std::vector<T> sorted;
+            sorted.clear();
+            for (size_t k = 0; k < K; ++k)
+                if (static_cast<int>(k) != label && a[k] > 0 && a[k] - top > -g) sorted.push_back((a[k] - top) / g);
             std::sort(sorted.begin(), sorted.end(), std::greater<T>());
             T partial = 0;
             for (size_t r = 0; r < sorted.size(); ++r) {
@@ -149,7 +154,7 @@ private:
         }
         T value = 0;
         for (size_t k = 0; k < K; ++k) {
-            T p = static_cast<int>(k) == label ? T(0) : std::max(a[k] / g - theta, T(0));
+            T p = static_cast<int>(k) == label ? T(0) : std::max((a[k] - base) / g - theta, T(0));
             value += p * a[k] - g / 2 * p * p;
             a[k] = p;
         }
@@ -161,7 +166,7 @@ private:
 template <class T>
 struct Loss {
     virtual ~Loss() = default;
-    virtual double curvature() const = 0;
+    virtual double curvature(size_t K) const = 0;
     // sum_i weight_i loss(z_i); d_i = weight_i times the gradient of loss(z_i).
     virtual double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const = 0;
 };
@@ -170,7 +175,7 @@ template <class T, class F>
 struct LossOf final : Loss<T> {
     F f;
     explicit LossOf(F formula) : f(formula) {}
-    double curvature() const override { return f.curvature(); }
+    double curvature(size_t K) const override { return f.curvature(K); }
     double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const override {
         double sum = 0;
         for (size_t i = 0; i < n; ++i) {

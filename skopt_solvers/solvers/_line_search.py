@@ -37,13 +37,11 @@ def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25):
             high = (step, f, s)
         elif abs(s) <= -_CURVATURE * slope:
             return step
-        elif (s < 0) == (high is None or high[0] > low[0]):
+        elif s < 0:
             low = (step, f, s)
         else:
-            high = low if high is not None and high[0] < low[0] else (step, f, s)
-            if high is low:
-                low = (step, f, s)
-        if high is not None and abs(high[0] - low[0]) <= 1e-10 * max(high[0], low[0]):
+            high = (step, f, s)
+        if high is not None and high[0] - low[0] <= 1e-10 * high[0]:
             break
         step = 4.0 * low[0] if high is None else _between(low, high)
     return low[0] if low[0] > 0 else None
@@ -57,13 +55,12 @@ def _between(low, high):
         d1 = sa + sb - 3 * (fa - fb) / (a - b)
         square = d1 * d1 - sa * sb
         if square >= 0:
-            d2 = np.copysign(np.sqrt(square), b - a)
+            d2 = np.sqrt(square)
             t = b - (b - a) * (sb + d2 - d1) / (sb - sa + 2 * d2) if sb - sa + 2 * d2 else np.nan
     else:
         t = a + 0.1 * (b - a)
-    left, right = min(a, b), max(a, b)
-    margin = 0.05 * (right - left)
-    return min(max(t, left + margin), right - margin) if np.isfinite(t) else (a + b) / 2
+    margin = 0.05 * (b - a)
+    return min(max(t, a + margin), b - margin) if np.isfinite(t) else (a + b) / 2
 
 
 def backtrack(objective, position, D, steepest, step, noise, max_trials=40):

@@ -46,7 +46,7 @@ class Momentum(StochasticSolver):
     """
 
     def __init__(
-        self, learning_rate="auto", momentum=0.9, nesterov=False, *, schedule="auto", batch_size=64, average=False,
+        self, learning_rate="auto", momentum=0.9, nesterov=False, *, schedule="auto", batch_size="auto", average=False,
         clip_norm=None,
     ):  # fmt: skip
         super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
@@ -75,7 +75,14 @@ class Momentum(StochasticSolver):
         return _kernels.rule("Momentum", dtype)(state["v"].ravel(), self.momentum, bool(self.nesterov))
 
     def automatic_rate(self, objective):
-        return 1.5 * (1 + self.momentum) / (objective.curvature * objective.squared_norms().sum())
+        # three quarters of the largest rate that is stable on a quadratic
+        rate = 0.75 * 2 * (1 + self.momentum) / (1 + 2 * self.momentum if self.nesterov else 1)
+        batch = self.effective_batch(objective)
+        if batch < objective.n_samples:
+            # a small batch is mostly noise: what one sample moves in the end, 1 / (1 - momentum) times its step, stays
+            # below the rate that is stable for that sample alone
+            rate = min(rate, 0.45 * batch * (1 - self.momentum))
+        return rate / (objective.curvature * objective.squared_norms().sum())
 
 
 class AdaGrad(StochasticSolver):
@@ -95,7 +102,7 @@ class AdaGrad(StochasticSolver):
     """
 
     def __init__(
-        self, learning_rate="auto", epsilon=1e-10, *, schedule="auto", batch_size=64, average=False, clip_norm=None
+        self, learning_rate="auto", epsilon=1e-10, *, schedule="auto", batch_size="auto", average=False, clip_norm=None
     ):
         super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
         self.epsilon = epsilon
@@ -141,7 +148,7 @@ class RMSProp(StochasticSolver):
     """
 
     def __init__(
-        self, learning_rate="auto", rho=0.99, centered=False, epsilon=1e-8, *, schedule="auto", batch_size=64,
+        self, learning_rate="auto", rho=0.99, centered=False, epsilon=1e-8, *, schedule="auto", batch_size="auto",
         average=False, clip_norm=None,
     ):  # fmt: skip
         super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
@@ -201,7 +208,7 @@ class Adam(StochasticSolver):
 
     def __init__(
         self, learning_rate="auto", beta1=0.9, beta2=0.999, epsilon=1e-8, amsgrad=False, *, schedule="auto",
-        batch_size=64, average=False, clip_norm=None,
+        batch_size="auto", average=False, clip_norm=None,
     ):  # fmt: skip
         super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
         self.beta1 = beta1
@@ -257,7 +264,10 @@ class AdamW(Adam):
     ----------
     weight_decay : float or None, default=None
         :math:`\lambda`. None is the estimator's own L2, ``(1 - l1_ratio) / (C sum_i s_i)``; a number takes its place.
-    beta1, beta2, epsilon, amsgrad :
+    epsilon : float, default=1e-3
+        Larger than Adam's. Without an L2 in Adam's own scaling a weight whose gradients are tiny would move as far as
+        any other, and a sparse text has many of these; measured on five text sets, this keeps their test accuracy.
+    beta1, beta2, amsgrad :
         See :class:`Adam`.
     learning_rate, schedule, batch_size, average, clip_norm :
         See :class:`StochasticSolver`.
@@ -272,7 +282,7 @@ class AdamW(Adam):
 
     def __init__(
         self, learning_rate="auto", weight_decay=None, beta1=0.9, beta2=0.999, epsilon=1e-3, amsgrad=False, *,
-        schedule="auto", batch_size=64, average=False, clip_norm=None,
+        schedule="auto", batch_size="auto", average=False, clip_norm=None,
     ):  # fmt: skip
         super().__init__(
             learning_rate, beta1, beta2, epsilon, amsgrad, schedule=schedule, batch_size=batch_size, average=average,

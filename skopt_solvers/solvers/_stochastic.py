@@ -10,7 +10,7 @@ from ._base import Result, Solver, check_count, check_positive
 
 # The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
 AUTO_EPOCHS = 20
-AUTO_STEPS = 2000
+AUTO_STEPS = 1000
 
 _STOPPED = "the callback asked to stop"
 _SCHEDULE_ENDED = "the learning rate has come to zero"
@@ -29,9 +29,11 @@ class StochasticSolver(Solver):
     learning_rate : float or "auto", default="auto"
         Multiplied by the schedule's factor. "auto" is each solver's own rule, see its class.
     schedule : Schedule, name or callable, default="auto"
-        "auto" falls linearly to zero in 20 epochs or 2,000 steps, whichever is longer, but within `max_iter`; there
+        "auto" falls linearly to zero in 20 epochs or 1,000 steps, whichever is longer, but within `max_iter`; there
         the fit ends. In `partial_fit`, whose end is not known, it is ``1 / sqrt(1 + t)``.
-    batch_size : int, default=64
+    batch_size : int or "auto", default="auto"
+        "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50 batches. Up to 64
+        samples are one batch.
     average : bool or float, default=False
         Return the mean of the weights over all steps after the first `average` epochs (Polyak & Juditsky 1992) instead
         of the last. True is 1.
@@ -44,7 +46,7 @@ class StochasticSolver(Solver):
     (:class:`~skopt_solvers.objectives.RowGradient`).
     """
 
-    def __init__(self, learning_rate="auto", schedule="auto", batch_size=64, average=False, clip_norm=None):
+    def __init__(self, learning_rate="auto", schedule="auto", batch_size="auto", average=False, clip_norm=None):
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.batch_size = batch_size
@@ -82,6 +84,13 @@ class StochasticSolver(Solver):
         """The compiled rule over the same state arrays, or None: then `update` is called for every batch."""
         return None
 
+    def effective_batch(self, objective):
+        """The number of samples in a batch."""
+        n, size = objective.n_samples, self.batch_size
+        if size == "auto":
+            size = 64 if n <= 64 else min(64, max(8, n // 50))
+        return min(n, size)
+
     def automatic_rate(self, objective):
         """The learning rate for "auto"; override it, or let users give a number."""
         raise ValueError(f"{type(self).__name__}: learning_rate must be a number, got 'auto'")
@@ -92,7 +101,8 @@ class StochasticSolver(Solver):
     def check(self, objective):
         if self.learning_rate != "auto":
             check_positive(self, "learning_rate")
-        check_count(self, "batch_size")
+        if self.batch_size != "auto":
+            check_count(self, "batch_size")
         if self.clip_norm is not None:
             check_positive(self, "clip_norm")
         if not isinstance(self.average, (bool, np.bool_)):
@@ -106,8 +116,8 @@ class StochasticSolver(Solver):
         """As :meth:`Solver.minimize`; `state` resumes an earlier call.
 
         It stops after `n_iter_no_change` epochs in which the objective fell by less than ``tol`` of itself, or when the
-        schedule has come to zero, or after `max_iter` epochs. It has converged in the first case, and in the second
-        if the last epoch changed the objective by at most ``100 tol`` of itself. `streaming` is for `partial_fit`: one
+        schedule has come to zero, or after `max_iter` epochs. It has converged if then the objective's
+        `suboptimality_bound` is at most ``100 tol`` of the objective. `streaming` is for `partial_fit`: one
         epoch, the objective is not evaluated, and the history has the mean of the batches' losses, each before its
         step.
         """
@@ -147,26 +157,29 @@ class StochasticSolver(Solver):
         return self._result(fit, W, history, reason, tol, max_iter)
 
     def _result(self, fit, W, history, reason, tol, max_iter):
-        objectives, scale = fit.state["objectives"], fit.objective.scale
-        converged, advice = reason is not None, ""
-        change = abs(objectives[-2] / objectives[-1] - 1) if len(objectives) > 1 and objectives[-1] else np.inf
-        last = f"the objective changed by {change:.2g} of itself in the last epoch, above {100 * tol:g} (100 tol)"
-        if reason is None:
-            reason, advice = f"max_iter={max_iter} was reached; {last}", "Raise max_iter, or use solver='lbfgs'."
-        elif reason is _SCHEDULE_ENDED and change > 100 * tol:
-            reason, converged = f"{reason}; {last}", False
-            advice = "Raise max_iter, give a longer schedule or another learning_rate, or use solver='lbfgs'."
-        if (
-            self.minimises_objective
-            and fit.start is not None
-            and objectives[-1] > 1.1 * fit.start
-            and reason is not _STOPPED
-        ):
-            converged, advice = False, "Lower learning_rate."
-            reason = (
-                f"the objective ends at {scale * objectives[-1]:.6g}, above {scale * fit.start:.6g} where it began: "
-                f"learning_rate={fit.lr:g} is too large"
+        objective, converged, advice = fit.objective, True, ""
+        value, start = fit.state["objectives"][-1], fit.start
+        if self.minimises_objective and reason is not _STOPPED and not fit.streaming:
+            allowed = 100 * tol
+            gap = objective.suboptimality_bound(W, precision=1e-6) / (objective.scale * value) if value else 0.0
+            converged = gap <= allowed
+            reason = reason or f"max_iter={max_iter} was reached"
+            reason += (
+                f", with a duality gap of {gap:.2g} of the objective, {'at most' if converged else 'above'} {allowed:g}"
             )
+            reason += " (100 tol)"
+            advice = (
+                "Raise max_iter, scale the features, give another learning_rate or schedule, or use solver='lbfgs'."
+            )
+            if value > 1.1 * start:
+                reason += (
+                    f"; the objective ends at {objective.scale * value:.6g}, above {objective.scale * start:.6g} where "
+                    f"it began: learning_rate={fit.lr:g} is too large"
+                )
+        elif not self.minimises_objective and reason is _SCHEDULE_ENDED:
+            reason += f" ({type(self).__name__} does not end at the objective's minimum: no gap is asked)"
+        elif reason is None:
+            reason, converged, advice = f"max_iter={max_iter} was reached", False, "Raise max_iter."
         return Result(W, len(history), converged, reason, advice, history, fit.state)
 
 
@@ -174,8 +187,8 @@ class _Fit:
     """The running state of one call of `minimize`."""
 
     def __init__(self, solver, objective, W, state, max_iter, rng, streaming):
-        self.solver, self.objective = solver, objective
-        self.batch_size = min(solver.batch_size, objective.n_samples)
+        self.solver, self.objective, self.streaming = solver, objective, streaming
+        self.batch_size = solver.effective_batch(objective)
         self.n_batches = -(-objective.n_samples // self.batch_size)
         horizon = min(max_iter, max(AUTO_EPOCHS, -(-AUTO_STEPS // self.n_batches)))
         if state is None:
@@ -189,7 +202,7 @@ class _Fit:
                 learning_rate=float(solver.automatic_rate(objective) if rate == "auto" else rate),
                 start=None if streaming else objective.value(W),
             )
-            if solver.average is not False:
+            if not isinstance(solver.average, (bool, np.bool_)) or solver.average:
                 n_rows = W.shape[0]
                 state["average"] = dict(
                     sum=np.zeros_like(W), since=np.zeros(n_rows, np.int64), steps=np.zeros(1, np.int64)
@@ -206,7 +219,15 @@ class _Fit:
     def factor(self, t):
         """The schedule at times t."""
         schedule = bind(self.schedule, self.length, self.state["objectives"])
-        return np.broadcast_to(np.asarray(schedule(t), dtype=float), t.shape)
+        with np.errstate(all="ignore"):
+            factor = np.broadcast_to(np.asarray(schedule(t), dtype=float), t.shape)
+        bad = ~(np.isfinite(factor) & (factor >= 0))
+        if bad.any():
+            raise ValueError(
+                f"schedule {self.solver.schedule!r} must give factors that are finite and >= 0, got {factor[bad][0]} "
+                f"at t={t[bad][0]:g} epochs"
+            )
+        return factor
 
     def rates(self):
         return self.lr * self.factor(self.state["epoch"] + np.arange(self.n_batches) / self.n_batches)
@@ -240,7 +261,7 @@ class _Fit:
         if not np.isfinite(self.loss):
             raise self.diverged()
         state["epoch"] += 1
-        return rates[-1]
+        return float(rates[-1])
 
     def _compiled(self, order, rates, average):
         none = np.empty(0, np.int64)
