@@ -37,7 +37,10 @@ static bool pointer(bool value) { return value; }
 template <class T, class F, class... A>
 struct BoundRule : RuleOf<T, F> {
     std::tuple<A...> kept;
-    explicit BoundRule(A... a) : RuleOf<T, F>(F{pointer(a)...}), kept(a...) { this->size = std::get<0>(kept).size(); }
+    explicit BoundRule(A... a) : RuleOf<T, F>(F{pointer(a)...}), kept(a...) {
+        this->table = std::get<0>(kept).data();
+        this->size = std::get<0>(kept).size();
+    }
 };
 
 template <class T, class F, class... A>
@@ -62,7 +65,7 @@ static void bind_solver_kernels(nb::module_& m, const std::string& suffix) {
     nb::class_<Objective<T>>(m, ("Objective" + suffix).c_str());
     m.def("run_epoch", [](Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t> order, size_t batch_size, In<double> rates,
                           double clip_norm, Out<T> sum, Out<int64_t> since, Out<int64_t> steps) {
-        require(W.size() == objective.n_rows * objective.n_outputs && rule.size == W.size(), "W and the rule's tables must have the objective's size");
+        require(W.size() == objective.n_rows * objective.n_outputs && (rule.size == W.size() || rule.size == 0), "W and the rule's tables must have the objective's size");
         require(batch_size > 0 && rates.size() >= (order.size() + batch_size - 1) / batch_size, "rates must have one entry a batch");
         bool averaging = sum.size() > 0;
         require(!averaging || (sum.size() == W.size() && since.size() == objective.n_rows && steps.size() == 1), "the averages must have W's size");

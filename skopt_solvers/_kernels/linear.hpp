@@ -22,8 +22,6 @@ struct Csr {
     size_t n_rows, n_cols;
 };
 
-constexpr size_t kAhead = 16;  // non-zeros between the call of a cache line and its use
-
 template <int B, class T>
 inline void prefetch_row(T* row) {
     __builtin_prefetch(row, 1);
@@ -211,7 +209,7 @@ public:
 
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
         prepare();
-        size_t K = this->n_outputs, touched = touch(batch, n);
+        size_t K = this->n_outputs, touched = touch(W, batch, n);
         auto& out = batch_;
         z_.resize(n * K);
         d_.resize(n * K);
@@ -355,7 +353,7 @@ private:
 
     // Numbers the rows of the table that the batch touches, in order; local_ has the number of each non-zero. Whether a
     // feature is new to the batch is a coin toss, so the loop has no branch for it.
-    size_t touch(const int64_t* batch, size_t n) {
+    size_t touch(const T* W, const int64_t* batch, size_t n) {
         size_t nnz = 0, q = 0;
         for (size_t b = 0; b < n; ++b) nnz += X_.indptr[batch[b] + 1] - X_.indptr[batch[b]];
         reserve(local_, nnz);
@@ -369,6 +367,13 @@ private:
                 size_t begin = X_.indptr[batch[b + kRowsAhead]], length = X_.indptr[batch[b + kRowsAhead] + 1] - begin;
                 prefetch_all(X_.indices + begin, length);
                 prefetch_all(X_.data + begin, length);
+            }
+            if (b + 1 < n) {
+                const I *next = X_.indices + X_.indptr[batch[b + 1]], *last = X_.indices + X_.indptr[batch[b + 1] + 1];
+                for (; next < last; ++next) {
+                    __builtin_prefetch(slot + *next, 1);
+                    __builtin_prefetch(W + static_cast<size_t>(*next) * this->n_outputs);
+                }
             }
             const I *index = X_.indices + X_.indptr[batch[b]], *end = X_.indices + X_.indptr[batch[b] + 1];
             for (; index < end; ++index) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+constexpr size_t kAhead = 16;  // non-zeros or rows between the call of a cache line and its use
+
 // Buffers that a batch fills up to `size` rows and the next one uses again.
 template <class T>
 struct RowGradient {

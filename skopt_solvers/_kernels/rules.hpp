@@ -29,11 +29,15 @@ inline T proximal(T w, T g, T h, const Step<T>& p) {
 // the look-ahead point u + mu v of the iterate u.
 template <class T>
 struct Momentum {
-    T* v;
+    T* v;  // null where momentum is 0
     double momentum;
     bool nesterov;
     auto row(size_t, Step<T> p) const {
         return [p, v = v, mu = static_cast<T>(momentum), nesterov = nesterov](T& w, T g, size_t i) {
+            if (!v) {
+                w = proximal(w, g, T(1), p);
+                return;
+            }
             T previous = nesterov ? w - mu * v[i] : w;
             T next = proximal(nesterov ? w : w + mu * v[i], g, T(1), p);
             v[i] = next - previous;
@@ -71,14 +75,14 @@ struct RMSProp {
     }
 };
 
-// 1 - beta^t for t = 1, 2, ...; a table, because pow costs more than the rest of a step.
+// 1 / (1 - beta^t) for t = 1, 2, ...; a table, because pow costs more than the rest of a step.
 template <class T>
 struct BiasCorrection {
     double beta, power = 1;
     std::vector<T> table;
     explicit BiasCorrection(double beta) : beta(beta) {}
     T operator()(int64_t t) {
-        while (static_cast<int64_t>(table.size()) < t && power > 1e-17) table.push_back(static_cast<T>(1 - (power *= beta)));
+        while (static_cast<int64_t>(table.size()) < t && power > 1e-17) table.push_back(static_cast<T>(1 / (1 - (power *= beta))));
         return t <= static_cast<int64_t>(table.size()) ? table[t - 1] : T(1);
     }
 };
@@ -91,7 +95,7 @@ struct Adam {
     BiasCorrection<T> correction1{beta1}, correction2{beta2};
     auto row(size_t row, Step<T> p) {
         ++t[row];
-        T bias1 = 1 / correction1(t[row]), bias2 = 1 / correction2(t[row]);
+        T bias1 = correction1(t[row]), bias2 = correction2(t[row]);
         return [p, m = m, v = v, v_max = v_max, b1 = static_cast<T>(beta1), b2 = static_cast<T>(beta2), bias1, bias2,
                 e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
             m[i] = b1 * m[i] + (1 - b1) * g;
@@ -118,7 +122,8 @@ struct AdamW {
 
 template <class T>
 struct Rule {
-    size_t size = 0;  // of the tables
+    const T* table = nullptr;  // the first of the state's tables; rows of it are called ahead
+    size_t size = 0;           // of each table; 0 where there is none
     double weight_decay = -1;  // AdamW's own; < 0: the objective's L2
     virtual ~Rule() = default;
     virtual void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) = 0;
@@ -132,6 +137,7 @@ struct RuleOf : Rule<T> {
         double decay = this->weight_decay < 0 ? penalty.l2 : this->weight_decay;
         for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
+            if (this->size && r + kAhead < gradient.size) __builtin_prefetch(this->table + gradient.rows[r + kAhead] * K, 1);
             T share = gradient.share[r];
             Step<T> p{static_cast<T>(lr), share * static_cast<T>(penalty.l1), share * static_cast<T>(penalty.l2), share * static_cast<T>(decay)};
             auto update = f.row(row, p);

@@ -58,12 +58,14 @@ class Momentum(StochasticSolver):
         check_positive(self, "momentum", high=1.0, closed=True)
 
     def init(self, W):
-        return {"v": np.zeros_like(W)}
+        return {"v": np.zeros_like(W if self.momentum else W[:0])}
 
     def update(self, W, gradient, state, lr):
         rows, g, v, mu = gradient.rows, gradient.values, state["v"], self.momentum
         w = W[rows]
-        if self.nesterov:
+        if not mu:
+            W[rows] = gradient.proximal_step(w, g, lr)
+        elif self.nesterov:
             u = gradient.proximal_step(w, g, lr)
             v[rows] = u - (w - mu * v[rows])
             W[rows] = u + mu * v[rows]

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from .. import _kernels
-from ..schedules import PolynomialDecay, bind
+from ..schedules import PolynomialDecay, ScheduleSequence, bind
 from ._base import Result, Solver, check_count, check_positive
 
 # The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
@@ -212,8 +212,9 @@ class _Fit:
         self.length = max_iter if streaming else state["epoch"] + max_iter
         self.schedule = solver.schedule
         if isinstance(self.schedule, str) and self.schedule == "auto":
-            begin, decay = state["epoch"], PolynomialDecay(horizon)
-            self.schedule = "inverse_sqrt" if streaming else lambda t: decay(t - begin)
+            # time counts on in a resumed fit, but the decay begins with it
+            decay = ScheduleSequence(["constant", PolynomialDecay(horizon)], boundaries=[state["epoch"]])
+            self.schedule = "inverse_sqrt" if streaming else decay
         self.rule = solver.native(state["tables"], W.dtype) if objective.native is not None else None
 
     def factor(self, t):
