@@ -72,12 +72,19 @@ def _checked(X, name="X"):
 
 
 def check_structure(X, name="X"):
-    """Refuse a malformed CSR or CSC before anything that trusts it, scipy's conversions included, touches it."""
+    """Refuse a malformed CSR or CSC before anything that trusts it, scipy's conversions included, touches it.
+
+    Returns
+    -------
+    bool
+        Whether X is compressed and without duplicates and stored zeros.
+    """
     if sp.issparse(X) and X.format in ("csr", "csc") and X.ndim == 2 and X.data.dtype.kind in "fiub":
-        _checked(X, name)
+        return _checked(X, name)
+    return False
 
 
-def canonical_csr(X, owned=False):
+def canonical_csr(X, owned=False, canonical=False):
     """X as CSR without duplicates and stored zeros; X itself where it is so already.
 
     Every pass over the data reads this form, so a zero is a zero however it was stored. Rows need not be sorted:
@@ -88,12 +95,14 @@ def canonical_csr(X, owned=False):
     X : ndarray or sparse, float32 or float64, validated
     owned : bool
         Whether X may be changed in place.
+    canonical : bool
+        What `check_structure` said of X, where that is known.
     """
     if not sp.issparse(X):
         return _csr_of_dense(X)
     if X.indices.dtype != X.indptr.dtype:
         X = sp.csr_matrix((X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)), shape=X.shape)
-    if not _checked(X):
+    if not canonical and not _checked(X):
         X = X if owned else X.copy()
         X.has_canonical_format = False
         X.sum_duplicates()

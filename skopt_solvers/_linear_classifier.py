@@ -65,13 +65,13 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
 
     def _validated(self, X, y, reset=True, name="X"):
         """X as canonical CSR, float32 or float64, and y."""
-        check_structure(X, name)
+        canonical = check_structure(X, name)
         options = dict(accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True, reset=reset)
         given = X
         X, y = validate_data(self, X, y, **options)
         check_classification_targets(y)
         owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
-        return canonical_csr(X, owned), y
+        return canonical_csr(X, owned, canonical and X is given), y
 
     def _weights(self, X, y, sample_weight):
         """Sample weights, float64, before class weights; and which are positive."""
