@@ -76,11 +76,17 @@ def _best_shift(native, Z, U, precision):
 
     def value_and_gradient(b):
         value = native.loss((Z + b.astype(Z.dtype)).ravel(), U.ravel())
-        return value, U.sum(axis=0, dtype=float)
+        return value, U.sum(axis=0).astype(float)
 
     K = Z.shape[1]
     if K > 1:
-        return minimize(value_and_gradient, np.zeros(K), jac=True, method="BFGS", options=dict(gtol=precision)).x
+        return minimize(
+            value_and_gradient,
+            np.zeros(K),
+            jac=True,
+            method="BFGS",
+            options=dict(gtol=precision),
+        ).x
     # with one output the derivative is monotone: its root, to the last bit
     slope = lambda b: float(value_and_gradient(np.array([b]))[1][0])  # noqa: E731
     low, high = -1.0, 1.0

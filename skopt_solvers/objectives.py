@@ -135,9 +135,9 @@ class LinearObjective:
 
     def squared_norms(self):
         """Mean square of each row of the table over the samples, ``sum_i omega_i x_ij^2``; the intercept's is 1."""
-        count, square = np.empty(self.shape[0], np.int64), np.empty(self.shape[0])
-        self.native.column_statistics(count, square)
-        return square
+        square = np.empty(self.shape[0], self.dtype)
+        self.native.squared_norms(square)
+        return square.astype(float)
 
     def value(self, W):
         """F(W)."""

@@ -237,6 +237,9 @@ def test_partial_fit_goes_on_from_fit_and_from_changed_coefficients():
     score = model.score(X, Y)
     model.partial_fit(X, Y)
     assert model.score(X, Y) > score - 0.05
+    model.set_params(warm_start=True, max_iter=20)
+    quiet(model, X, Y)
+    assert model.score(X, Y) > score - 0.05
     model.coef_ = np.zeros_like(model.coef_)
     model.intercept_ = np.zeros_like(model.intercept_)
     loss = model.partial_fit(X, Y).history_[-1]["objective"]

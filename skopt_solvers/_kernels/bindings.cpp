@@ -135,11 +135,11 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
             nb::gil_scoped_release release;
             return o.penalise(W.data(), G.size() ? G.data() : nullptr);
         }, "W"_a.noconvert(), "G"_a.noconvert())
-        .def("column_statistics", [](Bound& o, Out<int64_t> count, Out<double> square) {
-            require(count.size() == o.n_rows && square.size() == o.n_rows, "count or square has the wrong size");
+        .def("squared_norms", [](Bound& o, Out<T> square) {
+            require(square.size() == o.n_rows, "square has the wrong size");
             nb::gil_scoped_release release;
-            o.column_statistics(count.data(), square.data());
-        }, "count"_a.noconvert(), "square"_a.noconvert())
+            o.squared_norms(square.data());
+        }, "square"_a.noconvert())
         .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) {
             require(W.size() == o.table_size(), "W has the wrong size");
             for (size_t b = 0; b < batch.size(); ++b)

@@ -193,18 +193,15 @@ public:
         return p.l2 / 2 * dot(W, W, n) + p.l1 * absolute;
     }
 
-    // Samples that have each feature, and sum_i omega_i x_ij^2.
-    void column_statistics(int64_t* count, double* square) const {
-        std::fill(count, count + this->n_rows, 0);
-        std::fill(square, square + this->n_rows, 0.0);
+    // sum_i omega_i x_ij^2 for every row j of the table.
+    void squared_norms(T* square) const {
+        std::fill(square, square + this->n_rows, T(0));
         for (size_t a = 0; a < n_active_; ++a) {
             size_t i = active_[a];
-            for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) {
-                count[X_.indices[p]] += 1;
-                square[X_.indices[p]] += static_cast<double>(omega_[i]) * X_.data[p] * X_.data[p];
-            }
+            for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p)
+                square[X_.indices[p]] += omega_[i] * X_.data[p] * X_.data[p];
         }
-        if (intercept_) count[X_.n_cols] = n_active_, square[X_.n_cols] = 1;
+        if (intercept_) square[X_.n_cols] = 1;
     }
 
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
@@ -339,11 +336,12 @@ private:
     void prepare() {
         if (!slot_.empty()) return;
         slot_.assign(this->n_rows, -1);
-        std::vector<int64_t> count(this->n_rows);
-        std::vector<double> square(this->n_rows);
-        column_statistics(count.data(), square.data());
-        inverse_count_.resize(this->n_rows);
-        for (size_t j = 0; j < this->n_rows; ++j) inverse_count_[j] = count[j] ? T(1) / count[j] : T(0);
+        inverse_count_.assign(this->n_rows, T(0));
+        std::vector<uint32_t> count(X_.n_cols, 0);
+        for (size_t a = 0; a < n_active_; ++a)
+            for (size_t p = X_.indptr[active_[a]]; p < static_cast<size_t>(X_.indptr[active_[a] + 1]); ++p) ++count[X_.indices[p]];
+        for (size_t j = 0; j < X_.n_cols; ++j)
+            if (count[j]) inverse_count_[j] = T(1) / count[j];
     }
 
     template <class A>
@@ -421,7 +419,8 @@ const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices,
         if (indptr[i + 1] < indptr[i]) return "indptr must not decrease";
     size_t nnz = indptr[n_major];
     if (nnz > n_indices || nnz > n_data) return "indices and data are shorter than indptr says";
-    std::vector<size_t> seen;  // by column, 1 + the last row that has it; only unsorted rows ask
+    std::vector<uint32_t> seen;  // by column, a mark of the last row that has it; only unsorted rows ask
+    uint32_t mark = 0;
     for (size_t i = 0; i < n_major; ++i) {
         bool sorted = true, in_range = true, zero = false;
         int64_t last = -1;
@@ -435,11 +434,13 @@ const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices,
         if (!in_range) return "indices must be between 0 and the number of columns - 1";
         canonical &= !zero;
         if (sorted || !canonical) continue;
-        if (seen.empty()) seen.assign(n_minor, 0);
+        if (mark++ == UINT32_MAX || seen.empty()) seen.assign(n_minor, 0), mark = 1;
+        bool repeated = false;
         for (size_t p = indptr[i]; p < static_cast<size_t>(indptr[i + 1]); ++p) {
-            canonical &= seen[indices[p]] != i + 1;
-            seen[indices[p]] = i + 1;
+            repeated |= seen[indices[p]] == mark;
+            seen[indices[p]] = mark;
         }
+        canonical &= !repeated;
     }
     return nullptr;
 }

@@ -164,14 +164,12 @@ class StochasticSolver(Solver):
             gap = objective.suboptimality_bound(W, precision=1e-6) / (objective.scale * value) if value else 0.0
             converged = gap <= allowed
             reason = reason or f"max_iter={max_iter} was reached"
-            reason += (
-                f", with a duality gap of {gap:.2g} of the objective, {'at most' if converged else 'above'} {allowed:g}"
-            )
-            reason += " (100 tol)"
+            reason += f", with a duality gap of {gap:.2g} of the objective, "
+            reason += f"{'at most' if converged else 'above'} {allowed:g} (100 tol)"
             advice = (
                 "Raise max_iter, scale the features, give another learning_rate or schedule, or use solver='lbfgs'."
             )
-            if value > 1.1 * start:
+            if start is not None and value > 1.1 * start:
                 reason += (
                     f"; the objective ends at {objective.scale * value:.6g}, above {objective.scale * start:.6g} where "
                     f"it began: learning_rate={fit.lr:g} is too large"
