@@ -42,13 +42,11 @@ def suboptimality(objective, W, precision=1e-12):
 
 def _lower_bound(objective, W, precision):
     native, n, (_, K) = objective.native, objective.n_penalised, objective.shape
-    W = W.copy()
     Z, U = (np.empty((objective.X.shape[0], K), objective.dtype) for _ in range(2))
     native.margins(W.ravel(), Z.ravel())
     if objective.shape[0] > n:
         shift = _best_shift(native, Z, U, precision).astype(objective.dtype)
         Z += shift
-        W[n] += shift
     loss = native.loss(Z.ravel(), U.ravel())
     G = np.empty_like(W)
     native.backward(U.ravel(), G.ravel())
