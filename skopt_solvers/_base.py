@@ -56,7 +56,7 @@ def effective_threads(n_jobs):
     return min(limits)
 
 
-def _checked(X, name="X"):
+def _checked(X, n_threads=1, name="X"):
     """Whether a compressed matrix is canonical; ValueError where its arrays do not make a matrix."""
     index = np.result_type(X.indptr.dtype, X.indices.dtype)
     index = np.int32 if index == np.int32 else np.int64
@@ -65,13 +65,13 @@ def _checked(X, name="X"):
     arrays = (
         np.ascontiguousarray(a) for a in (X.indptr.astype(index, copy=False), X.indices.astype(index, copy=False), data)
     )
-    error, canonical = _kernels.check_compressed(*arrays, n_major, n_minor)
+    error, canonical = _kernels.check_compressed(*arrays, n_major, n_minor, n_threads)
     if error:
         raise ValueError(f"{name} is not a valid {X.format.upper()} matrix of shape {X.shape}: {error}")
     return canonical
 
 
-def check_structure(X, name="X"):
+def check_structure(X, n_threads=1, name="X"):
     """Refuse a malformed CSR or CSC before anything that trusts it, scipy's conversions included, touches it.
 
     Returns
@@ -80,7 +80,7 @@ def check_structure(X, name="X"):
         Whether X is compressed and without duplicates and stored zeros.
     """
     if sp.issparse(X) and X.format in ("csr", "csc") and X.ndim == 2 and X.data.dtype.kind in "fiub":
-        return _checked(X, name)
+        return _checked(X, n_threads, name)
     return False
 
 

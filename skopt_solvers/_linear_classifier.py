@@ -65,7 +65,7 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
 
     def _validated(self, X, y, reset=True, name="X"):
         """X as canonical CSR, float32 or float64, and y."""
-        canonical = check_structure(X, name)
+        canonical = check_structure(X, effective_threads(self.n_jobs), name)
         options = dict(accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True, reset=reset)
         given = X
         X, y = validate_data(self, X, y, **options)

@@ -168,7 +168,7 @@ def test_a_fit_never_changes_its_solver():
 
 @pytest.mark.parametrize("solver", sorted(SOLVERS))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_same_bits_for_same_seed_and_any_threads(solver, dtype):
+def test_same_bits_for_same_seed_and_any_threads_with_several_outputs(solver, dtype):
     # large enough that the threads are used
     many, labels = text_like(n=4000, d=300, n_classes=12, seed=2)
     many = many.astype(dtype)
@@ -178,6 +178,17 @@ def test_same_bits_for_same_seed_and_any_threads(solver, dtype):
     ]
     for other in fits[1:]:
         np.testing.assert_array_equal(other.coef_, fits[0].coef_)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-4), (np.float64, 1e-10)])
+def test_same_bits_for_the_same_threads_with_one_output(dtype, tolerance):
+    many, labels = text_like(n=20000, d=300, seed=2)
+    many = many.astype(dtype)
+    one, two, again = (
+        quiet(LogisticRegression(max_iter=4, random_state=1, n_jobs=n), many, labels).coef_ for n in (1, 2, 2)
+    )
+    np.testing.assert_array_equal(two, again)
+    np.testing.assert_allclose(two, one, rtol=tolerance, atol=tolerance)
 
 
 def test_another_seed_is_another_order():

@@ -155,12 +155,12 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
             g.share.resize(g.size);
             return nb::make_tuple(loss, to_numpy(std::move(g.rows), 1), to_numpy(std::move(g.values), o.n_outputs), to_numpy(std::move(g.share), 1));
         }, "W"_a.noconvert(), "batch"_a.noconvert());
-    m.def("check_compressed", [](In<I> indptr, In<I> indices, In<T> data, size_t n_major, size_t n_minor) {
+    m.def("check_compressed", [](In<I> indptr, In<I> indices, In<T> data, size_t n_major, size_t n_minor, int n_threads) {
         nb::gil_scoped_release release;
         bool canonical;
-        const char* error = check_compressed(indptr.data(), indptr.size(), indices.data(), indices.size(), data.data(), data.size(), n_major, n_minor, canonical);
+        const char* error = check_compressed(indptr.data(), indptr.size(), indices.data(), indices.size(), data.data(), data.size(), n_major, n_minor, n_threads, canonical);
         return std::make_pair(std::string(error ? error : ""), canonical);
-    }, "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_major"_a, "n_minor"_a);
+    }, "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_major"_a, "n_minor"_a, "n_threads"_a);
 }
 
 NB_MODULE(MODULE_NAME, m) {

@@ -4,6 +4,7 @@
 // intercept where there is one. omega_i are the sample weights divided by their sum.
 #pragma once
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -154,24 +155,19 @@ public:
         return {sums[0], sums[1]};
     }
 
-    // G = X^T D. Each thread owns a range of columns: no buffers to reduce, and the same bits for any number of threads.
+    // G = X^T D.
     void backward(const T* D, T* G) {
         size_t K = this->n_outputs;
         int n = threads();
-        if (n > 1 && splits_ != n) split_columns(n);
-        const I* indices = n > 1 ? split_indices_ : X_.indices;
-        const T* data = n > 1 ? split_data_ : X_.data;
-        parallel(n, [&](int t) {
-            size_t first = n > 1 ? bounds_[t] : 0, last = n > 1 ? bounds_[t + 1] : X_.n_cols;
-            std::fill(G + first * K, G + last * K, T(0));
-            for (size_t i = 0; i < X_.n_rows; ++i) {
-                if (omega_[i] == 0) continue;
-                size_t begin = X_.indptr[i], end = X_.indptr[i + 1];
-                if (t + 1 < n) end = begin + cuts_[i * (n - 1) + t];
-                if (t > 0) begin += cuts_[i * (n - 1) + t - 1];
-                scatter(indices + begin, data + begin, end - begin, D + i * K, K, G);
-            }
-        });
+        if (n == 1) {
+            std::fill(G, G + X_.n_cols * K, T(0));
+            for (size_t i = 0; i < X_.n_rows; ++i)
+                if (omega_[i] != 0) scatter_row(i, X_.indices, X_.data, X_.indptr[i], X_.indptr[i + 1], D, G);
+        } else if (K == 1) {
+            backward_by_rows(n, D, G);
+        } else {
+            backward_by_columns(n, D, G);
+        }
         if (!intercept_) return;
         std::vector<double> sum(K, 0.0);
         for (size_t i = 0; i < X_.n_rows; ++i)
@@ -277,45 +273,85 @@ private:
         return total;
     }
 
+    void scatter_row(size_t i, const I* indices, const T* data, size_t begin, size_t end, const T* D, T* G) const {
+        scatter(indices + begin, data + begin, end - begin, D + i * this->n_outputs, this->n_outputs, G);
+    }
+
+    // With one output the table is small: a buffer a thread, added in the order of the threads.
+    void backward_by_rows(int n, const T* D, T* G) {
+        size_t size = X_.n_cols;
+        buffers_.resize((n - 1) * size);
+        parallel(n, [&](int t) {
+            T* g = t ? buffers_.data() + (t - 1) * size : G;
+            std::fill(g, g + size, T(0));
+            for (size_t i = row_part(t, n); i < row_part(t + 1, n); ++i)
+                if (omega_[i] != 0) scatter_row(i, X_.indices, X_.data, X_.indptr[i], X_.indptr[i + 1], D, g);
+        });
+        parallel(n, [&](int t) {
+            for (int b = 0; b < n - 1; ++b)
+                for (size_t j = part(size, kChunk, t, n); j < part(size, kChunk, t + 1, n); ++j) G[j] += buffers_[b * size + j];
+        });
+    }
+
+    // With several, each thread owns a range of columns: no buffers, and sums in the order of the rows.
+    void backward_by_columns(int n, const T* D, T* G) {
+        size_t K = this->n_outputs;
+        if (splits_ != n) split_columns(n);
+        parallel(n, [&](int t) {
+            std::fill(G + bounds_[t] * K, G + bounds_[t + 1] * K, T(0));
+            for (size_t i = 0; i < X_.n_rows; ++i) {
+                if (omega_[i] == 0) continue;
+                size_t begin = X_.indptr[i], end = X_.indptr[i + 1];
+                if (t + 1 < n) end = begin + cuts_[i * (n - 1) + t];
+                if (t > 0) begin += cuts_[i * (n - 1) + t - 1];
+                scatter_row(i, split_indices_, split_data_, begin, end, D, G);
+            }
+        });
+    }
+
     // Column ranges with about as many non-zeros each, and where each row passes from one to the next: 4 bytes a row and
     // thread. Rows whose entries are not in the order of the ranges, as a vectorizer's unsorted ones, are put in that
     // order in a copy of the matrix, which only `backward` reads: sums over a row keep their order.
     void split_columns(int n) {
         std::vector<size_t> count(X_.n_cols + 1, 0);
-        for (size_t p = 0; p < nnz(); ++p) ++count[X_.indices[p]];
+        size_t seen = 0, total = 0, stride = std::max<size_t>(1, X_.n_rows / 20000);  // some rows tell the balance
+        for (size_t i = 0; i < X_.n_rows; i += stride)
+            for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) ++count[X_.indices[p]], ++total;
         bounds_.assign(n + 1, X_.n_cols);
         bounds_[0] = 0;
-        size_t seen = 0;
-        int t = 1;
-        for (size_t j = 0; j < X_.n_cols && t < n; ++j) {
+        int next_bound = 1;
+        for (size_t j = 0; j < X_.n_cols && next_bound < n; ++j) {
             seen += count[j];
-            while (t < n && seen >= nnz() / n * t) bounds_[t++] = j + 1;
+            while (next_bound < n && seen >= total / n * next_bound) bounds_[next_bound++] = j + 1;
         }
         auto range_of = [&](I column) {
             int r = 0;
             while (static_cast<size_t>(column) >= bounds_[r + 1]) ++r;
             return r;
         };
-        cuts_.assign(X_.n_rows * (n - 1), 0);
-        std::vector<char> in_order(n, 1);
+        cuts_.reset(new uint32_t[X_.n_rows * (n - 1)]);
+        std::atomic<bool> in_order = true;
         parallel(n, [&](int t) {
             for (size_t i = row_part(t, n); i < row_part(t + 1, n); ++i) {
                 uint32_t* cut = &cuts_[i * (n - 1)];
+                std::fill(cut, cut + n - 1, 0u);
                 int last = 0;
+                bool sorted = true;
                 for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) {
                     int r = range_of(X_.indices[p]);
-                    in_order[t] &= r >= last;
+                    sorted &= r >= last;
                     last = r;
                     for (int s = r; s < n - 1; ++s) ++cut[s];
                 }
+                if (!sorted) in_order = false;
             }
         });
         splits_ = n;
         split_indices_ = X_.indices;
         split_data_ = X_.data;
-        if (std::find(in_order.begin(), in_order.end(), 0) == in_order.end()) return;
-        indices_.resize(nnz());
-        data_.resize(nnz());
+        if (in_order) return;
+        indices_.reset(new I[nnz()]);
+        data_.reset(new T[nnz()]);
         parallel(n, [&](int t) {
             std::vector<size_t> next(n);
             for (size_t i = row_part(t, n); i < row_part(t + 1, n); ++i) {
@@ -328,8 +364,8 @@ private:
                 }
             }
         });
-        split_indices_ = indices_.data();
-        split_data_ = data_.data();
+        split_indices_ = indices_.get();
+        split_data_ = data_.get();
     }
 
     // What only minibatches need: a slot for each row of the table, and how many samples have it.
@@ -396,11 +432,12 @@ private:
     bool intercept_;
     int n_threads_, splits_ = 1;
     std::vector<size_t> bounds_;
+    std::vector<T> buffers_;
     const I* split_indices_ = nullptr;
     const T* split_data_ = nullptr;
-    std::vector<I> indices_;
-    std::vector<T> data_;
-    std::vector<uint32_t> cuts_;
+    std::unique_ptr<I[]> indices_;
+    std::unique_ptr<T[]> data_;
+    std::unique_ptr<uint32_t[]> cuts_;
     RowGradient<T> batch_;
     std::vector<int32_t> slot_;
     std::vector<uint32_t> local_, touches_;
@@ -411,7 +448,7 @@ private:
 // What is wrong with a compressed matrix, or nullptr; `canonical` tells whether no row has a duplicate or a stored zero.
 template <class T, class I>
 const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices, size_t n_indices, const T* data, size_t n_data,
-                             size_t n_major, size_t n_minor, bool& canonical) {
+                             size_t n_major, size_t n_minor, int n_threads, bool& canonical) {
     canonical = true;
     if (n_indptr != n_major + 1) return "indptr must have one entry more than there are rows";
     if (indptr[0] != 0) return "indptr must start at 0";
@@ -419,28 +456,33 @@ const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices,
         if (indptr[i + 1] < indptr[i]) return "indptr must not decrease";
     size_t nnz = indptr[n_major];
     if (nnz > n_indices || nnz > n_data) return "indices and data are shorter than indptr says";
-    std::vector<uint32_t> seen;  // by column, a mark of the last row that has it; only unsorted rows ask
-    uint32_t mark = 0;
-    for (size_t i = 0; i < n_major; ++i) {
-        bool sorted = true, in_range = true, zero = false;
-        int64_t last = -1;
-        for (size_t p = indptr[i]; p < static_cast<size_t>(indptr[i + 1]); ++p) {
-            int64_t j = indices[p];
-            in_range &= j >= 0 && j < static_cast<int64_t>(n_minor);
-            sorted &= j > last;
-            zero |= data[p] == 0;
-            last = j;
+    std::atomic<bool> valid = true, clean = true;
+    int n = threads_for(n_threads, static_cast<double>(nnz));
+    parallel(n, [&](int t) {
+        std::vector<uint32_t> seen;  // by column, a mark of the last row that has it; only unsorted rows ask
+        uint32_t mark = 0;
+        for (size_t i = part(n_major, 1, t, n); i < part(n_major, 1, t + 1, n) && valid; ++i) {
+            size_t begin = indptr[i], end = indptr[i + 1];
+            bool sorted = true, in_range = true, zero = false, repeated = false;
+            int64_t last = -1;
+            for (size_t p = begin; p < end; ++p) {
+                int64_t j = indices[p];
+                in_range &= j >= 0 && j < static_cast<int64_t>(n_minor);
+                sorted &= j > last;
+                zero |= data[p] == 0;
+                last = j;
+            }
+            if (!in_range) valid = false;
+            else if (!sorted && clean) {
+                if (mark++ == UINT32_MAX || seen.empty()) seen.assign(n_minor, 0), mark = 1;
+                for (size_t p = begin; p < end; ++p) {
+                    repeated |= seen[indices[p]] == mark;
+                    seen[indices[p]] = mark;
+                }
+            }
+            if (zero || repeated) clean = false;
         }
-        if (!in_range) return "indices must be between 0 and the number of columns - 1";
-        canonical &= !zero;
-        if (sorted || !canonical) continue;
-        if (mark++ == UINT32_MAX || seen.empty()) seen.assign(n_minor, 0), mark = 1;
-        bool repeated = false;
-        for (size_t p = indptr[i]; p < static_cast<size_t>(indptr[i + 1]); ++p) {
-            repeated |= seen[indices[p]] == mark;
-            seen[indices[p]] = mark;
-        }
-        canonical &= !repeated;
-    }
-    return nullptr;
+    });
+    canonical = clean;
+    return valid ? nullptr : "indices must be between 0 and the number of columns - 1";
 }
