@@ -107,8 +107,8 @@ def test_index_types_give_the_same(dtype, n_classes):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_classes", [2, 6])
 @pytest.mark.parametrize("in_order", [True, False])
-def test_the_bits_are_the_same_for_every_number_of_threads(dtype, n_classes, in_order):
-    """With so many non-zeros that all the threads are used."""
+def test_threads_do_not_change_the_answer(dtype, n_classes, in_order):
+    """The same bits for the same number, and with several outputs for every number; enough non-zeros to use them all."""
     rng = np.random.RandomState(0)
     n, d, length = 6000, 3000, 130 if n_classes == 2 else 40
     columns = np.concatenate([rng.permutation(d)[:length] for _ in range(n)])
@@ -117,7 +117,7 @@ def test_the_bits_are_the_same_for_every_number_of_threads(dtype, n_classes, in_
         X.sort_indices()
     labels, weights = rng.randint(n_classes, size=n).astype(np.int32), rng.randint(3, size=n).astype(float)
     answers = []
-    for n_threads in (1, 2, 3, 7):
+    for n_threads in (1, 2, 2, 3, 3, 7, 7):
         loss = LOSSES["logistic" if n_classes == 2 else "softmax"]
         objective = linear_objective(X, labels, weights, n_outputs=outputs(n_classes), n_threads=n_threads, **loss)
         W, D = table(objective, scale=0.1), table(objective, seed=1, scale=0.1)
@@ -125,9 +125,13 @@ def test_the_bits_are_the_same_for_every_number_of_threads(dtype, n_classes, in_
         answer = [position.value, position.gradient, objective.value(W), *position.along(D)(0.3)]
         position.move(0.3)
         answers.append([*answer, position.value, position.gradient])
+    for same, again in zip(answers[1::2], answers[2::2], strict=True):
+        for ours, theirs in zip(same, again, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    rounding = 0 if n_classes > 2 else 200 * np.finfo(dtype).eps
     for answer in answers[1:]:
         for ours, theirs in zip(answer, answers[0], strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+            np.testing.assert_allclose(ours, theirs, rtol=rounding, atol=rounding * np.abs(theirs).max())
 
 
 def test_samples_of_weight_zero_are_as_if_they_were_not_there():
