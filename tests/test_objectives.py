@@ -108,7 +108,7 @@ def test_index_types_give_the_same(dtype, n_classes):
 @pytest.mark.parametrize("n_classes", [2, 6])
 @pytest.mark.parametrize("in_order", [True, False])
 def test_threads_do_not_change_the_answer(dtype, n_classes, in_order):
-    """The same bits for the same number, and with several outputs for every number; enough non-zeros to use them all."""
+    """The same bits for the same number, with several outputs for every number; there is work enough for all."""
     rng = np.random.RandomState(0)
     n, d, length = 6000, 3000, 130 if n_classes == 2 else 40
     columns = np.concatenate([rng.permutation(d)[:length] for _ in range(n)])
