@@ -254,6 +254,8 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
                     W[: self.n_features_in_] = self._dense_coef().T
                     if self.fit_intercept:
                         W[self.n_features_in_] = self.intercept_
+                if state is not None and not state["W"].flags.writeable:
+                    state = _copied(state)  # loaded as a read-only memory map
                 if state is not None:
                     undo = _Undo(state, np.append(np.unique(X.indices), range(self.n_features_in_, len(W))))
                     state = dict(state, tables=dict(state["tables"]), objectives=list(state["objectives"]))

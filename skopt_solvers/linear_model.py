@@ -100,7 +100,8 @@ class LogisticRegression(LinearClassifier):
         Most iterations, or epochs of a stochastic solver.
     tol : float, default=1e-4
         lbfgs: largest entry of the gradient of the objective over ``C sum s_i``. Stochastic solvers: relative decrease
-        of the objective in an epoch. With early stopping: increase of the validation score.
+        of the objective in an epoch; at the end, 100 times this is the largest relative duality gap of a converged
+        fit. With early stopping: increase of the validation score.
     early_stopping : bool, default=False
         Stop when the accuracy on validation data has not improved in `n_iter_no_change` iterations, and return the best
         weights.
@@ -109,7 +110,7 @@ class LogisticRegression(LinearClassifier):
     n_iter_no_change : int, default=5
     warm_start : bool, default=False
         Start from the last fit. A stochastic solver goes on as if it had not stopped: its state is kept, and time
-        counts on.
+        counts on. Early stopping keeps no state.
     random_state : int, RandomState or None, default=None
     n_jobs : int or None, default=None
         Threads in the passes over all data (the steps of a stochastic solver are in sequence). None is all cores

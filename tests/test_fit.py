@@ -243,6 +243,13 @@ def test_partial_fit_refuses_what_it_cannot_do():
             LogisticRegression(solver="adam", **params).partial_fit(X, Y, classes=[0, 1, 2])
 
 
+def test_partial_fit_of_a_model_in_a_read_only_memory_map(tmp_path):
+    model = LogisticRegression(solver="adam", random_state=0).partial_fit(X, Y, classes=[0, 1, 2])
+    joblib.dump(model, tmp_path / "model")
+    loaded = joblib.load(tmp_path / "model", mmap_mode="r").partial_fit(X, Y)
+    np.testing.assert_array_equal(loaded.coef_, model.partial_fit(X, Y).coef_)
+
+
 def test_partial_fit_goes_on_from_fit_and_from_changed_coefficients():
     model = quiet(LogisticRegression(solver="adam", random_state=0, max_iter=5), X, Y)
     score = model.score(X, Y)

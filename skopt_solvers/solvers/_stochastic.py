@@ -164,8 +164,11 @@ class StochasticSolver(Solver):
             gap = objective.suboptimality_bound(W, precision=1e-6) / (objective.scale * value) if value else 0.0
             converged = gap <= allowed
             reason = reason or f"max_iter={max_iter} was reached"
-            reason += f", with a duality gap of {gap:.2g} of the objective, "
-            reason += f"{'at most' if converged else 'above'} {allowed:g} (100 tol)"
+            if np.isfinite(gap):
+                reason += f", with a duality gap of {gap:.2g} of the objective, "
+                reason += f"{'at most' if converged else 'above'} {allowed:g} (100 tol)"
+            else:
+                reason += "; without a penalty no bound tells how far it is from the optimum"
             advice = (
                 "Raise max_iter, scale the features, give another learning_rate or schedule, or use solver='lbfgs'."
             )
