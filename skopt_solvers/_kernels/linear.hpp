@@ -11,97 +11,10 @@
 #include <memory>
 #include <vector>
 
+#include "csr.hpp"
 #include "losses.hpp"
 #include "objective.hpp"
 #include "parallel.hpp"
-
-template <class T, class I>
-struct Csr {
-    const I* indptr;
-    const I* indices;
-    const T* data;
-    size_t n_rows, n_cols;
-};
-
-template <int B, class T>
-inline void prefetch_row(T* row) {
-    __builtin_prefetch(row, 1);
-    __builtin_prefetch(row + B - 1, 1);
-}
-
-constexpr size_t kRowsAhead = 8;  // rows of a shuffled batch likewise: no hardware foresees where the next one lies
-
-template <class A>
-inline void prefetch_all(const A* values, size_t n) {
-    for (size_t i = 0; i < n; i += 64 / sizeof(A)) __builtin_prefetch(values + i);
-}
-
-// Blocks of B outputs stay in registers while the non-zeros of a row go by.
-template <int B, class T, class I>
-inline void gather_block(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {
-    T sum[B];
-    for (int b = 0; b < B; ++b) sum[b] = z[b];
-    for (size_t p = 0; p < n; ++p) {
-        const T* w = W + static_cast<size_t>(index[p]) * K;
-        for (int b = 0; b < B; ++b) sum[b] += x[p] * w[b];
-    }
-    for (int b = 0; b < B; ++b) z[b] = sum[b];
-}
-
-template <int B, class T, class I>
-inline void scatter_block(const I* index, const T* x, size_t n, const T* d, size_t K, T* G) {
-    T delta[B];
-    for (int b = 0; b < B; ++b) delta[b] = d[b];
-    for (size_t p = 0; p < n; ++p) {
-        // a store that misses the cache stops the ones behind it, so its line is called early
-        if (B >= 4 && p + kAhead < n) prefetch_row<B>(G + static_cast<size_t>(index[p + kAhead]) * K);
-        T* g = G + static_cast<size_t>(index[p]) * K;
-        for (int b = 0; b < B; ++b) g[b] += x[p] * delta[b];
-    }
-}
-
-// f.template operator()<B>(k): blocks of 16, 8, 4 and 1 that cover [0, K).
-template <class F>
-inline void in_blocks(size_t K, F f) {
-    size_t k = 0;
-    for (; k + 16 <= K; k += 16) f.template operator()<16>(k);
-    for (; k + 8 <= K; k += 8) f.template operator()<8>(k);
-    for (; k + 4 <= K; k += 4) f.template operator()<4>(k);
-    for (; k < K; ++k) f.template operator()<1>(k);
-}
-
-// z += sum_p x_p W[index_p]
-template <class T, class I>
-#if defined(__GNUC__) && !defined(__clang__)
-__attribute__((optimize("no-tree-vectorize")))  // the compiler's vector gathers are slower than four loads
-#endif
-inline T gather_one(const I* index, const T* x, size_t n, const T* W) {
-    T a = 0, b = 0, c = 0, d = 0;  // four sums, because one would wait for each addition
-    size_t p = 0;
-    for (; p + 4 <= n; p += 4) {
-        a += x[p] * W[index[p]];
-        b += x[p + 1] * W[index[p + 1]];
-        c += x[p + 2] * W[index[p + 2]];
-        d += x[p + 3] * W[index[p + 3]];
-    }
-    for (; p < n; ++p) a += x[p] * W[index[p]];
-    return (a + b) + (c + d);
-}
-
-template <class T, class I>
-inline void gather(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {
-    if (K == 1) {
-        z[0] += gather_one(index, x, n, W);
-        return;
-    }
-    in_blocks(K, [&]<int B>(size_t k) { gather_block<B>(index, x, n, W + k, K, z + k); });
-}
-
-// G[index_p] += x_p d
-template <class T, class I>
-inline void scatter(const I* index, const T* x, size_t n, const T* d, size_t K, T* G) {
-    in_blocks(K, [&]<int B>(size_t k) { scatter_block<B>(index, x, n, d + k, K, G + k); });
-}
 
 template <class T, class I>
 class LinearObjective : public Objective<T> {
@@ -444,45 +357,3 @@ private:
     std::vector<T> inverse_count_, z_, d_, omega_of_batch_;
     std::vector<int32_t> labels_of_batch_;
 };
-
-// What is wrong with a compressed matrix, or nullptr; `canonical` tells whether no row has a duplicate or a stored zero.
-template <class T, class I>
-const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices, size_t n_indices, const T* data, size_t n_data,
-                             size_t n_major, size_t n_minor, int n_threads, bool& canonical) {
-    canonical = true;
-    if (n_indptr != n_major + 1) return "indptr must have one entry more than there are rows";
-    if (indptr[0] != 0) return "indptr must start at 0";
-    for (size_t i = 0; i < n_major; ++i)
-        if (indptr[i + 1] < indptr[i]) return "indptr must not decrease";
-    size_t nnz = indptr[n_major];
-    if (nnz > n_indices || nnz > n_data) return "indices and data are shorter than indptr says";
-    std::atomic<bool> valid = true, clean = true;
-    int n = threads_for(n_threads, static_cast<double>(nnz));
-    parallel(n, [&](int t) {
-        std::vector<uint32_t> seen;  // by column, a mark of the last row that has it; only unsorted rows ask
-        uint32_t mark = 0;
-        for (size_t i = part(n_major, 1, t, n); i < part(n_major, 1, t + 1, n) && valid; ++i) {
-            size_t begin = indptr[i], end = indptr[i + 1];
-            bool sorted = true, in_range = true, zero = false, repeated = false;
-            int64_t last = -1;
-            for (size_t p = begin; p < end; ++p) {
-                int64_t j = indices[p];
-                in_range &= j >= 0 && j < static_cast<int64_t>(n_minor);
-                sorted &= j > last;
-                zero |= data[p] == 0;
-                last = j;
-            }
-            if (!in_range) valid = false;
-            else if (!sorted && clean) {
-                if (mark++ == UINT32_MAX || seen.empty()) seen.assign(n_minor, 0), mark = 1;
-                for (size_t p = begin; p < end; ++p) {
-                    repeated |= seen[indices[p]] == mark;
-                    seen[indices[p]] = mark;
-                }
-            }
-            if (zero || repeated) clean = false;
-        }
-    });
-    canonical = clean;
-    return valid ? nullptr : "indices must be between 0 and the number of columns - 1";
-}
