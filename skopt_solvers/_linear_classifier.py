@@ -191,16 +191,16 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
             )
         if resumed is not None and resumed["W"].shape == W.shape and resumed["W"].dtype == W.dtype:
             return W, _copied(resumed)
-        W[:n_features] = self._dense_coef().T
-        if self.fit_intercept:
-            W[n_features] = self.intercept_
+        W[:] = self._table()
         # a feature that no sample has would keep its weight; its optimum is 0
         if objective.l1 or objective.l2:
             W[:n_features][np.bincount(objective.X.indices, minlength=n_features) == 0] = 0
         return W, None
 
-    def _dense_coef(self):
-        return self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_
+    def _table(self):
+        """The fitted coefficients as the table W: features, then the intercept where there is one."""
+        coef = self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_
+        return np.vstack([coef.T, *([self.intercept_] if self.fit_intercept else [])])
 
     def _store(self, solver, classes, result, state, n_iter=None):
         W = result.W
@@ -251,9 +251,7 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
                 if state is not None and state["W"].dtype != W.dtype:
                     state = None
                 if state is None and not first:
-                    W[: self.n_features_in_] = self._dense_coef().T
-                    if self.fit_intercept:
-                        W[self.n_features_in_] = self.intercept_
+                    W[:] = self._table()
                 if state is not None and not state["W"].flags.writeable:
                     state = _copied(state)  # loaded as a read-only memory map
                 if state is not None:
@@ -309,9 +307,8 @@ class LinearClassifier(NamedParameters, LinearClassifierMixin, SparseCoefMixin, 
         labels, weights = self._encoded(y, self.classes_, weights, positive)
         if X.dtype != np.float64:
             X = sp.csr_matrix((X.data.astype(np.float64), X.indices, X.indptr), shape=X.shape)
-        W = np.vstack([self._dense_coef().T, *([self.intercept_] if self.fit_intercept else [])])
         objective = self._objective(X, labels, weights, len(self.classes_))
-        return objective.suboptimality_bound(np.ascontiguousarray(W, dtype=np.float64))
+        return objective.suboptimality_bound(np.ascontiguousarray(self._table(), dtype=np.float64))
 
 
 def _copied(state):

@@ -29,12 +29,9 @@ public:
         this->penalty = penalty;
     }
 
-    size_t n_samples() const override { return n_active_; }
     size_t n_margins() const { return X_.n_rows * this->n_outputs; }
     size_t table_size() const { return this->n_rows * this->n_outputs; }
-    const int64_t* active() const { return active_; }
     double curvature() const { return loss_->curvature(this->n_outputs); }
-    bool penalised(size_t row) const { return row < X_.n_cols; }
     int threads() const { return threads_for(n_threads_, static_cast<double>(nnz()) * this->n_outputs); }
 
     // Z = X W, for all rows of X.

@@ -26,6 +26,5 @@ struct Objective {
     size_t n_rows = 0, n_outputs = 1;
     Penalty<T> penalty;
     virtual ~Objective() = default;
-    virtual size_t n_samples() const = 0;
     virtual const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) = 0;
 };
