@@ -50,9 +50,22 @@ def _lower_bound(objective, W, precision):
     loss = native.loss(Z.ravel(), U.ravel())
     G = np.empty_like(W)
     native.backward(U.ravel(), G.ravel())
-    G, w = G[:n], W[:n]
-    linear = loss - float(np.vdot(w, G))
-    l1, l2 = objective.l1, objective.l2
+    return _dual_value(loss - float(np.vdot(W[:n], G[:n])), G[:n], objective.l1, objective.l2)
+
+
+def strongly_convex_bound(objective, W, value, loss, G):
+    """The same bound for a model whose parameters are all penalised: `loss` and its gradient `G` at W, F(W) = `value`.
+
+    The loss may be any convex function of the scores that is bounded below by 0, as a negative log-likelihood is.
+    """
+    if not objective.l1 and not objective.l2:
+        return np.inf
+    dual = _dual_value(loss - float(np.vdot(W, G)), G, objective.l1, objective.l2)
+    return objective.scale * max(value - dual, 0.0)
+
+
+def _dual_value(linear, G, l1, l2):
+    """The largest over theta in [0, 1] of ``theta linear - r*(-theta G)``."""
     if not l2:
         theta = min(1.0, l1 / max(float(np.abs(G).max()), 1e-300))
         return max(theta * linear, 0.0)

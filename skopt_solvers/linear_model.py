@@ -6,7 +6,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ._base import StrOptions, _fit_context
 from ._linear_classifier import LinearClassifier
-from .solvers import SOLVERS, StochasticSolver
+from ._solver_estimator import is_stochastic
 
 __all__ = ["LinearSVC", "LogisticRegression"]
 
@@ -63,16 +63,6 @@ def _documented(text):
         return method
 
     return decorate
-
-
-def _is_stochastic(estimator):
-    solver = SOLVERS.get(estimator.solver) if isinstance(estimator.solver, str) else type(estimator.solver)
-    if solver is not None and issubclass(solver, StochasticSolver):
-        return True
-    raise AttributeError(
-        f"partial_fit needs a stochastic solver ({', '.join(sorted(set(SOLVERS) - {'lbfgs'}))}), got "
-        f"solver={estimator.solver!r}: that one needs all the data in every iteration"
-    )
 
 
 class LogisticRegression(LinearClassifier):
@@ -179,7 +169,7 @@ class LogisticRegression(LinearClassifier):
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         return self._fit(X, y, sample_weight, X_val, y_val)
 
-    @available_if(_is_stochastic)
+    @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     @_documented(_PARTIAL_FIT)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -298,7 +288,7 @@ class LinearSVC(LinearClassifier):
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         return self._fit(X, y, sample_weight, X_val, y_val)
 
-    @available_if(_is_stochastic)
+    @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     @_documented(_PARTIAL_FIT)
     def partial_fit(self, X, y, classes=None, sample_weight=None):

@@ -323,7 +323,7 @@ def test_a_minibatch_gradient_is_its_own_copy():
 def test_a_minibatch_of_samples_that_are_not_there_is_refused(batch):
     X, labels, weights = problem()
     objective = linear_objective(X, labels, weights)
-    with pytest.raises(ValueError, match="batch must index rows"):
+    with pytest.raises(ValueError, match="batch must index samples"):
         objective.gradient(table(objective), np.array(batch))
 
 

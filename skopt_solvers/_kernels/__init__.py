@@ -10,7 +10,19 @@ from . import _core
 if os.environ.get("SKOPT_SOLVERS_KERNELS") != "baseline" and _core.cpu_is_v3():
     from . import _core_v3 as _core
 
-__all__ = ["check_compressed", "dot", "linear", "rule", "run_epoch", "shuffled", "two_loop", "variant"]
+__all__ = [
+    "chain",
+    "chain_decoder",
+    "check_compressed",
+    "dot",
+    "linear",
+    "observed_pairs",
+    "rule",
+    "run_epoch",
+    "shuffled",
+    "two_loop",
+    "variant",
+]
 
 variant = _core.__name__.rpartition(".")[2]
 run_epoch = _core.run_epoch
@@ -31,6 +43,25 @@ def linear(X, *args, **kwargs):
     """The compiled objective of a linear model over CSR without duplicates and stored zeros."""
     name = "Linear" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
     return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args, **kwargs)
+
+
+def chain(X, *args, **kwargs):
+    """The compiled objective of a linear-chain CRF over CSR with sorted rows, without duplicates and stored zeros."""
+    name = "Chain" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
+    return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args, **kwargs)
+
+
+def chain_decoder(X, *args):
+    """What a fitted chain says of the sequences of X."""
+    name = "Decoder" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
+    return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args)
+
+
+def observed_pairs(X, labels, n_labels):
+    """The (column, label) pairs that occur: ``first`` and ``label`` of the objective."""
+    first = np.empty(X.shape[1] + 1, np.int64)
+    label = _core.observed_pairs(X.indptr, X.indices, labels, X.shape[1], n_labels, first)
+    return first, label.ravel()
 
 
 def shuffled(values, seed):

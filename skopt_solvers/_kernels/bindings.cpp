@@ -7,6 +7,8 @@
 #include <array>
 #include <tuple>
 
+#include "chain.hpp"
+#include "decode.hpp"
 #include "lbfgs.hpp"
 #include "linear.hpp"
 #include "rules.hpp"
@@ -92,6 +94,24 @@ static void bind_solver_kernels(nb::module_& m, const std::string& suffix) {
     }, "a"_a.noconvert(), "b"_a.noconvert());
 }
 
+// Loss, rows, values and shares of a minibatch.
+template <class T>
+static nb::tuple batch_gradient(Objective<T>& o, In<T> W, In<int64_t> batch, size_t n_samples) {
+    require(W.size() == o.n_rows * o.n_outputs, "W has the wrong size");
+    for (size_t b = 0; b < batch.size(); ++b)
+        require(batch.data()[b] >= 0 && static_cast<size_t>(batch.data()[b]) < n_samples, "batch must index samples");
+    RowGradient<T> g;
+    {
+        nb::gil_scoped_release release;
+        g = o.gradient(W.data(), batch.data(), batch.size());
+    }
+    double loss = g.loss;
+    g.rows.resize(g.size);
+    g.values.resize(g.size * o.n_outputs);
+    g.share.resize(g.size);
+    return nb::make_tuple(loss, to_numpy(std::move(g.rows), 1), to_numpy(std::move(g.values), o.n_outputs), to_numpy(std::move(g.share), 1));
+}
+
 template <class T, class I>
 static void bind_linear(nb::module_& m, const std::string& suffix) {
     using Linear = LinearObjective<T, I>;
@@ -141,19 +161,7 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
             o.squared_norms(square.data());
         }, "square"_a.noconvert())
         .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) {
-            require(W.size() == o.table_size(), "W has the wrong size");
-            for (size_t b = 0; b < batch.size(); ++b)
-                require(batch.data()[b] >= 0 && static_cast<size_t>(batch.data()[b]) < o.n_margins() / o.n_outputs, "batch must index rows");
-            RowGradient<T> g;
-            {
-                nb::gil_scoped_release release;
-                g = o.gradient(W.data(), batch.data(), batch.size());
-            }
-            double loss = g.loss;
-            g.rows.resize(g.size);
-            g.values.resize(g.size * o.n_outputs);
-            g.share.resize(g.size);
-            return nb::make_tuple(loss, to_numpy(std::move(g.rows), 1), to_numpy(std::move(g.values), o.n_outputs), to_numpy(std::move(g.share), 1));
+            return batch_gradient(o, W, batch, o.n_margins() / o.n_outputs);
         }, "W"_a.noconvert(), "batch"_a.noconvert());
     m.def("check_compressed", [](In<I> indptr, In<I> indices, In<T> data, size_t n_major, size_t n_minor, int n_threads) {
         nb::gil_scoped_release release;
@@ -161,6 +169,110 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
         const char* error = check_compressed(indptr.data(), indptr.size(), indices.data(), indices.size(), data.data(), data.size(), n_major, n_minor, n_threads, canonical);
         return std::make_pair(std::string(error ? error : ""), canonical);
     }, "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_major"_a, "n_minor"_a, "n_threads"_a);
+}
+
+template <class T, class I>
+static void bind_chain(nb::module_& m, const std::string& suffix) {
+    using Chain = ChainObjective<T, I>;
+    struct Bound final : Chain {  // keeps its arrays alive
+        std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<int32_t>, In<T>, In<int64_t>, In<int64_t>, In<int32_t>, In<int32_t>, In<bool>> kept;
+        size_t n_sequences;
+        Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<int32_t> labels, In<T> omega, In<int64_t> active,
+              size_t K, bool boundaries, In<int64_t> first, In<int32_t> label, In<int32_t> transitions, In<bool> allowed, double l1, double l2, int n_threads)
+            : Chain(ChainData<T, I>{Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, offsets.data(), offsets.size() - 1,
+                                    labels.data(), omega.data()},
+                    ChainLayout<T>{n_columns, K, boundaries, first.size() ? first.data() : nullptr, label.data(), transitions.data(), transitions.size(),
+                                   allowed.data(), allowed.data() + K * K, allowed.data() + K * K + K},
+                    active.data(), active.size(), Penalty<T>{l1, l2}, n_threads),
+              kept(indptr, indices, data, offsets, labels, omega, active, first, label, transitions, allowed), n_sequences(offsets.size() - 1) {}
+    };
+    nb::class_<Bound, Objective<T>>(m, ("Chain" + suffix).c_str())
+        .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int64_t>, In<int32_t>, In<T>, In<int64_t>, size_t, bool, In<int64_t>, In<int32_t>, In<int32_t>, In<bool>,
+                      double, double, int>(),
+             "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_columns"_a, "offsets"_a.noconvert(), "labels"_a.noconvert(),
+             "omega"_a.noconvert(), "active"_a.noconvert(), "n_labels"_a, "boundaries"_a, "first"_a.noconvert(), "label"_a.noconvert(),
+             "transitions"_a.noconvert(), "allowed"_a.noconvert(), "l1"_a, "l2"_a, "n_threads"_a)
+        .def("value_and_gradient", [](Bound& o, In<T> W, Out<T> G) {
+            require(W.size() == o.table_size() && (G.size() == 0 || G.size() == W.size()), "W or G has the wrong size");
+            nb::gil_scoped_release release;
+            return o.value_and_gradient(W.data(), G.size() ? G.data() : nullptr);
+        }, "W"_a.noconvert(), "G"_a.noconvert())
+        .def("penalise", [](Bound& o, In<T> W, Out<T> G) {
+            require(W.size() == o.table_size() && (G.size() == 0 || G.size() == W.size()), "W or G has the wrong size");
+            nb::gil_scoped_release release;
+            return o.penalise(W.data(), G.size() ? G.data() : nullptr);
+        }, "W"_a.noconvert(), "G"_a.noconvert())
+        .def("squared_norms", [](Bound& o, Out<double> square) {
+            require(square.size() == o.n_rows, "square has the wrong size");
+            nb::gil_scoped_release release;
+            o.squared_norms(square.data());
+        }, "square"_a.noconvert())
+        .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) {
+            return batch_gradient(o, W, batch, o.n_sequences);
+        }, "W"_a.noconvert(), "batch"_a.noconvert());
+}
+
+template <class T, class I>
+static void bind_decoder(nb::module_& m, const std::string& suffix) {
+    using Decoder = ChainDecoder<T, I>;
+    struct Bound final : Decoder {  // keeps its arrays alive
+        std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<int32_t>> kept;
+        Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<T> W, In<int64_t> first, In<int32_t> label, In<T> transitions,
+              In<T> start, In<T> end, In<int32_t> fixed, int n_threads)
+            : Decoder(Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, offsets.data(), offsets.size() - 1,
+                      ChainLayout<T>{n_columns, start.size(), false, first.size() ? first.data() : nullptr, label.data(), nullptr, 0, nullptr, nullptr, nullptr},
+                      W.data(), chain_of(transitions, start, end), fixed.size() ? fixed.data() : nullptr, n_threads),
+              kept(indptr, indices, data, offsets, W, first, label, fixed) {}
+        static Transitions<T> chain_of(const In<T>& transitions, const In<T>& start, const In<T>& end) {
+            size_t K = start.size();
+            require(transitions.size() == K * K && end.size() == K, "transitions, start and end must have n_labels entries a side");
+            Transitions<T> chain(K);
+            for (size_t i = 0; i < K; ++i) {
+                std::copy_n(transitions.data() + i * K, K, &chain.log[i * chain.width]);
+                chain.log_start[i] = start.data()[i];
+                chain.log_end[i] = end.data()[i];
+            }
+            return chain;
+        }
+    };
+    nb::class_<Bound>(m, ("Decoder" + suffix).c_str())
+        .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<T>, In<T>, In<T>, In<int32_t>, int>(),
+             "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_columns"_a, "offsets"_a.noconvert(), "W"_a.noconvert(),
+             "first"_a.noconvert(), "label"_a.noconvert(), "transitions"_a.noconvert(), "start"_a.noconvert(), "end"_a.noconvert(),
+             "fixed"_a.noconvert(), "n_threads"_a)
+        .def("viterbi", [](Bound& o, Out<int32_t> path) {
+            require(path.size() == o.n_tokens(), "path has the wrong size");
+            nb::gil_scoped_release release;
+            o.viterbi(path.data());
+        }, "path"_a.noconvert())
+        .def("marginals", [](Bound& o, Out<T> P) {
+            require(P.size() == o.n_tokens() * o.n_labels(), "P has the wrong size");
+            nb::gil_scoped_release release;
+            o.marginals(P.data());
+        }, "P"_a.noconvert())
+        .def("log_likelihood", [](Bound& o, In<int32_t> labels, Out<double> out) {
+            require(labels.size() == o.n_tokens() && out.size() == o.n_sequences(), "labels or out has the wrong size");
+            nb::gil_scoped_release release;
+            o.log_likelihood(labels.data(), out.data());
+        }, "labels"_a.noconvert(), "out"_a.noconvert())
+        .def("best_paths", [](Bound& o, size_t most, Out<int32_t> paths, Out<double> out, Out<int64_t> counts) {
+            require(paths.size() == most * o.n_tokens() && out.size() == most * o.n_sequences() && counts.size() == o.n_sequences(), "paths, out or counts has the wrong size");
+            nb::gil_scoped_release release;
+            o.best_paths(most, paths.data(), out.data(), counts.data());
+        }, "most"_a, "paths"_a.noconvert(), "out"_a.noconvert(), "counts"_a.noconvert());
+}
+
+template <class I>
+static void bind_pairs(nb::module_& m) {
+    m.def("observed_pairs", [](In<I> indptr, In<I> indices, In<int32_t> labels, size_t n_columns, size_t n_labels, Out<int64_t> first) {
+        require(labels.size() + 1 == indptr.size() && first.size() == n_columns + 1, "labels or first has the wrong size");
+        std::vector<int32_t> label;
+        {
+            nb::gil_scoped_release release;
+            label = observed_pairs(indptr.data(), indices.data(), labels.data(), labels.size(), n_columns, n_labels, first.data());
+        }
+        return to_numpy(std::move(label), 1);
+    }, "indptr"_a.noconvert(), "indices"_a.noconvert(), "labels"_a.noconvert(), "n_columns"_a, "n_labels"_a, "first"_a.noconvert());
 }
 
 NB_MODULE(MODULE_NAME, m) {
@@ -172,6 +284,16 @@ NB_MODULE(MODULE_NAME, m) {
     bind_linear<float, int64_t>(m, "F32I64");
     bind_linear<double, int32_t>(m, "F64I32");
     bind_linear<double, int64_t>(m, "F64I64");
+    bind_chain<float, int32_t>(m, "F32I32");
+    bind_chain<float, int64_t>(m, "F32I64");
+    bind_chain<double, int32_t>(m, "F64I32");
+    bind_chain<double, int64_t>(m, "F64I64");
+    bind_decoder<float, int32_t>(m, "F32I32");
+    bind_decoder<float, int64_t>(m, "F32I64");
+    bind_decoder<double, int32_t>(m, "F64I32");
+    bind_decoder<double, int64_t>(m, "F64I64");
+    bind_pairs<int32_t>(m);
+    bind_pairs<int64_t>(m);
     m.def("shuffled", [](In<int64_t> values, uint64_t seed, Out<int64_t> out) {
         require(values.size() == out.size(), "values and out must have the same size");
         nb::gil_scoped_release release;

@@ -15,6 +15,7 @@
 #include "losses.hpp"
 #include "objective.hpp"
 #include "parallel.hpp"
+#include "touched.hpp"
 
 template <class T, class I>
 class LinearObjective : public Objective<T> {
@@ -86,18 +87,7 @@ public:
     }
 
     // The penalty at W; its smooth part's gradient is added to G where one is given.
-    double penalise(const T* W, T* G) const {
-        const Penalty<T>& p = this->penalty;
-        size_t n = X_.n_cols * this->n_outputs;
-        if (p.l1 == 0 && p.l2 == 0) return 0;
-        T l2 = static_cast<T>(p.l2);
-        if (G)
-            for (size_t i = 0; i < n; ++i) G[i] += l2 * W[i];
-        double absolute = 0;
-        if (p.l1 > 0)
-            for (size_t i = 0; i < n; ++i) absolute += std::abs(W[i]);
-        return p.l2 / 2 * dot(W, W, n) + p.l1 * absolute;
-    }
+    double penalise(const T* W, T* G) const { return ::penalise(this->penalty, W, G, X_.n_cols * this->n_outputs); }
 
     // sum_i omega_i x_ij^2 for every row j of the table.
     void squared_norms(T* square) const {
@@ -111,8 +101,10 @@ public:
     }
 
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
-        prepare();
-        size_t K = this->n_outputs, touched = touch(W, batch, n);
+        size_t K = this->n_outputs;
+        touched_.prepare(X_, active_, n_active_);
+        touched_.touch(X_, batch, n, [&](size_t j) { return W + j * K; });
+        size_t touched = touched_.size;
         auto& out = batch_;
         z_.resize(n * K);
         d_.resize(n * K);
@@ -126,21 +118,22 @@ public:
         }
         out.loss = loss_->rows(z_.data(), labels_of_batch_.data(), omega_of_batch_.data(), n, K, d_.data());
         out.size = touched + intercept_;
+        reserve(out.rows, out.size);
         reserve(out.values, out.size * K);
         reserve(out.share, out.size);
         T* values = out.values.data();
         std::fill(values, values + out.size * K, T(0));
-        const uint32_t* local = local_.data();
+        const uint32_t* local = touched_.local.data();
         for (size_t b = 0; b < n; ++b) {
             size_t begin = X_.indptr[batch[b]], nnz = X_.indptr[batch[b] + 1] - begin;
             scatter(local, X_.data + begin, nnz, d_.data() + b * K, K, values);
             local += nnz;
         }
         for (size_t r = 0; r < touched; ++r) {
-            out.share[r] = scale * static_cast<T>(touches_[r]) * inverse_count_[out.rows[r]];
-            touches_[r] = 0;
-            slot_[out.rows[r]] = -1;
+            out.rows[r] = touched_.columns[r];
+            out.share[r] = scale * touched_.part(r);
         }
+        touched_.clear();
         if (intercept_) {
             out.rows[touched] = X_.n_cols;
             out.share[touched] = 0;
@@ -278,61 +271,6 @@ private:
         split_data_ = data_.get();
     }
 
-    // What only minibatches need: a slot for each row of the table, and how many samples have it.
-    void prepare() {
-        if (!slot_.empty()) return;
-        slot_.assign(this->n_rows, -1);
-        inverse_count_.assign(this->n_rows, T(0));
-        std::vector<uint32_t> count(X_.n_cols, 0);
-        for (size_t a = 0; a < n_active_; ++a)
-            for (size_t p = X_.indptr[active_[a]]; p < static_cast<size_t>(X_.indptr[active_[a] + 1]); ++p) ++count[X_.indices[p]];
-        for (size_t j = 0; j < X_.n_cols; ++j)
-            if (count[j]) inverse_count_[j] = T(1) / count[j];
-    }
-
-    template <class A>
-    static void reserve(std::vector<A>& buffer, size_t n) {
-        if (buffer.size() < n) buffer.resize(n + n / 2);
-    }
-
-    // Numbers the rows of the table that the batch touches, in order; local_ has the number of each non-zero. Whether a
-    // feature is new to the batch is a coin toss, so the loop has no branch for it.
-    size_t touch(const T* W, const int64_t* batch, size_t n) {
-        size_t nnz = 0, q = 0;
-        for (size_t b = 0; b < n; ++b) nnz += X_.indptr[batch[b] + 1] - X_.indptr[batch[b]];
-        reserve(local_, nnz);
-        reserve(touches_, nnz + 1);
-        reserve(batch_.rows, nnz + 1);
-        uint32_t *local = local_.data(), *touches = touches_.data();
-        int64_t* rows = batch_.rows.data();
-        int32_t *slot = slot_.data(), touched = 0;
-        for (size_t b = 0; b < n; ++b) {
-            if (b + kRowsAhead < n) {
-                size_t begin = X_.indptr[batch[b + kRowsAhead]], length = X_.indptr[batch[b + kRowsAhead] + 1] - begin;
-                prefetch_all(X_.indices + begin, length);
-                prefetch_all(X_.data + begin, length);
-            }
-            if (b + 1 < n) {
-                const I *next = X_.indices + X_.indptr[batch[b + 1]], *last = X_.indices + X_.indptr[batch[b + 1] + 1];
-                for (; next < last; ++next) {
-                    __builtin_prefetch(slot + *next, 1);
-                    __builtin_prefetch(W + static_cast<size_t>(*next) * this->n_outputs);
-                }
-            }
-            const I *index = X_.indices + X_.indptr[batch[b]], *end = X_.indices + X_.indptr[batch[b] + 1];
-            for (; index < end; ++index) {
-                int32_t s = slot[*index], fresh = s < 0;
-                s = fresh ? touched : s;
-                slot[*index] = s;
-                rows[touched] = *index;
-                touched += fresh;
-                ++touches[s];
-                local[q++] = s;
-            }
-        }
-        return touched;
-    }
-
     Csr<T, I> X_;
     const int32_t* labels_;
     const T* omega_;
@@ -349,8 +287,7 @@ private:
     std::unique_ptr<T[]> data_;
     std::unique_ptr<uint32_t[]> cuts_;
     RowGradient<T> batch_;
-    std::vector<int32_t> slot_;
-    std::vector<uint32_t> local_, touches_;
-    std::vector<T> inverse_count_, z_, d_, omega_of_batch_;
+    TouchedColumns<T, I> touched_;
+    std::vector<T> z_, d_, omega_of_batch_;
     std::vector<int32_t> labels_of_batch_;
 };

@@ -8,36 +8,14 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "exp.hpp"
 #include "parallel.hpp"
-
-// exp by range reduction to [-log(2)/2, log(2)/2] and a polynomial, 1 ulp or so in float; it has no branch, so that the
-// loops over classes become vector code, which libm's exp prevents. Cephes, expf.c.
-inline float fast_exp(float x) {
-    x = std::min(std::max(x, -87.0f), 88.0f);
-    float n = x * 1.44269504088896341f;
-    int32_t k = static_cast<int32_t>(n + (n < 0 ? -0.5f : 0.5f));
-    float f = static_cast<float>(k);
-    x = x - f * 0.693359375f + f * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * x + 1.3981999507e-3f;
-    p = p * x + 8.3334519073e-3f;
-    p = p * x + 4.1665795894e-2f;
-    p = p * x + 1.6666665459e-1f;
-    p = p * x + 5.0000001201e-1f;
-    p = p * x * x + x + 1.0f;
-    int32_t bits = (k + 127) << 23;
-    float scale;
-    std::memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
-}
-inline double fast_exp(double x) { return std::exp(x); }
 
 // +1 for the positive class of output k, else -1; with one output the positive class is label 1.
 template <class T>

@@ -1,8 +1,11 @@
 // What an objective gives to a solver: the gradient of a minibatch, on the rows that it touches.
 #pragma once
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "parallel.hpp"
 
 constexpr size_t kAhead = 16;  // non-zeros or rows between the call of a cache line and its use
 
@@ -20,6 +23,19 @@ template <class T>
 struct Penalty {
     double l1 = 0, l2 = 0;
 };
+
+// The penalty of n weights; its smooth part's gradient is added to G where one is given.
+template <class T>
+double penalise(const Penalty<T>& p, const T* W, T* G, size_t n) {
+    if (p.l1 == 0 && p.l2 == 0) return 0;
+    T l2 = static_cast<T>(p.l2);
+    if (G)
+        for (size_t i = 0; i < n; ++i) G[i] += l2 * W[i];
+    double absolute = 0;
+    if (p.l1 > 0)
+        for (size_t i = 0; i < n; ++i) absolute += std::abs(W[i]);
+    return p.l2 / 2 * dot(W, W, n) + p.l1 * absolute;
+}
 
 template <class T>
 struct Objective {

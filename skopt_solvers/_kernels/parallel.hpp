@@ -1,6 +1,7 @@
 // Fork-join threads and sums whose bits do not depend on how many threads there are.
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <thread>
@@ -16,6 +17,26 @@ void parallel(int n_threads, F f) {
     f(0);
     for (auto& thread : threads) thread.join();
 }
+
+// Where threads wait for each other many times in a call: a short spin, because sleeping costs what a block of work costs.
+class SpinBarrier {
+public:
+    explicit SpinBarrier(int n) : n_(n) {}
+    void wait() {
+        int turn = turn_.load();
+        if (arrived_.fetch_add(1) + 1 == n_) {
+            arrived_ = 0;
+            turn_ = turn + 1;
+            return;
+        }
+        for (int spins = 0; turn_.load(std::memory_order_acquire) == turn; ++spins)
+            if (spins > 2000) std::this_thread::yield();
+    }
+
+private:
+    int n_;
+    std::atomic<int> arrived_ = 0, turn_ = 0;
+};
 
 // Work below this many multiply-adds a thread is done sooner than a thread starts.
 inline int threads_for(int n_threads, double work) {

@@ -4,11 +4,11 @@ import numpy as np
 
 _SUFFICIENT = 1e-4  # c1
 # |phi'| falls to this part of |phi'(0)|. Quasi-Newton methods usually stop at 0.9; where a trial is much cheaper than
-# a gradient, closer steps save a third of the iterations.
+# a gradient, closer steps save a third of the iterations. A position whose trials are dear names its own.
 _CURVATURE = 0.2
 
 
-def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25):
+def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25, curvature=_CURVATURE):
     """A step t > 0 with ``phi(t) <= phi(0) + c1 t phi'(0)`` and ``|phi'(t)| <= c2 |phi'(0)|``.
 
     Nocedal & Wright (2006), algorithms 3.5 and 3.6 with cubic interpolation. Near the optimum differences of `phi`
@@ -22,6 +22,8 @@ def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25):
     step : float
         First trial.
     noise : float
+    curvature : float
+        c2.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25):
             high = (step, np.inf, np.nan)
         elif f > value + _SUFFICIENT * step * slope + noise or f > low[1] + noise:
             high = (step, f, s)
-        elif abs(s) <= -_CURVATURE * slope:
+        elif abs(s) <= -curvature * slope:
             return step
         elif s < 0:
             low = (step, f, s)

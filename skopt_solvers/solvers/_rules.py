@@ -7,15 +7,6 @@ from ._base import check_positive
 from ._stochastic import StochasticSolver
 
 
-def margin_step(objective):
-    """``sqrt(2 / mean |x|^2)``, the intercept's 1 in the norm: 1 for rows of unit length, as TF-IDF makes them.
-
-    The adaptive methods move a weight by about their learning rate however large the gradient is, so that the rate has
-    the unit of a weight: margins over features.
-    """
-    return float(np.sqrt(2 / objective.squared_norms().sum()))
-
-
 class Momentum(StochasticSolver):
     r"""Stochastic gradient descent with heavy-ball or Nesterov momentum.
 
@@ -84,7 +75,7 @@ class Momentum(StochasticSolver):
             # a small batch is mostly noise: what one sample moves in the end, 1 / (1 - momentum) times its step, stays
             # below the rate that is stable for that sample alone
             rate = min(rate, 0.45 * batch * (1 - self.momentum))
-        return rate / (objective.curvature * objective.squared_norms().sum())
+        return rate / (objective.curvature * objective.mean_square())
 
 
 class AdaGrad(StochasticSolver):
@@ -125,7 +116,26 @@ class AdaGrad(StochasticSolver):
         return _kernels.rule("AdaGrad", dtype)(state["s"].ravel(), self.epsilon)
 
     def automatic_rate(self, objective):
-        return 1.0 * margin_step(objective)
+        return 1.0 * objective.margin_step()
+
+
+def warm_up(objective, W, epochs, batch_size):
+    """Some epochs of AdaGrad at its own, constant rate; the same for every call.
+
+    Returns
+    -------
+    W : ndarray
+    first_loss : float
+        Mean loss of the batches of the first epoch, each before its step.
+    learning_rate : float
+    """
+    solver = AdaGrad(schedule="constant", batch_size=batch_size)
+    rng, state, losses = np.random.RandomState(0), None, []
+    for _ in range(epochs):
+        result = solver.minimize(objective, W, max_iter=epochs, tol=0.0, rng=rng, state=state, streaming=True)
+        state = result.state
+        losses.append(state["objectives"][-1])
+    return result.W, losses[0], state["learning_rate"]
 
 
 class RMSProp(StochasticSolver):
@@ -179,7 +189,7 @@ class RMSProp(StochasticSolver):
         return _kernels.rule("RMSProp", dtype)(state["s"].ravel(), state["mean"].ravel(), self.rho, self.epsilon)
 
     def automatic_rate(self, objective):
-        return 0.1 * margin_step(objective)
+        return 0.1 * objective.margin_step()
 
 
 class Adam(StochasticSolver):
@@ -252,7 +262,7 @@ class Adam(StochasticSolver):
         return _kernels.rule(self._rule, dtype)(*tables, state["t"], self.beta1, self.beta2, self.epsilon)
 
     def automatic_rate(self, objective):
-        return 0.1 * margin_step(objective)
+        return 0.1 * objective.margin_step()
 
 
 class AdamW(Adam):

@@ -33,7 +33,7 @@ class StochasticSolver(Solver):
         the fit ends. In `partial_fit`, whose end is not known, it is ``1 / sqrt(1 + t)``.
     batch_size : int or "auto", default="auto"
         "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50 batches. Up to 64
-        samples are one batch.
+        samples are one batch. A CRF's samples are sequences, and 64 is about 64 tokens, but at least 16 sequences.
     average : bool or float, default=False
         Return the mean of the weights over all steps after the first `average` epochs (Polyak & Juditsky 1992) instead
         of the last. True is 1.
@@ -88,7 +88,8 @@ class StochasticSolver(Solver):
         """The number of samples in a batch."""
         n, size = objective.n_samples, self.batch_size
         if size == "auto":
-            size = 64 if n <= 64 else min(64, max(8, n // 50))
+            largest = max(16, int(64 / getattr(objective, "tokens_per_sample", 1)))
+            size = largest if n <= largest else min(largest, max(8, n // 50))
         return min(n, size)
 
     def automatic_rate(self, objective):
@@ -159,7 +160,8 @@ class StochasticSolver(Solver):
     def _result(self, fit, W, history, reason, tol, max_iter):
         objective, converged, advice = fit.objective, True, ""
         value, start = fit.state["objectives"][-1], fit.start
-        if self.minimises_objective and reason is not _STOPPED and not fit.streaming:
+        convex = getattr(objective, "complete", True)
+        if self.minimises_objective and convex and reason is not _STOPPED and not fit.streaming:
             allowed = 100 * tol
             gap = objective.suboptimality_bound(W, precision=1e-6) / (objective.scale * value) if value else 0.0
             converged = gap <= allowed
@@ -179,6 +181,8 @@ class StochasticSolver(Solver):
                 )
         elif not self.minimises_objective and reason is _SCHEDULE_ENDED:
             reason += f" ({type(self).__name__} does not end at the objective's minimum: no gap is asked)"
+        elif not convex and reason not in (None, _STOPPED):
+            reason += " (with missing labels the objective is not convex: no gap is asked)"
         elif reason is None:
             reason, converged, advice = f"max_iter={max_iter} was reached", False, "Raise max_iter."
         return Result(W, len(history), converged, reason, advice, history, fit.state)

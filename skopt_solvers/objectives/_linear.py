@@ -1,57 +1,10 @@
-"""Objectives: data, loss and penalty, as a solver sees them."""
-
-from dataclasses import dataclass
+"""Linear models: data, loss and penalty, as a solver sees them."""
 
 import numpy as np
 
-from . import _kernels
-from ._certificate import suboptimality
-
-
-@dataclass
-class RowGradient:
-    """The gradient of a minibatch, on the rows of the table that it touches.
-
-    Attributes
-    ----------
-    rows : ndarray of shape (n_touched,), int64
-        The touched rows of `W`, each once. A row is touched where a sample of the batch has a non-zero, however it is
-        stored; the intercept is always touched.
-    values : ndarray of shape (n_touched, n_outputs)
-        The gradient of the mean loss of the batch, without the penalty.
-    share : ndarray of shape (n_touched, 1)
-        The part of each row's penalty that this batch carries: ``(n / |B|) (c_j(B) / c_j)`` with ``c_j`` the number
-        of samples that touch row j and ``c_j(B)`` those in the batch. Over the batches of an epoch, weighted
-        by their sizes, it averages to 1, so that the penalty is neither forgotten on rare rows nor computed on all.
-    l1, l2 : float
-        The strengths of the penalty ``l2/2 w^2 + l1 |w|``.
-    loss : float
-        Mean loss of the batch.
-    """
-
-    rows: np.ndarray
-    values: np.ndarray
-    share: np.ndarray
-    l1: float
-    l2: float
-    loss: float
-
-    def proximal_step(self, w, direction, step):
-        """A step along ``-direction`` that also takes this batch's share of the penalty, exactly.
-
-        ``argmin_u direction u + (u - w)^2 / (2 step) + share (l2/2 u^2 + l1 |u|)``, entry by entry: the proximal
-        gradient step in the diagonal metric ``1 / step`` (Duchi, Hazan & Singer 2011, eq. 4). It is stable for every
-        step, and L1 gives exact zeros.
-
-        Parameters
-        ----------
-        w, direction : ndarray of shape (n_touched, n_outputs)
-        step : float or ndarray of that shape
-            Learning rate, divided by the solver's own scaling where it has one.
-        """
-        u = w - step * direction
-        threshold = step * self.share * self.l1
-        return (u - np.clip(u, -threshold, threshold)) / (1 + step * self.share * self.l2)
+from .. import _kernels
+from .._certificate import suboptimality
+from ._row_gradient import RowGradient
 
 
 class LinearObjective:
@@ -117,6 +70,30 @@ class LinearObjective:
             l2=self.l2,
             n_threads=n_threads,
         )
+
+    @property
+    def coefficients(self):
+        """Features and outputs: the shape of the part of the table that `coef_` shows."""
+        return self.n_penalised, self.shape[1]
+
+    def touched(self):
+        """Rows of the table that a sample touches."""
+        return np.append(np.unique(self.X.indices), range(self.n_penalised, self.shape[0]))
+
+    def untouched(self):
+        """The features that no sample has."""
+        return np.flatnonzero(np.bincount(self.X.indices, minlength=self.n_penalised) == 0)
+
+    def mean_square(self):
+        """Mean over the samples of ``|x|^2``, the intercept's 1 included."""
+        return float(self.squared_norms().sum())
+
+    def margin_step(self):
+        """``sqrt(2 / mean |x|^2)``, the intercept's 1 in the norm: 1 for rows of unit length, as TF-IDF makes them.
+
+        What a weight must move by to change a margin by about 1: the unit of the adaptive solvers' learning rate.
+        """
+        return float(np.sqrt(2 / self.mean_square()))
 
     @property
     def smooth(self):

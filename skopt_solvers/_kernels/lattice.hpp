@@ -1,0 +1,253 @@
+// Forward and backward over the label lattice of one sequence.
+//
+// score(y | x) = sum_t z_t[y_t] + sum_t log[y_{t-1}, y_t] + log_start[y_1] + log_end[y_n] with z = x W. Rows of labels are
+// padded to `width`, which is whole vectors.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "exp.hpp"
+#include "vectors.hpp"
+
+template <class T>
+struct Transitions {
+    size_t K = 0, width = 0;
+    Aligned<T> log, log_start, log_end;    // scores; -inf where forbidden
+    Aligned<T> M, Mt, start, end;          // exp(score - its shift), and M transposed; 0 in the padding
+    double shift = 0, shift_start = 0, shift_end = 0;
+
+    explicit Transitions(size_t n_labels) : K(n_labels), width(padded<T>(n_labels)) {
+        for (auto* matrix : {&log, &M, &Mt}) matrix->assign(K * width, T(0));
+        for (auto* row : {&log_start, &log_end, &start, &end}) row->assign(width, T(0));
+    }
+
+    // Call after a change of the scores.
+    void exponentiate() {
+        shift = largest(log, K);
+        shift_start = largest(log_start, 1);
+        shift_end = largest(log_end, 1);
+        for (size_t i = 0; i < K; ++i) {
+            exp_row(&log[i * width], shift, &M[i * width]);
+            for (size_t j = 0; j < K; ++j) Mt[j * width + i] = M[i * width + j];
+        }
+        exp_row(log_start.data(), shift_start, start.data());
+        exp_row(log_end.data(), shift_end, end.data());
+    }
+
+private:
+    void exp_row(const T* scores, double shift, T* out) const {
+        constexpr T lowest = std::numeric_limits<T>::lowest();
+        for (size_t j = 0; j < K; ++j) out[j] = fast_exp(scores[j] - static_cast<T>(shift)) * (scores[j] >= lowest ? T(1) : T(0));
+    }
+    double largest(const Aligned<T>& scores, size_t rows) const {
+        T top = std::numeric_limits<T>::lowest();
+        for (size_t i = 0; i < rows; ++i)
+            for (size_t j = 0; j < K; ++j) top = std::max(top, scores[i * width + j]);
+        return top;
+    }
+};
+
+constexpr int32_t kAnyLabel = -1;
+
+// score(y | x) of a path without missing labels.
+template <class T>
+double path_score(const T* z, const int32_t* y, size_t n, const Transitions<T>& chain) {
+    double score = static_cast<double>(chain.log_start[y[0]]) + chain.log_end[y[n - 1]];
+    for (size_t t = 0; t < n; ++t) {
+        score += z[t * chain.width + y[t]];
+        if (t) score += chain.log[y[t - 1] * chain.width + y[t]];
+    }
+    return score;
+}
+
+// Marginals by the scaled recursions (Rabiner 1989, section V.A), in the exponential domain. Where a scale comes near
+// the end of the range of T, the sequence is done again with logarithms in double: it is exact for any weights.
+template <class T>
+class Lattice {
+public:
+    // Expected pairs that the logarithmic way found: they are added as they are, not times M.
+    std::vector<double> direct;
+
+    // log Z of one sequence with scores z (n x width). `fixed` are labels that a path must pass, or kAnyLabel; null
+    // for none. -inf where no path is allowed.
+    double forward(const T* z, size_t n, const Transitions<T>& chain, const int32_t* fixed = nullptr) {
+        n_ = n, z_ = z, chain_ = &chain, fixed_ = fixed;
+        size_t width = chain.width;
+        if (E_.size() < n * width) E_.resize(n * width), a_.resize(n * width), u_.resize(n * width), b_.resize(2 * width);
+        if (inverse_.size() < n) inverse_.resize(n);
+        double log_z = emissions();
+        const size_t n_vectors = width / kLanes<T>;
+        T smallest = 1, product = 1;
+        for (size_t t = 0; t < n; ++t) {
+            T* a = &a_[t * width];
+            const T* e = &E_[t * width];
+            Vec<T> sum{}, x;
+            if (t) multiply(a - width, chain.M.data(), chain.K, width, a);
+            const T* before = t ? a : chain.start.data();
+            // the scale of the step before is applied here, so that its sum and quotient wait for nothing
+            T scale = t ? inverse_[t - 1] : T(1);
+            for (size_t v = 0; v < n_vectors; ++v) {
+                x = at(before + v * kLanes<T>) * at(e + v * kLanes<T>) * scale;
+                sum += x;
+                at(a + v * kLanes<T>) = x;
+            }
+            T c = 0;
+            for (size_t l = 0; l < kLanes<T>; ++l) c += sum[l];
+            smallest = std::min(smallest, c);
+            inverse_[t] = 1 / c;
+            product *= c;
+            if (product < T(1e-15) || product > T(1e15)) log_z += std::log(static_cast<double>(product)), product = 1;
+        }
+        T last = 0;
+        for (size_t k = 0; k < chain.K; ++k) last += a_[(n - 1) * width + k] * chain.end[k];
+        last *= inverse_[n - 1];
+        log_z += std::log(static_cast<double>(product)) + std::log(static_cast<double>(last));
+        log_z += chain.shift_start + chain.shift_end + static_cast<double>(n - 1) * chain.shift;
+        last_ = last;
+        logarithmic_ = !(smallest > kSmall && last > kSmall && std::isfinite(log_z));
+        return logarithmic_ ? log_forward() : log_z;
+    }
+
+    // After forward: D = weight * marginals (n x width), A += weight * expected pairs before their factor M, unless null.
+    void backward(T weight, T* D, T* A) {
+        if (!logarithmic_ && scaled_backward(weight, D)) {
+            if (A && n_ > 1) add_outer(a_.data(), u_.data() + chain_->width, n_ - 1, chain_->K, chain_->width, A);
+        } else {
+            if (!logarithmic_) log_forward();
+            log_backward(weight, D);
+        }
+    }
+
+private:
+    // A sum of what T rounds to 0 is then below the rounding of what it keeps.
+    static constexpr T kSmall = sizeof(T) == 4 ? T(1e-18) : T(1e-150);
+
+    // E_t = exp(z_t - max z_t), a fixed label being the only one; the sum of the maxima.
+    double emissions() {
+        size_t K = chain_->K, width = chain_->width;
+        double total = 0;
+        for (size_t t = 0; t < n_; ++t) {
+            const T* z = z_ + t * width;
+            T* e = &E_[t * width];
+            if (fixed_ && fixed_[t] != kAnyLabel) {
+                std::fill(e, e + width, T(0));
+                e[fixed_[t]] = 1;
+                total += z[fixed_[t]];
+                continue;
+            }
+            T top = z[0];
+            for (size_t k = 1; k < K; ++k) top = std::max(top, z[k]);
+            for (size_t k = 0; k < width; ++k) e[k] = fast_exp(z[k] - top);
+            for (size_t k = K; k < width; ++k) e[k] = 0;
+            total += top;
+        }
+        return total;
+    }
+
+    // False where the range of T has been left.
+    bool scaled_backward(T weight, T* D) {
+        size_t width = chain_->width, n_vectors = width / kLanes<T>;
+        T *b = b_.data(), *w = b + width;
+        for (size_t k = 0; k < width; ++k) b[k] = chain_->end[k] / last_;
+        Vec<T> x, y, sum{}, right_sum{};
+        for (size_t t = n_; t-- > 0;) {
+            const T *e = &E_[t * width], *a = &a_[t * width];
+            T *u = &u_[t * width], *d = D + t * width;
+            T inverse = inverse_[t], scale = weight * inverse * (t ? inverse_[t - 1] : T(1));
+            for (size_t v = 0; v < n_vectors; ++v) {
+                x = at(b + v * kLanes<T>);
+                y = x * at(a + v * kLanes<T>) * inverse;
+                sum += y;
+                at(d + v * kLanes<T>) = y * weight;
+                x *= at(e + v * kLanes<T>);
+                at(w + v * kLanes<T>) = x * inverse;
+                x *= scale;
+                right_sum += x;
+                at(u + v * kLanes<T>) = x;
+            }
+            if (t) multiply(w, chain_->Mt.data(), chain_->K, width, b);
+        }
+        T total = 0, right = 0;
+        for (size_t l = 0; l < kLanes<T>; ++l) total += sum[l], right += right_sum[l];
+        return std::isfinite(right) && std::abs(total - static_cast<T>(n_)) < T(1e-2) * static_cast<T>(n_);
+    }
+
+    double emission(size_t t, size_t k) const {
+        if (fixed_ && fixed_[t] != kAnyLabel && fixed_[t] != static_cast<int32_t>(k)) return -std::numeric_limits<double>::infinity();
+        return z_[t * chain_->width + k];
+    }
+
+    static double log_sum(const std::vector<double>& terms) {
+        double top = *std::max_element(terms.begin(), terms.end());
+        if (!(top > -std::numeric_limits<double>::infinity())) return top;
+        double sum = 0;
+        for (double term : terms) sum += std::exp(term - top);
+        return top + std::log(sum);
+    }
+
+    // log_a_ of a step is relative to its largest entry, and tops_ has that, so that long sequences lose no digits.
+    double log_forward() {
+        const auto& chain = *chain_;
+        size_t K = chain.K, width = chain.width;
+        log_a_.resize(n_ * K);
+        tops_.resize(n_);
+        terms_.resize(K);
+        double total = 0;
+        for (size_t t = 0; t < n_; ++t) {
+            double* a = &log_a_[t * K];
+            for (size_t j = 0; j < K; ++j) {
+                double before = chain.log_start[j];
+                if (t) {
+                    for (size_t i = 0; i < K; ++i) terms_[i] = log_a_[(t - 1) * K + i] + chain.log[i * width + j];
+                    before = log_sum(terms_);
+                }
+                a[j] = before + emission(t, j);
+            }
+            tops_[t] = *std::max_element(a, a + K);
+            total += tops_[t];
+            if (std::isfinite(tops_[t]))
+                for (size_t j = 0; j < K; ++j) a[j] -= tops_[t];
+        }
+        for (size_t k = 0; k < K; ++k) terms_[k] = log_a_[(n_ - 1) * K + k] + chain.log_end[k];
+        logarithmic_ = true;
+        return total + log_sum(terms_);
+    }
+
+    void log_backward(T weight, T* D) {
+        const auto& chain = *chain_;
+        size_t K = chain.K, width = chain.width;
+        if (direct.empty()) direct.assign(K * K, 0.0);
+        std::vector<double> b(K), next(K);
+        for (size_t k = 0; k < K; ++k) b[k] = chain.log_end[k];
+        for (size_t t = n_; t-- > 0;) {
+            for (size_t k = 0; k < K; ++k) terms_[k] = log_a_[t * K + k] + b[k];
+            double here = log_sum(terms_);
+            std::fill(D + t * width + K, D + (t + 1) * width, T(0));
+            for (size_t k = 0; k < K; ++k) D[t * width + k] = static_cast<T>(weight * std::exp(terms_[k] - here));
+            if (!t) break;
+            for (size_t i = 0; i < K; ++i) {
+                for (size_t j = 0; j < K; ++j) {
+                    terms_[j] = chain.log[i * width + j] + emission(t, j) + b[j];
+                    direct[i * K + j] += weight * std::exp(log_a_[(t - 1) * K + i] + terms_[j] - here - tops_[t]);
+                }
+                next[i] = log_sum(terms_);
+            }
+            double top = *std::max_element(next.begin(), next.end());
+            for (size_t i = 0; i < K; ++i) b[i] = next[i] - top;
+        }
+    }
+
+    size_t n_ = 0;
+    const T* z_ = nullptr;
+    const Transitions<T>* chain_ = nullptr;
+    const int32_t* fixed_ = nullptr;
+    bool logarithmic_ = false;
+    T last_ = 1;
+    Aligned<T> E_, a_, u_, b_;  // emissions, forward, scaled right sides of pairs, backward
+    std::vector<T> inverse_;
+    std::vector<double> log_a_, tops_, terms_;
+};

@@ -1,0 +1,152 @@
+// Vectors of 32 bytes in the extensions of GCC and clang: two SSE registers in the baseline, one AVX register in v3.
+#pragma once
+#include <cstddef>
+#include <new>
+#include <vector>
+
+constexpr size_t kVectorBytes = 32;
+template <class T> constexpr size_t kLanes = kVectorBytes / sizeof(T);
+
+template <class T>
+struct VectorOf {
+    typedef T type __attribute__((vector_size(kVectorBytes)));
+    typedef T in_memory __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
+};
+template <class T> using Vec = typename VectorOf<T>::type;
+
+#if defined(__AVX__)
+constexpr int kTile = 8;  // vectors of sums that fit the registers
+#else
+constexpr int kTile = 4;
+#endif
+
+template <class T>
+inline size_t padded(size_t n) {
+    return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+}
+
+// A vector in memory, by reference: one that is passed by value changes the ABI with the instruction set.
+template <class T>
+inline auto& at(T* p) {
+    return *reinterpret_cast<typename VectorOf<T>::in_memory*>(p);
+}
+template <class T>
+inline const auto& at(const T* p) {
+    return *reinterpret_cast<const typename VectorOf<T>::in_memory*>(p);
+}
+
+// Sums stay in registers only where the loops over them are unrolled.
+#define UNROLL _Pragma("GCC unroll 16")
+
+template <class T>
+struct AlignedAllocator {
+    using value_type = T;
+    AlignedAllocator() = default;
+    template <class U>
+    AlignedAllocator(const AlignedAllocator<U>&) {}
+    T* allocate(size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(64))); }
+    void deallocate(T* p, size_t) { ::operator delete(p, std::align_val_t(64)); }
+    template <class U>
+    bool operator==(const AlignedAllocator<U>&) const {
+        return true;
+    }
+};
+template <class T> using Aligned = std::vector<T, AlignedAllocator<T>>;
+
+// N vectors of a^T M, with M of K rows and `width` columns.
+template <int N, class T>
+inline void multiply_tile(const T* a, const T* M, size_t K, size_t width, T* out) {
+    constexpr int ways = N <= 2 ? 4 : N * 2 <= kTile ? 2 : 1;  // sums that do not wait for each other
+    Vec<T> sum[ways][N] = {};
+    size_t i = 0;
+    for (; i + ways <= K; i += ways)
+        UNROLL for (int w = 0; w < ways; ++w)
+            UNROLL for (int v = 0; v < N; ++v) sum[w][v] += a[i + w] * at(M + (i + w) * width + v * kLanes<T>);
+    for (; i < K; ++i)
+        UNROLL for (int v = 0; v < N; ++v) sum[0][v] += a[i] * at(M + i * width + v * kLanes<T>);
+    UNROLL for (int v = 0; v < N; ++v) {
+        UNROLL for (int w = 1; w < ways; ++w) sum[0][v] += sum[w][v];
+        at(out + v * kLanes<T>) = sum[0][v];
+    }
+}
+
+// f.template operator()<N>(first vector): tiles of at most kTile that cover `n` vectors.
+template <class F>
+inline void in_tiles(size_t n, F f) {
+    size_t v = 0;
+    for (; v + kTile <= n; v += kTile) f.template operator()<kTile>(v);
+    switch (n - v) {
+        case 1: return f.template operator()<1>(v);
+        case 2: return f.template operator()<2>(v);
+        case 3: return f.template operator()<3>(v);
+#if defined(__AVX__)
+        case 4: return f.template operator()<4>(v);
+        case 5: return f.template operator()<5>(v);
+        case 6: return f.template operator()<6>(v);
+        case 7: return f.template operator()<7>(v);
+#endif
+    }
+}
+
+// out = a^T M, `width` being whole vectors.
+template <class T>
+inline void multiply(const T* a, const T* M, size_t K, size_t width, T* out) {
+    in_tiles(width / kLanes<T>, [&]<int N>(size_t v) { multiply_tile<N>(a, M + v * kLanes<T>, K, width, out + v * kLanes<T>); });
+}
+
+// A += sum_t left_t right_t^T over n rows: R rows of A by N vectors in registers while t runs.
+template <int R, int N, class T>
+inline void outer_tile(const T* left, const T* right, size_t n, size_t width, T* A) {
+    Vec<T> sum[R][N];
+    UNROLL for (int i = 0; i < R; ++i)
+        UNROLL for (int v = 0; v < N; ++v) sum[i][v] = at(A + i * width + v * kLanes<T>);
+    for (size_t t = 0; t < n; ++t)
+        UNROLL for (int i = 0; i < R; ++i)
+            UNROLL for (int v = 0; v < N; ++v) sum[i][v] += left[t * width + i] * at(right + t * width + v * kLanes<T>);
+    UNROLL for (int i = 0; i < R; ++i)
+        UNROLL for (int v = 0; v < N; ++v) at(A + i * width + v * kLanes<T>) = sum[i][v];
+}
+
+template <class T>
+inline void add_outer(const T* left, const T* right, size_t n, size_t K, size_t width, T* A) {
+    constexpr int R = kTile / 2;
+    auto rows = [&]<int N>(size_t v) {
+        const T* r = right + v * kLanes<T>;
+        T* a = A + v * kLanes<T>;
+        size_t i = 0;
+        for (; i + R <= K; i += R) outer_tile<R, N>(left + i, r, n, width, a + i * width);
+        for (; i < K; ++i) outer_tile<1, N>(left + i, r, n, width, a + i * width);
+    };
+    size_t n_vectors = width / kLanes<T>, v = 0;
+    for (; v + 3 <= n_vectors; v += 3) rows.template operator()<3>(v);
+    if (n_vectors - v == 2) rows.template operator()<2>(v);
+    if (n_vectors - v == 1) rows.template operator()<1>(v);
+}
+
+// z = sum_p x_p W[index_p], rows of `width`.
+template <class T, class I>
+inline void gather_rows(const I* index, const T* x, size_t n, const T* W, size_t width, T* z) {
+    in_tiles(width / kLanes<T>, [&]<int N>(size_t first) {
+        const T* base = W + first * kLanes<T>;
+        Vec<T> sum[N] = {};
+        for (size_t p = 0; p < n; ++p) {
+            const T* row = base + static_cast<size_t>(index[p]) * width;
+            UNROLL for (int v = 0; v < N; ++v) sum[v] += x[p] * at(row + v * kLanes<T>);
+        }
+        UNROLL for (int v = 0; v < N; ++v) at(z + (first + v) * kLanes<T>) = sum[v];
+    });
+}
+
+// G[index_p] += x_p d, rows of `width`.
+template <class T, class I>
+inline void scatter_rows(const I* index, const T* x, size_t n, const T* d, size_t width, T* G) {
+    in_tiles(width / kLanes<T>, [&]<int N>(size_t first) {
+        T* base = G + first * kLanes<T>;
+        Vec<T> delta[N];
+        UNROLL for (int v = 0; v < N; ++v) delta[v] = at(d + (first + v) * kLanes<T>);
+        for (size_t p = 0; p < n; ++p) {
+            T* row = base + static_cast<size_t>(index[p]) * width;
+            UNROLL for (int v = 0; v < N; ++v) at(row + v * kLanes<T>) += x[p] * delta[v];
+        }
+    });
+}

@@ -1,0 +1,7 @@
+"""Objectives: data, loss and penalty, as a solver sees them."""
+
+from ._chain import MISSING, ChainObjective
+from ._linear import LinearObjective
+from ._row_gradient import RowGradient
+
+__all__ = ["MISSING", "ChainObjective", "LinearObjective", "RowGradient"]
