@@ -1,6 +1,7 @@
 """Linear models for sparse text on pluggable, compiled optimisers, inside scikit-learn."""
 
+from .crf import LinearChainCRF
 from .linear_model import LinearSVC, LogisticRegression
 
 __version__ = "0.1.0"
-__all__ = ["LinearSVC", "LogisticRegression"]
+__all__ = ["LinearChainCRF", "LinearSVC", "LogisticRegression"]

@@ -22,7 +22,7 @@ struct ChainData {
     const int64_t* offsets;  // tokens [offsets[s], offsets[s + 1]) are sequence s
     size_t n_sequences;
     const int32_t* labels;  // of a token, kAnyLabel where it is missing
-    const T* omega;         // of a sequence: its weight over the sum of all
+    const T* omega;         // of a sequence: its weight over that of all tokens
 };
 
 template <class T, class I>
@@ -66,7 +66,7 @@ public:
         parallel(n, [&](int t) {
             Worker worker;
             if (!in_place) {
-                layout_.expand(W, W_.data(), width, bounds_[t], bounds_[t + 1]);
+                for (size_t j = bounds_[t]; j < bounds_[t + 1]; ++j) layout_.expand(W, j, &W_[j * width]);
                 barrier.wait();
             }
             if (G) std::fill(gradient + bounds_[t] * width, gradient + bounds_[t + 1] * width, T(0));
@@ -82,7 +82,8 @@ public:
                     if (G) add_block(first, last, block, pairs, start, end);
                 }
             }
-            if (G && !in_place) layout_.compress(gradient, width, bounds_[t], bounds_[t + 1], G);
+            if (G && !in_place)
+                for (size_t j = bounds_[t]; j < bounds_[t + 1]; ++j) layout_.compress(gradient + j * width, j, layout_.weights_of(G, j));
         });
         if (G) {
             for (size_t i = 0; i < K * K; ++i) pairs[i] -= observed_[i];
@@ -104,18 +105,22 @@ public:
         reserve(d_, tokens_.size() * width);
         A_.assign(K * width, T(0));
         worker_.lattice.direct.clear();
+        // the weights of the batch lie together, and a feature that many tokens have is looked up once
+        local_W_.assign(touched_.size * width, T(0));
+        local_G_.assign(touched_.size * width, T(0));
+        for (size_t r = 0; r < touched_.size; ++r) layout_.expand(W, touched_.columns[r], &local_W_[r * width]);
         auto& out = batch_;
         T scale = static_cast<T>(static_cast<double>(n_active_) / n);
         std::vector<double> pairs(K * K, 0.0), start(K, 0.0), end(K, 0.0);
         out.loss = 0;
         size_t long_ones = 0, begin = 0;
+        const uint32_t* local = touched_.local.data();
         for (size_t i = 0; i < tokens_.size(); ++i) {
             const T* x;
             const I* index;
             size_t nnz = row(tokens_[i], index, x);
-            T* z = &z_[i * width];
-            std::fill(z, z + width, T(0));
-            layout_.gather(index, x, nnz, W, z);
+            gather_rows(local, x, nnz, local_W_.data(), width, &z_[i * width]);
+            local += nnz;
         }
         for (size_t b = 0; b < n; ++b) {
             size_t s = batch[b], length = data_.offsets[s + 1] - data_.offsets[s];
@@ -128,14 +133,17 @@ public:
         }
         finish_pairs(A_.data(), worker_.lattice.direct, pairs);
         rows_.begin(touched_.columns.data(), touched_.size, out);
-        for (size_t r = 0; r < touched_.size; ++r) rows_.set_share(r, scale * touched_.part(r), out);
-        const uint32_t* local = touched_.local.data();
+        local = touched_.local.data();
         for (size_t i = 0; i < tokens_.size(); ++i) {
             const T* x;
             const I* index;
             size_t nnz = row(tokens_[i], index, x);
-            rows_.scatter(local, x, nnz, &d_[i * width], out);
+            scatter_rows(local, x, nnz, &d_[i * width], width, local_G_.data());
             local += nnz;
+        }
+        for (size_t r = 0; r < touched_.size; ++r) {
+            rows_.set_share(r, scale * touched_.part(r), out);
+            rows_.set_values(r, &local_G_[r * width], out);
         }
         T share_pairs = n_long_ ? scale * static_cast<T>(long_ones) / static_cast<T>(n_long_) : T(0);
         rows_.end(pairs, start, end, share_pairs, scale * static_cast<T>(n) / static_cast<T>(n_active_), out);
@@ -147,15 +155,16 @@ public:
     // tokens, and boundaries in one token of a sequence.
     void squared_norms(double* square) const {
         std::vector<double> features(layout_.n_features, 0.0);
-        double later = 0;
+        double later = 0, ends = 0;
         for (size_t a = 0; a < n_active_; ++a) {
             size_t s = active_[a], begin = data_.offsets[s], end = data_.offsets[s + 1];
             double omega = data_.omega[s];
+            ends += omega;
             later += omega * static_cast<double>(end - begin - 1);
             for (size_t p = data_.X.indptr[begin]; p < static_cast<size_t>(data_.X.indptr[end]); ++p)
                 features[data_.X.indices[p]] += omega * data_.X.data[p] * data_.X.data[p];
         }
-        layout_.spread(features.data(), later / static_cast<double>(layout_.K), 1.0, square);
+        layout_.spread(features.data(), later / static_cast<double>(layout_.K), ends, square);
     }
 
 private:
@@ -343,7 +352,7 @@ private:
     // of minibatches
     TouchedColumns<T, I> touched_;
     std::vector<int64_t> tokens_;
-    Aligned<T> z_, d_, A_;
+    Aligned<T> z_, d_, A_, local_W_, local_G_;
     Worker worker_;
     ChainRows<T> rows_;
     RowGradient<T> batch_;

@@ -30,7 +30,10 @@ struct ChainLayout {
     size_t transition(size_t q) const { return n_states() + (observed() ? q : transitions[q]); }
     size_t start() const { return n_states() + (observed() ? n_transitions : K * K); }
     size_t size() const { return start() + (boundaries ? 2 * K : 0); }
-    const T* weights_of(const T* W, size_t j) const { return W + (observed() ? first[j] : j * K); }
+    template <class P>
+    P* weights_of(P* W, size_t j) const {
+        return W + (observed() ? first[j] : j * K);
+    }
 
     void unpack(const T* W, Transitions<T>& chain) const {
         constexpr T never = -std::numeric_limits<T>::infinity();
@@ -58,24 +61,21 @@ struct ChainLayout {
         }
     }
 
-    // Rows [from, to) of features, K values each, to rows of `width`; entries without a weight stay as they are.
-    void expand(const T* W, T* dense, size_t width, size_t from, size_t to) const {
-        for (size_t j = from; j < to; ++j) {
-            if (!observed()) {
-                for (size_t k = 0; k < K; ++k) dense[j * width + k] = W[j * K + k];
-            } else {
-                for (int64_t p = first[j]; p < first[j + 1]; ++p) dense[j * width + label[p]] = W[p];
-            }
+    // The weights of feature j to a row of `K` labels; labels without a weight stay as they are.
+    void expand(const T* W, size_t j, T* row) const {
+        if (!observed()) {
+            for (size_t k = 0; k < K; ++k) row[k] = W[j * K + k];
+        } else {
+            for (int64_t p = first[j]; p < first[j + 1]; ++p) row[label[p]] = W[p];
         }
     }
 
-    void compress(const T* dense, size_t width, size_t from, size_t to, T* W) const {
-        for (size_t j = from; j < to; ++j) {
-            if (!observed()) {
-                for (size_t k = 0; k < K; ++k) W[j * K + k] = dense[j * width + k];
-            } else {
-                for (int64_t p = first[j]; p < first[j + 1]; ++p) W[p] = dense[j * width + label[p]];
-            }
+    // The same back, to the place of the feature's weights.
+    void compress(const T* row, size_t j, T* weights) const {
+        if (!observed()) {
+            for (size_t k = 0; k < K; ++k) weights[k] = row[k];
+        } else {
+            for (int64_t p = first[j]; p < first[j + 1]; ++p) *weights++ = row[label[p]];
         }
     }
 
@@ -127,7 +127,7 @@ class ChainRows {
 public:
     explicit ChainRows(const ChainLayout<T>& layout) : layout_(layout) {}
 
-    // Those of the touched columns, all 0.
+    // Those of the touched columns.
     void begin(const int64_t* columns, size_t n, RowGradient<T>& out) {
         offset_.resize(n + 1);
         offset_[0] = 0;
@@ -138,7 +138,7 @@ public:
         reserve(out.rows, out.size);
         reserve(out.share, out.size);
         reserve(out.values, out.size * layout_.n_outputs());
-        std::fill(out.values.begin(), out.values.begin() + out.size * layout_.n_outputs(), T(0));
+        std::fill(out.values.begin() + offset_[n] * layout_.n_outputs(), out.values.begin() + out.size * layout_.n_outputs(), T(0));
         for (size_t r = 0; r < n; ++r)
             for (size_t i = offset_[r]; i < offset_[r + 1]; ++i) out.rows[i] = layout_.observed() ? layout_.first[columns[r]] + (i - offset_[r]) : columns[r];
     }
@@ -147,13 +147,9 @@ public:
         for (size_t i = offset_[r]; i < offset_[r + 1]; ++i) out.share[i] = share;
     }
 
-    // out[local_p] += x_p d
-    void scatter(const uint32_t* local, const T* x, size_t n, const T* d, RowGradient<T>& out) const {
-        if (!layout_.observed()) return ::scatter(local, x, n, d, layout_.K, out.values.data());
-        for (size_t p = 0; p < n; ++p) {
-            T* g = out.values.data() + offset_[local[p]];
-            for (int64_t q = layout_.first[columns_[local[p]]]; q < layout_.first[columns_[local[p]] + 1]; ++q) *g++ += x[p] * d[layout_.label[q]];
-        }
+    // The gradient of the r-th touched feature, from a row of labels.
+    void set_values(size_t r, const T* row, RowGradient<T>& out) const {
+        layout_.compress(row, columns_[r], out.values.data() + offset_[r] * layout_.n_outputs());
     }
 
     // Those of transitions and boundaries.

@@ -19,6 +19,8 @@ struct Transitions {
     Aligned<T> log, log_start, log_end;    // scores; -inf where forbidden
     Aligned<T> M, Mt, start, end;          // exp(score - its shift), and M transposed; 0 in the padding
     double shift = 0, shift_start = 0, shift_end = 0;
+    double spread = 0;       // of the scores that the labels after a token can tell apart: transitions, ends
+    bool forbidden = false;  // whether a transition or an end is
 
     explicit Transitions(size_t n_labels) : K(n_labels), width(padded<T>(n_labels)) {
         for (auto* matrix : {&log, &M, &Mt}) matrix->assign(K * width, T(0));
@@ -28,8 +30,13 @@ struct Transitions {
     // Call after a change of the scores.
     void exponentiate() {
         shift = largest(log, K);
+        spread = 0;
+        forbidden = false;
+        for (size_t i = 0; i < K * width; ++i)
+            if (i % width < K) note(log[i], shift);
         shift_start = largest(log_start, 1);
         shift_end = largest(log_end, 1);
+        for (size_t k = 0; k < K; ++k) note(log_end[k], shift_end);
         for (size_t i = 0; i < K; ++i) {
             exp_row(&log[i * width], shift, &M[i * width]);
             for (size_t j = 0; j < K; ++j) Mt[j * width + i] = M[i * width + j];
@@ -39,6 +46,11 @@ struct Transitions {
     }
 
 private:
+    void note(T score, double top) {
+        if (score >= std::numeric_limits<T>::lowest()) spread = std::max(spread, top - score);
+        else forbidden = true;
+    }
+
     void exp_row(const T* scores, double shift, T* out) const {
         constexpr T lowest = std::numeric_limits<T>::lowest();
         for (size_t j = 0; j < K; ++j) out[j] = fast_exp(scores[j] - static_cast<T>(shift)) * (scores[j] >= lowest ? T(1) : T(0));
@@ -64,8 +76,10 @@ double path_score(const T* z, const int32_t* y, size_t n, const Transitions<T>& 
     return score;
 }
 
-// Marginals by the scaled recursions (Rabiner 1989, section V.A), in the exponential domain. Where a scale comes near
-// the end of the range of T, the sequence is done again with logarithms in double: it is exact for any weights.
+// Marginals by the scaled recursions (Rabiner 1989, section V.A), in the exponential domain. What rounds to 0 in a step is lost;
+// it can grow, against what is kept, by e^spread where no transition is forbidden, and by max b_t anyway (b_t being the
+// backward values, scaled so that a_t b_t sum to 1). Where that comes near the range of T, the sequence is done again with
+// logarithms in double, which is exact for any weights.
 template <class T>
 class Lattice {
 public:
@@ -78,10 +92,11 @@ public:
         n_ = n, z_ = z, chain_ = &chain, fixed_ = fixed;
         size_t width = chain.width;
         if (E_.size() < n * width) E_.resize(n * width), a_.resize(n * width), u_.resize(n * width), b_.resize(2 * width);
-        if (inverse_.size() < n) inverse_.resize(n);
+        if (inverse_.size() < n) inverse_.resize(n), norm_.resize(n);
         double log_z = emissions();
         const size_t n_vectors = width / kLanes<T>;
-        T smallest = 1, product = 1;
+        double product = 1;
+        T smallest = T(1e-4);
         for (size_t t = 0; t < n; ++t) {
             T* a = &a_[t * width];
             const T* e = &E_[t * width];
@@ -89,7 +104,7 @@ public:
             if (t) multiply(a - width, chain.M.data(), chain.K, width, a);
             const T* before = t ? a : chain.start.data();
             // the scale of the step before is applied here, so that its sum and quotient wait for nothing
-            T scale = t ? inverse_[t - 1] : T(1);
+            T scale = t ? norm_[t - 1] : T(1);
             for (size_t v = 0; v < n_vectors; ++v) {
                 x = at(before + v * kLanes<T>) * at(e + v * kLanes<T>) * scale;
                 sum += x;
@@ -97,18 +112,23 @@ public:
             }
             T c = 0;
             for (size_t l = 0; l < kLanes<T>; ++l) c += sum[l];
-            smallest = std::min(smallest, c);
-            inverse_[t] = 1 / c;
+            smallest = c < smallest ? c : smallest;
+            norm_[t] = inverse_[t] = 1 / c;
             product *= c;
-            if (product < T(1e-15) || product > T(1e15)) log_z += std::log(static_cast<double>(product)), product = 1;
+            if (c < T(1e-4)) {  // rarely: the next step would begin too near to the end of the range
+                for (size_t k = 0; k < width; ++k) a[k] *= inverse_[t];
+                norm_[t] = 1;
+            }
+            if (product < 1e-140 || product > 1e140) log_z += std::log(product), product = 1;
         }
         T last = 0;
         for (size_t k = 0; k < chain.K; ++k) last += a_[(n - 1) * width + k] * chain.end[k];
-        last *= inverse_[n - 1];
-        log_z += std::log(static_cast<double>(product)) + std::log(static_cast<double>(last));
+        last *= norm_[n - 1];
+        log_z += std::log(product) + std::log(static_cast<double>(last));
         log_z += chain.shift_start + chain.shift_end + static_cast<double>(n - 1) * chain.shift;
         last_ = last;
-        logarithmic_ = !(smallest > kSmall && last > kSmall && std::isfinite(log_z));
+        double growth = kRange + std::log(static_cast<double>(smallest));  // what was lost may grow by e^growth unseen
+        logarithmic_ = !(std::isfinite(log_z) && chain.spread <= growth && (!chain.forbidden || in_range(growth)));
         return logarithmic_ ? log_forward() : log_z;
     }
 
@@ -123,8 +143,23 @@ public:
     }
 
 private:
-    // A sum of what T rounds to 0 is then below the rounding of what it keeps.
-    static constexpr T kSmall = sizeof(T) == 4 ? T(1e-18) : T(1e-150);
+    // -log of the smallest number of T, less 18 and 37 for the digits that shall be right.
+    static constexpr double kRange = sizeof(T) == 4 ? 69 : 671;
+
+    // Whether no backward value is above e^most.
+    bool in_range(double most) {
+        const auto& chain = *chain_;
+        size_t width = chain.width;
+        T *b = b_.data(), *w = b + width, limit = static_cast<T>(std::exp(most));
+        for (size_t k = 0; k < width; ++k) b[k] = chain.end[k] / last_;
+        for (size_t t = n_; t-- > 0;) {
+            for (size_t k = 0; k < chain.K; ++k)
+                if (!(b[k] < limit)) return false;
+            for (size_t k = 0; k < width; ++k) w[k] = b[k] * E_[t * width + k] * inverse_[t];
+            if (t) multiply(w, chain.Mt.data(), chain.K, width, b);
+        }
+        return true;
+    }
 
     // E_t = exp(z_t - max z_t), a fixed label being the only one; the sum of the maxima.
     double emissions() {
@@ -157,10 +192,10 @@ private:
         for (size_t t = n_; t-- > 0;) {
             const T *e = &E_[t * width], *a = &a_[t * width];
             T *u = &u_[t * width], *d = D + t * width;
-            T inverse = inverse_[t], scale = weight * inverse * (t ? inverse_[t - 1] : T(1));
+            T inverse = inverse_[t], norm = norm_[t], scale = weight * inverse * (t ? norm_[t - 1] : T(1));
             for (size_t v = 0; v < n_vectors; ++v) {
                 x = at(b + v * kLanes<T>);
-                y = x * at(a + v * kLanes<T>) * inverse;
+                y = x * at(a + v * kLanes<T>) * norm;
                 sum += y;
                 at(d + v * kLanes<T>) = y * weight;
                 x *= at(e + v * kLanes<T>);
@@ -248,6 +283,6 @@ private:
     bool logarithmic_ = false;
     T last_ = 1;
     Aligned<T> E_, a_, u_, b_;  // emissions, forward, scaled right sides of pairs, backward
-    std::vector<T> inverse_;
+    std::vector<T> inverse_, norm_;  // 1 / the sum of a step; what is left to divide the stored row by
     std::vector<double> log_a_, tops_, terms_;
 };

@@ -18,7 +18,13 @@ void parallel(int n_threads, F f) {
     for (auto& thread : threads) thread.join();
 }
 
-// Where threads wait for each other many times in a call: a short spin, because sleeping costs what a block of work costs.
+inline void relax() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+// Where threads wait for each other many times in a call: a short spin before sleeping, which costs as much as a block of work.
 class SpinBarrier {
 public:
     explicit SpinBarrier(int n) : n_(n) {}
@@ -27,10 +33,11 @@ public:
         if (arrived_.fetch_add(1) + 1 == n_) {
             arrived_ = 0;
             turn_ = turn + 1;
+            turn_.notify_all();
             return;
         }
-        for (int spins = 0; turn_.load(std::memory_order_acquire) == turn; ++spins)
-            if (spins > 2000) std::this_thread::yield();
+        for (int spins = 0; turn_.load(std::memory_order_acquire) == turn && spins < 2000; ++spins) relax();
+        while (turn_.load(std::memory_order_acquire) == turn) turn_.wait(turn);
     }
 
 private:

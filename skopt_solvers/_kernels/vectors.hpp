@@ -1,10 +1,15 @@
-// Vectors of 32 bytes in the extensions of GCC and clang: two SSE registers in the baseline, one AVX register in v3.
+// Vectors of one register in the extensions of GCC and clang: SSE in the baseline, AVX in v3.
 #pragma once
 #include <cstddef>
 #include <new>
 #include <vector>
 
+#if defined(__AVX__)
 constexpr size_t kVectorBytes = 32;
+#else
+constexpr size_t kVectorBytes = 16;
+#endif
+constexpr int kTile = 8;  // vectors of sums that fit the registers
 template <class T> constexpr size_t kLanes = kVectorBytes / sizeof(T);
 
 template <class T>
@@ -13,12 +18,6 @@ struct VectorOf {
     typedef T in_memory __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
 };
 template <class T> using Vec = typename VectorOf<T>::type;
-
-#if defined(__AVX__)
-constexpr int kTile = 8;  // vectors of sums that fit the registers
-#else
-constexpr int kTile = 4;
-#endif
 
 template <class T>
 inline size_t padded(size_t n) {
@@ -79,12 +78,10 @@ inline void in_tiles(size_t n, F f) {
         case 1: return f.template operator()<1>(v);
         case 2: return f.template operator()<2>(v);
         case 3: return f.template operator()<3>(v);
-#if defined(__AVX__)
         case 4: return f.template operator()<4>(v);
         case 5: return f.template operator()<5>(v);
         case 6: return f.template operator()<6>(v);
         case 7: return f.template operator()<7>(v);
-#endif
     }
 }
 

@@ -10,6 +10,7 @@ from ._line_search import backtrack, strong_wolfe
 from ._polish import newton_step, wants_polish
 from ._rules import warm_up
 
+_STALLED = 10  # iterations in which neither the objective nor the gradient falls: what is left is rounding
 _POLISHED = 1e-12  # max|gradient| at which a polish ends
 
 
@@ -27,7 +28,9 @@ class LBFGS(Solver):
     and from :math:`\gamma I` without `precondition`.
 
     Iterations end when the largest entry of the (pseudo-)gradient of the objective divided by ``C sum_i s_i``, which is
-    the mean loss and its penalty, is at most `tol`.
+    the mean loss and its penalty, is at most `tol`. For a CRF the gradient is that of the sum over all sequences, and
+    they also end when the objective has fallen by less than `tol` of itself in 10 iterations: its largest entries
+    belong to a few common features and say little of the many rare ones.
 
     Parameters
     ----------
@@ -71,6 +74,7 @@ class LBFGS(Solver):
 
     def minimize(self, objective, W, *, max_iter, tol, rng=None, callback=None):
         history, stop, converged, polishing, advice = [], None, False, False, ""
+        best, waited, values = (np.inf, np.inf), 0, []
         position = self._started(objective, W, history)
         pairs = _Pairs(self.memory, position.W, self._scaling(objective), objective.n_threads)
         while True:
@@ -84,11 +88,15 @@ class LBFGS(Solver):
                 if callback is not None and callback(W, history[-1]):
                     stop, converged = "the callback asked to stop", True
                     break
-            if norm <= tol and not converged:
-                stop, converged = f"max|gradient| {norm:.3g} is at most tol={tol:g}", True
-                polishing = wants_polish(objective)
+                began = time.perf_counter()
+            values.append(position.value)
+            stop = stop if converged else _criterion(objective, norm, values, tol)
+            if stop and not converged:
+                converged, polishing = True, wants_polish(objective)
             if converged and (not polishing or norm <= _POLISHED):
                 break
+            waited = 0 if position.value < best[0] or norm < best[1] else waited + 1
+            best = (min(position.value, best[0]), min(norm, best[1]))
             if len(history) >= max_iter:
                 if converged:
                     break
@@ -99,6 +107,8 @@ class LBFGS(Solver):
                 step = newton_step(position)
                 if step is None:
                     break
+            elif waited >= _STALLED:
+                step = None
             else:
                 before = W.copy()
                 step, position = self._step(objective, position, pairs, steepest)
@@ -178,6 +188,16 @@ class LBFGS(Solver):
             if not pairs.forget():
                 break
         return None, position
+
+
+def _criterion(objective, norm, values, tol):
+    """Why the iterations may end, or None."""
+    unit, window = getattr(objective, "gradient_unit", 1.0), getattr(objective, "decrease_window", 0)
+    if norm * unit <= tol:
+        return f"max|gradient| {norm * unit:.3g} is at most tol={tol:g}"
+    if window and len(values) > window and values[-1 - window] - values[-1] <= tol * abs(values[-1]):
+        return f"the objective fell by less than tol={tol:g} of itself in {window} iterations"
+    return None
 
 
 class _Pairs:

@@ -1,0 +1,665 @@
+"""The linear-chain conditional random field, with a pluggable solver."""
+
+import warnings
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import ShuffleSplit
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from . import _kernels
+from ._base import StrOptions, _fit_context, effective_threads, unchanged_on_failure
+from ._chain_input import (
+    classes_of,
+    encode,
+    flat_labels,
+    kind_of,
+    read_tokens,
+    sequence_means,
+    token_weights,
+)
+from ._chain_report import ChainReport
+from ._constraints import SCHEMES, allowed_transitions
+from ._monitor import Monitor
+from ._solver_estimator import SolverEstimator, is_stochastic
+from .feature_extraction import DictFeatures
+from .objectives import MISSING, ChainObjective
+
+__all__ = ["LinearChainCRF"]
+
+
+def _can_stream(estimator):
+    if estimator.state_features != "all" or estimator.transitions != "all":
+        raise AttributeError(
+            "partial_fit needs state_features='all' and transitions='all': what a later chunk will show is not known"
+        )
+    return is_stochastic(estimator)
+
+
+class LinearChainCRF(ChainReport, SolverEstimator, ClassifierMixin, BaseEstimator):
+    r"""Linear-chain conditional random field for labelling sequences.
+
+    .. math:: p(y \mid x) = e^{\mathrm{score}(y \mid x)} / Z(x), \qquad
+       \mathrm{score}(y \mid x) = \sum_t (x_t W)_{y_t} + \sum_{t > 1} T_{y_{t-1} y_t} + a_{y_1} + e_{y_n}
+
+    fitted by
+
+    .. math:: \min\; C \sum_s w_s \big(-\log p(y_s \mid x_s)\big) + \frac{1 - \rho}{2} \|\cdot\|_2^2 + \rho \|\cdot\|_1
+
+    over all of W, T, a and e, with :math:`\rho` the `l1_ratio` (Lafferty, McCallum & Pereira 2001). Labels that are
+    missing are summed over. In CRFsuite's terms c2 is :math:`(1 - \rho) / (2C)` and c1 is :math:`\rho / C`.
+
+    **Input.** X is a list of sequences, each a list of feature dicts, a list of lists of strings (the features that are
+    on), or a 2-D array or CSR matrix (tokens, features); or a :class:`~skopt_solvers.sequence.CSRSequences`, as the
+    transformers of :mod:`skopt_solvers.feature_extraction` make it. y is then a list of label sequences. Or X is flat,
+    an array or CSR matrix of all tokens, y an array, and `lengths` or `sequence_ids` tell the sequences; without them
+    each token is a sequence of one, and the model is a multinomial logistic regression whose intercept is a + e.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Weight of the likelihood, > 0; ``np.inf`` for no penalty.
+    l1_ratio : float, default=0.0
+        In [0, 1]: 0 is L2, 1 is L1, between is elastic net.
+    solver : str or Solver, default="lbfgs"
+        "lbfgs", "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of :mod:`skopt_solvers.solvers` or of
+        a class of your own. Its parameters are set as ``solver__learning_rate``, by name too. lbfgs begins with
+        epochs of AdaGrad, see :class:`~skopt_solvers.solvers.LBFGS`.
+    state_features : {"all", "observed"}, default="all"
+        Which (feature, label) pairs have a weight: all, or those that occur in the data (CRFsuite's default). With
+        hundreds of labels "observed" takes a small part of the memory; `coef_` is then a sparse matrix.
+    fit_boundaries : bool, default=True
+        Whether there are weights a and e for the labels that begin and end a sequence.
+    transitions : {"all", "observed"}, default="all"
+        Which pairs of labels have a weight T; others score 0 (they are not forbidden).
+    constraints : {"bio", "iob2", "iobes", "bioes"}, ndarray of bool, callable or None, default=None
+        Transitions that are possible; others have probability 0 in training and prediction. A matrix is (from, to)
+        over the sorted labels; a callable gets two labels (from, to). The schemes ("iob2" is "bio", "bioes" is "iobes")
+        also say which labels may begin and end a sequence.
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the weights of tokens, by label. The weight of a sequence is the mean over its tokens.
+    max_iter : int, default=100
+        Most iterations, or epochs of a stochastic solver.
+    tol : float, default=1e-4
+        lbfgs: relative decrease of the objective in 10 iterations, or largest entry of its gradient over C.
+        Stochastic solvers as in :class:`~skopt_solvers.LogisticRegression`.
+    early_stopping : bool, default=False
+        Stop when the token accuracy on validation data has not improved in `n_iter_no_change` iterations, and return
+        the best weights.
+    validation_fraction : float, default=0.1
+        Part of the sequences held out when `fit` is given no `X_val`.
+    n_iter_no_change : int, default=5
+    warm_start : bool, default=False
+        Start from the last fit; a stochastic solver goes on as if it had not stopped.
+    random_state : int, RandomState or None, default=None
+    n_jobs : int or None, default=None
+        Threads in the passes over all data and in prediction. None is all cores unless joblib or OMP_NUM_THREADS says
+        fewer. The result has the same bits for every number.
+    verbose : int, default=0
+        1 prints a line an iteration.
+    input : {"auto", "sequences"}, default="auto"
+        "sequences" refuses flat input, and makes scikit-learn's model selection take y as a list of lists for any cv:
+        the estimator is then no longer marked as a classifier of single labels.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_labels, n_features), or CSC matrix with ``state_features="observed"``
+    transition_coef_ : ndarray of shape (n_labels, n_labels)
+        Row: from, column: to.
+    start_coef_, end_coef_ : ndarray of shape (n_labels,)
+    classes_ : ndarray of shape (n_labels,)
+    vectorizer_ : DictFeatures
+        Where X was made of dicts or strings.
+    n_iter_, history_, converged_, stop_reason_, solver_, n_features_in_ :
+        As in :class:`~skopt_solvers.LogisticRegression`.
+
+    References
+    ----------
+    Lafferty, McCallum & Pereira (2001), Conditional random fields; Sutton & McCallum (2012), section 2.3 to 4.3.
+
+    Examples
+    --------
+    >>> from skopt_solvers import LinearChainCRF
+    >>> def features(words):
+    ...     return [{"word": w.lower(), "title": w.istitle()} for w in words]
+    >>> X = [features("the dog barks".split()), features("a cat sleeps".split())]
+    >>> y = [["D", "N", "V"], ["D", "N", "V"]]
+    >>> crf = LinearChainCRF(C=10, max_iter=200, random_state=0).fit(X, y)
+    >>> crf.predict([features("the cat barks".split())])[0].tolist()
+    ['D', 'N', 'V']
+    """
+
+    _parameter_constraints = {
+        **SolverEstimator._parameter_constraints,
+        "state_features": [StrOptions({"all", "observed"})],
+        "fit_boundaries": ["boolean"],
+        "transitions": [StrOptions({"all", "observed"})],
+        "constraints": [StrOptions(set(SCHEMES)), "array-like", callable, None],
+        "input": [StrOptions({"auto", "sequences"})],
+    }
+
+    def __init__(
+        self, C=1.0, *, l1_ratio=0.0, solver="lbfgs", state_features="all", fit_boundaries=True, transitions="all",
+        constraints=None, class_weight=None, max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1,
+        n_iter_no_change=5, warm_start=False, random_state=None, n_jobs=None, verbose=0, input="auto",
+    ):  # fmt: skip
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.solver = solver
+        self.state_features = state_features
+        self.fit_boundaries = fit_boundaries
+        self.transitions = transitions
+        self.constraints = constraints
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.input = input
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        if self.input == "sequences":
+            tags.estimator_type = None
+            tags.classifier_tags = None
+            tags.input_tags.two_d_array = False
+        return tags
+
+    # Input
+
+    def _tokens(self, X, lengths=None, sequence_ids=None, reset=False):
+        options = dict(sequences_only=self.input == "sequences", lengths=lengths, sequence_ids=sequence_ids)
+        vectorizer = None
+        if kind_of(X, options["sequences_only"]) == "items":
+            vectorizer = DictFeatures() if reset else getattr(self, "vectorizer_", None)
+            if vectorizer is None:
+                raise ValueError("X is made of dicts or strings, but this model was fitted on matrices")
+        tokens = read_tokens(self, X, reset=reset, vectorizer=vectorizer, **options)
+        if reset:
+            self.__dict__.pop("vectorizer_", None)
+            if vectorizer is not None:
+                self.vectorizer_ = vectorizer
+        elif tokens.flat and not tokens.structured and self._structured:
+            warnings.warn(
+                "This model was fitted on sequences, and X has tokens without lengths or sequence_ids: each is taken "
+                "as a sequence of one",
+                UserWarning,
+                stacklevel=3,
+            )
+        return tokens
+
+    def _weighted(self, tokens, labels, weights, classes, positive, name="y"):
+        """Label indices, and the weights of the sequences with the class weights in them."""
+        strict = np.repeat(positive, tokens.lengths)
+        codes = encode(labels, classes, tokens.offsets, name, strict)
+        weights = self._with_class_weight(np.where(strict, weights, 0.0), codes, classes)
+        return codes, sequence_means(weights, tokens.offsets)
+
+    def _objective(self, tokens, codes, weights, classes, X=None, C=None, model=None):
+        """The objective; with the pairs and transitions that are observed, or those of a fitted `model`."""
+        X, K = tokens.X if X is None else X, len(classes)
+        allowed = allowed_transitions(self.constraints, classes)
+        used = np.repeat(weights > 0, tokens.lengths)
+        seen = np.where(used, codes, MISSING).astype(np.int32)
+        within = np.ones(len(codes), dtype=bool)
+        within[tokens.offsets[:-1][tokens.lengths > 0]] = False
+        _check_possible(seen, within, tokens.offsets, allowed, classes)
+        steps = within[1:] & (seen[1:] >= 0) & (seen[:-1] >= 0)
+        transitions = np.arange(K * K, dtype=np.int32)
+        if model is not None:
+            pairs, transitions = model
+        else:
+            if self.transitions == "observed":
+                transitions = np.unique(seen[:-1][steps].astype(np.int32) * K + seen[1:][steps]).astype(np.int32)
+            pairs = _kernels.observed_pairs(X, seen, K) if self.state_features == "observed" else None
+        return ChainObjective(
+            X,
+            tokens.offsets,
+            seen,
+            weights,
+            n_labels=K,
+            C=self.C if C is None else C,
+            l1_ratio=self.l1_ratio,
+            fit_boundaries=self.fit_boundaries,
+            pairs=pairs,
+            transitions=transitions,
+            allowed=allowed,
+            n_threads=effective_threads(self.n_jobs),
+        )
+
+    # Fitting
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None, X_val=None, y_val=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : sequences or tokens, see the class
+            float32 stays float32 all the way; dicts become float32; everything else float64. CSR that is canonical and
+            sorted is not copied; any other form costs one such CSR.
+        y : list of label sequences, or array of shape (n_tokens,)
+            Strings or integers; None where a label is missing.
+        sample_weight : array of shape (n_sequences,) or (n_tokens,), or list of arrays, optional
+            >= 0. Of a sequence, or of its tokens: then the sequence weighs their mean.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
+        X_val, y_val : optional
+            Validation sequences: scored by token accuracy after each iteration
+            (``history_[i]["validation_score"]``).
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input, before any work starts; a fitted estimator is left as it was.
+        FloatingPointError
+            Where a learning rate makes the objective overflow.
+        """
+        with unchanged_on_failure(self):
+            solver = self._resolved_solver()
+            resumed = self._resumable(solver)
+            tokens = self._tokens(X, lengths, sequence_ids, reset=True)
+            labels = flat_labels(y, tokens)
+            weights = token_weights(sample_weight, tokens)
+            positive = _positive(weights, tokens)
+            classes = classes_of(labels, None if positive.all() else np.repeat(positive, tokens.lengths))
+            if not len(classes):
+                raise ValueError("y must have a label that is not missing, got none")
+            codes, weights = self._weighted(tokens, labels, weights, classes, positive)
+            rng = check_random_state(self.random_state)
+            self._structured = bool((tokens.lengths > 1).any())
+            score = None
+            if (X_val is None) != (y_val is None):
+                raise ValueError("X_val and y_val must be given together")
+            if X_val is not None:
+                held = self._tokens(X_val)
+                if held.flat and self._structured:
+                    raise ValueError(
+                        "X_val of a model of sequences must be a list of sequences or CSRSequences, got tokens"
+                    )
+                y_val = flat_labels(y_val, held, "y_val")
+                known = encode(y_val, classes, held.offsets, "y_val", np.zeros(len(y_val), bool))
+                score = (held, known, _asked(y_val).astype(float))
+            elif self.early_stopping:
+                weights, score = self._hold_out(tokens, codes, weights, rng)
+            objective = self._objective(tokens, codes, weights, classes)
+            solver.check(objective)
+            monitor = Monitor(self, None if score is None else _Accuracy(objective, *score))
+            result = self._solve(solver, objective, classes, monitor, rng, resumed)
+            self._seen = float(weights.sum())
+        self._warn_unless_converged(result, stacklevel=3)
+        return self
+
+    def _hold_out(self, tokens, codes, weights, rng):
+        """The weights without those of a part of the sequences, and that part."""
+        candidates = np.flatnonzero(weights > 0)
+        splitter = ShuffleSplit(1, test_size=self.validation_fraction, random_state=rng)
+        try:
+            chosen = candidates[next(splitter.split(candidates))[1]]
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping cannot hold out validation_fraction={self.validation_fraction}: {error}"
+            ) from error
+        held = np.zeros(len(weights))
+        held[chosen] = weights[chosen]
+        kept = weights.copy()
+        kept[chosen] = 0
+        return kept, (tokens, codes, np.repeat(held, tokens.lengths) * (codes != MISSING))
+
+    @available_if(_can_stream)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None, *, lengths=None, sequence_ids=None):
+        """One epoch over X, going on from the calls before.
+
+        Parameters
+        ----------
+        X, y, sample_weight, lengths, sequence_ids :
+            As in `fit`, but not dicts, whose features are not known beforehand: transform them by a
+            :class:`~skopt_solvers.feature_extraction.DictFeatures` that is fitted, or hashes.
+        classes : array, optional
+            All labels; needed at the first call.
+
+        Returns
+        -------
+        self
+
+        Notes
+        -----
+        The penalty's weight and time are as in :meth:`skopt_solvers.LogisticRegression.partial_fit`.
+        """
+        first = not hasattr(self, "classes_")
+        classes = self._classes_of_stream(classes)
+        if kind_of(X, self.input == "sequences") == "items":
+            raise ValueError("partial_fit needs numbers: transform dicts or strings by DictFeatures before")
+
+        def read(C_of):
+            tokens = self._tokens(X, lengths, sequence_ids, reset=first)
+            labels = flat_labels(y, tokens)
+            weights = token_weights(sample_weight, tokens)
+            positive = _positive(weights, tokens)
+            codes, weights = self._weighted(tokens, labels, weights, classes, positive)
+            self._structured = getattr(self, "_structured", False) or bool((tokens.lengths > 1).any())
+            weight = float(weights.sum())
+            return self._objective(tokens, codes, weights, classes, C=C_of(weight)), weight
+
+        return self._stream(classes, read)
+
+    def _unpack(self, W, objective):
+        state, transitions, start, end = objective.split(W)
+        if objective.pairs is None:
+            self.coef_ = state.T
+        else:
+            first, label = objective.pairs
+            self.coef_ = sp.csc_matrix((state.ravel(), label, first), shape=objective.coefficients[::-1])
+            if objective.l1:
+                self.coef_.eliminate_zeros()
+        self.transition_coef_, self.start_coef_, self.end_coef_ = transitions.copy(), start.copy(), end.copy()
+
+    def _table(self, objective):
+        """The fitted weights as a table of `objective`, whose pairs may be others."""
+        if objective.pairs is None:
+            state = (self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_).T
+        else:
+            first, label = objective.pairs
+            feature = np.repeat(np.arange(len(first) - 1), np.diff(first))
+            state = np.asarray(self.coef_[label, feature]).ravel()
+        return objective.join(state, self.transition_coef_, self.start_coef_, self.end_coef_)
+
+    # Prediction
+
+    def _decoder(self, tokens, fixed=None):
+        return decoder_of(
+            tokens,
+            self.coef_,
+            self.transition_coef_,
+            self.start_coef_,
+            self.end_coef_,
+            allowed_transitions(self.constraints, self.classes_),
+            effective_threads(self.n_jobs),
+            fixed,
+        )
+
+    def _fixed(self, known_labels, tokens):
+        if known_labels is None:
+            return None
+        labels = flat_labels(known_labels, tokens, "known_labels")
+        return encode(labels, self.classes_, tokens.offsets, "known_labels")
+
+    def _best_path(self, tokens, known_labels=None):
+        path = np.empty(tokens.X.shape[0], np.int32)
+        self._decoder(tokens, self._fixed(known_labels, tokens)).viterbi(path)
+        _require_path(path == MISSING, tokens)
+        return path
+
+    def predict(self, X, *, lengths=None, sequence_ids=None, known_labels=None):
+        """The most probable labels of each sequence (Viterbi).
+
+        Parameters
+        ----------
+        X, lengths, sequence_ids :
+            As in `fit`.
+        known_labels : as y, optional
+            Labels that tokens must have, None where any will do.
+
+        Returns
+        -------
+        ndarray
+            Of shape (n_tokens,) for flat X; else an object array of one array a sequence.
+
+        Raises
+        ------
+        ValueError
+            Where `constraints` and `known_labels` leave a sequence no labels.
+        """
+        check_is_fitted(self)
+        tokens = self._tokens(X, lengths, sequence_ids)
+        return tokens.like_input(self.classes_[self._best_path(tokens, known_labels)])
+
+    def predict_proba(self, X, *, lengths=None, sequence_ids=None, known_labels=None):
+        """The probability of each label at each token, given the whole sequence (forward-backward).
+
+        Parameters
+        ----------
+        X, lengths, sequence_ids, known_labels :
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray
+            Of shape (n_tokens, n_labels) for flat X; else an object array of one such array a sequence.
+        """
+        check_is_fitted(self)
+        tokens = self._tokens(X, lengths, sequence_ids)
+        decoder = self._decoder(tokens, self._fixed(known_labels, tokens))
+        P = np.empty((tokens.X.shape[0], len(self.classes_)), self.coef_.dtype)
+        decoder.marginals(P.ravel())
+        _require_path(np.isnan(P[:, 0]), tokens)
+        return tokens.like_input(P / P.sum(axis=1, keepdims=True))
+
+    def predict_topk(self, X, k=5, *, lengths=None, sequence_ids=None, known_labels=None):
+        """The k most probable label sequences of each sequence (list Viterbi).
+
+        Parameters
+        ----------
+        X, lengths, sequence_ids, known_labels :
+            As in `predict`.
+        k : int, default=5
+
+        Returns
+        -------
+        list of list of (ndarray, float)
+            For each sequence its paths and their log-probabilities, best first; fewer than k where there are fewer.
+
+        References
+        ----------
+        Seshadri & Sundberg (1994), List Viterbi decoding algorithms with applications.
+        """
+        check_is_fitted(self)
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise ValueError(f"k must be an integer >= 1, got {k!r}")
+        tokens = self._tokens(X, lengths, sequence_ids)
+        n_tokens, n = tokens.X.shape[0], tokens.n_sequences
+        paths, scores, counts = np.empty(k * n_tokens, np.int32), np.empty(k * n), np.empty(n, np.int64)
+        self._decoder(tokens, self._fixed(known_labels, tokens)).best_paths(k, paths, scores, counts)
+        _require_path(np.repeat(counts == 0, tokens.lengths), tokens)
+        out = []
+        for s, (begin, length) in enumerate(zip(tokens.offsets[:-1], tokens.lengths, strict=True)):
+            if not length:
+                out.append([(self.classes_[:0], 0.0)])
+                continue
+            found = paths[k * begin : k * (begin + length)].reshape(k, length)[: counts[s]]
+            out.append([(self.classes_[path], float(scores[s * k + r])) for r, path in enumerate(found)])
+        return out
+
+    def log_likelihood(self, X, y, *, lengths=None, sequence_ids=None):
+        """``log p(y | x)`` of each sequence; over the labels that are missing it is summed.
+
+        Parameters
+        ----------
+        X, y, lengths, sequence_ids :
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences,)
+            -inf where `constraints` forbid the labels.
+        """
+        check_is_fitted(self)
+        tokens = self._tokens(X, lengths, sequence_ids)
+        return self._log_likelihood(tokens, encode(flat_labels(y, tokens), self.classes_, tokens.offsets, "y"))
+
+    def _log_likelihood(self, tokens, codes):
+        out = np.zeros(tokens.n_sequences)
+        self._decoder(tokens).log_likelihood(codes, out)
+        return out
+
+    def sequence_log_proba(self, X, *, lengths=None, sequence_ids=None):
+        """The log-probability of the labels that `predict` gives, one value a sequence: how sure it is of all of them.
+
+        Parameters
+        ----------
+        X, lengths, sequence_ids :
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences,)
+        """
+        check_is_fitted(self)
+        tokens = self._tokens(X, lengths, sequence_ids)
+        return self._log_likelihood(tokens, self._best_path(tokens))
+
+    def score(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None):
+        """The share of tokens whose label is right; tokens without a label in y do not count.
+
+        Parameters
+        ----------
+        X, y, sample_weight, lengths, sequence_ids :
+            As in `fit`.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        tokens = self._tokens(X, lengths, sequence_ids)
+        labels = flat_labels(y, tokens)
+        weights = token_weights(sample_weight, tokens)
+        # a label that training did not have is a miss; a missing one is not asked
+        asked = (
+            np.ones(len(labels), bool) if isinstance(labels, np.ndarray) else np.array([v is not None for v in labels])
+        )
+        codes = encode(labels, self.classes_, tokens.offsets, "y", np.zeros(len(labels), bool))
+        path = self._best_path(tokens)
+        if not weights[asked].sum() > 0:
+            raise ValueError("score needs a token with a label and a positive sample_weight, got none")
+        return float(np.average(path[asked] == codes[asked], weights=weights[asked]))
+
+    def suboptimality_bound(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None):
+        r"""A proven upper bound of :math:`P - \min P`, whatever solver made the weights.
+
+        P is the objective of this class at the given data. The bound is the duality gap at the best multiple of the
+        dual point that the marginals give, in float64. It is 0 at the optimum, and infinite for ``C=np.inf`` and where
+        labels are missing, which makes P non-convex.
+
+        Parameters
+        ----------
+        X, y, sample_weight, lengths, sequence_ids :
+            As given to `fit`.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        tokens = self._tokens(X, lengths, sequence_ids)
+        labels, weights = flat_labels(y, tokens), token_weights(sample_weight, tokens)
+        codes, weights = self._weighted(tokens, labels, weights, self.classes_, _positive(weights, tokens))
+        X = tokens.X
+        if X.dtype != np.float64:
+            X = sp.csr_matrix((X.data.astype(np.float64), X.indices, X.indptr), shape=X.shape)
+        objective = self._objective(tokens, codes, weights, self.classes_, X)
+        return objective.suboptimality_bound(self._table(objective).astype(np.float64))
+
+
+def decoder_of(tokens, coef, transitions, start, end, allowed, n_threads, fixed=None):
+    """The compiled decoder of sequences, in the dtype of the coefficients."""
+    dtype, K, X = coef.dtype, len(start), tokens.X
+    if X.dtype != dtype:
+        X = sp.csr_matrix((X.data.astype(dtype), X.indices, X.indptr), shape=X.shape)
+    first, label = np.empty(0, np.int64), np.empty(0, np.int32)
+    if sp.issparse(coef):
+        coef = coef.tocsc()
+        first, label, state = coef.indptr.astype(np.int64), coef.indices.astype(np.int32), coef.data
+    else:
+        state = np.ascontiguousarray(coef.T).ravel()
+    allow = lambda scores, possible: np.where(possible, scores, -np.inf).astype(dtype)  # noqa: E731
+    return _kernels.chain_decoder(
+        X,
+        tokens.offsets,
+        state,
+        first,
+        label,
+        allow(transitions, allowed[:K]).ravel(),
+        allow(start, allowed[K]),
+        allow(end, allowed[K + 1]),
+        np.empty(0, np.int32) if fixed is None else fixed,
+        n_threads,
+    )
+
+
+def _asked(labels):
+    """Which tokens have a label."""
+    if isinstance(labels, np.ndarray):
+        return np.ones(len(labels), bool)
+    return np.array([label is not None for label in labels], dtype=bool)
+
+
+class _Accuracy:
+    """The token accuracy of a table of `objective` on validation sequences."""
+
+    def __init__(self, objective, tokens, codes, weights):
+        if not weights.any():
+            raise ValueError("the validation sequences must have a token with a label and a positive weight, got none")
+        self.objective, self.tokens, self.codes, self.weights = objective, tokens, codes, weights
+
+    def __call__(self, W):
+        objective = self.objective
+        state, *rest = objective.split(W)
+        coef = state.T
+        if objective.pairs is not None:
+            first, label = objective.pairs
+            coef = sp.csc_matrix((state.ravel(), label, first), shape=objective.coefficients[::-1])
+        path = np.empty(len(self.codes), np.int32)
+        decoder_of(self.tokens, coef, *rest, objective.allowed, objective.n_threads).viterbi(path)
+        return float(np.average(path == self.codes, weights=self.weights))
+
+
+def _positive(weights, tokens):
+    """Which sequences have tokens and a positive weight."""
+    positive = (sequence_means(weights, tokens.offsets) > 0) & (tokens.lengths > 0)
+    if not positive.any():
+        raise ValueError("sample_weight must be positive for a sequence that has tokens, got only zero or empty ones")
+    return positive
+
+
+def _check_possible(codes, within, offsets, allowed, classes):
+    """ValueError where `allowed` forbids the labels of a sequence."""
+    K = len(classes)
+    if allowed.all():
+        return
+    known = codes >= 0
+    step = np.zeros(len(codes), bool)
+    step[1:] = within[1:] & known[1:] & known[:-1]
+    before = np.roll(codes, 1)
+    wrong = step & ~allowed[before, codes]
+    full = np.diff(offsets) > 0
+    for row, tokens in ((K, offsets[:-1][full]), (K + 1, offsets[1:][full] - 1)):
+        wrong[tokens] |= known[tokens] & ~allowed[row, codes[tokens]]
+    if wrong.any():
+        token = int(np.flatnonzero(wrong)[0])
+        sequence = int(np.searchsorted(offsets, token, side="right")) - 1
+        at = token - offsets[sequence]
+        labels = classes[codes[max(token - 1, offsets[sequence]) : token + 1]].tolist()
+        raise ValueError(f"constraints forbid the labels {labels} of y, up to token {at} of sequence {sequence}")
+
+
+def _require_path(failed, tokens):
+    if failed.any():
+        sequence = int(np.searchsorted(tokens.offsets, np.flatnonzero(failed)[0], side="right")) - 1
+        raise ValueError(f"constraints and known_labels leave sequence {sequence} no labels")
