@@ -1,10 +1,10 @@
-"""scikit-learn's own checks, for both estimators, every solver name and configured objects; none may fail."""
+"""scikit-learn's own checks, for each estimator, every solver name and configured objects; none may fail."""
 
 import pytest
 from sklearn.exceptions import SkipTestWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skopt_solvers import LinearSVC, LogisticRegression
+from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
 from skopt_solvers.schedules import CosineRestarts, Warmup
 from skopt_solvers.solvers import LBFGS, SOLVERS, Adam, AdamW, Momentum, RMSProp
 
@@ -21,6 +21,8 @@ ESTIMATORS = [Model(solver=s) for Model in (LogisticRegression, LinearSVC) for s
     LogisticRegression(l1_ratio=0.5, tol=1e-8, max_iter=300),
     LinearSVC(loss="smoothed_hinge", multi_class="crammer_singer", tol=1e-8, max_iter=300),
     LinearSVC(loss="hinge", solver="adagrad"),
+    *(LinearChainCRF(solver=s, state_features=form) for s in SOLVERS for form in ("all", "observed")),
+    LinearChainCRF(transitions="observed", l1_ratio=0.5, tol=1e-8, max_iter=300),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The data sets of the benchmarks: real texts, vectorised once and kept.
+"""The data sets of the benchmarks: real texts, vectorised once and kept, and sentences whose tokens have labels.
 
 Nothing is downloaded: the files lie in one folder, and a set whose files are not there is skipped.
 """
@@ -15,6 +15,8 @@ import scipy.sparse as sp
 import sklearn
 from sklearn.datasets import fetch_20newsgroups, load_svmlight_file
 from sklearn.feature_extraction.text import TfidfVectorizer
+
+from skopt_solvers.sequence import read_conll
 
 DEFAULT_DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 DEFAULT_CACHE = Path(tempfile.gettempdir()) / "skopt_solvers_benchmarks"
@@ -141,3 +143,59 @@ def load(name, data, cache):
     with np.load(kept) as arrays:
         X = sp.csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=tuple(arrays["shape"]))
         return Dataset(name, X, arrays["y"], key)
+
+
+@dataclass
+class TaggedSentences:
+    """Sentences to train on and to test.
+
+    Attributes
+    ----------
+    train, test : list of sentences, each a list of tokens, which are tuples (word,) or (word, part of speech)
+    train_labels, test_labels : list of lists of str
+    chunks : bool, whether the labels mark chunks, which are scored by their F1
+    """
+
+    name: str
+    train: list
+    train_labels: list
+    test: list
+    test_labels: list
+    chunks: bool
+
+    @property
+    def n_tokens(self):
+        return sum(map(len, self.train))
+
+    def first(self, n_sentences):
+        """The first sentences only, of both parts."""
+        parts = (part[:n_sentences] for part in (self.train, self.train_labels, self.test, self.test_labels))
+        return TaggedSentences(self.name, *parts, self.chunks)
+
+
+_EWT = tuple(f"ud_english_ewt/en_ewt-ud-{part}.conllu.gz" for part in ("train", "test"))
+
+# name: (what it is, its training and test files, the columns that make a token and last its label, chunks or not)
+TAGGING = {
+    "conll2000": ("CoNLL-2000, chunks", ("conll2000/train.txt.gz", "conll2000/test.txt.gz"), (0, 1, 2), True),
+    "upos": ("UD English EWT, universal parts of speech", _EWT, ("form", "upos"), False),
+    "xpos": ("UD English EWT, its own parts of speech", _EWT, ("form", "xpos"), False),
+    "wnut17": ("WNUT-2017, entities; small", ("wnut17/train.conll.gz", "wnut17/test.conll.gz"), (0, 1), True),
+    "icepahc": (
+        "IcePaHC, Icelandic parts of speech; large",
+        ("icepahc/train.txt.gz", "icepahc/test.txt.gz"),
+        (0, 1),
+        False,
+    ),
+}
+
+
+def load_tagging(name, data):
+    """The sentences of `name`, one of TAGGING; FileNotFoundError where its files are not in the folder `data`."""
+    _, files, columns, chunks = TAGGING[name]
+    parts = []
+    for file in files:
+        *token_columns, labels = read_conll(Path(data) / file, columns)
+        sentences = [list(zip(*values, strict=True)) for values in zip(*token_columns, strict=True)]
+        parts += [sentences, labels]
+    return TaggedSentences(name, *parts, chunks)

@@ -1,0 +1,89 @@
+"""One measurement in a process of its own, for `crf_costs`: the request is JSON, so is the answer on the last line.
+
+A process of its own has a peak of memory of its own, and kernels chosen by SKOPT_SOLVERS_KERNELS.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import resource
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pycrfsuite
+
+from skopt_solvers import _kernels
+
+from .crf_contenders import Problem, Tagging, append_all, converted
+from .crf_costs import evaluations
+from .datasets import load_tagging
+from .measure import interleaved, pinned
+
+MIB = 2**20
+
+
+def memory_use():
+    """MiB in memory now, and at the peak since the last `forget_peak`, of this process.
+
+    getrusage will not do on Linux: its peak is inherited from the parent.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        return tuple(int(fields[name].split()[0]) * 1024 / MIB for name in ("VmRSS", "VmHWM"))
+    except (OSError, KeyError):
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
+        return peak, peak
+
+
+def forget_peak():
+    """Reading the files may have taken more than the dicts do; where the system allows, start to measure here."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def memory(problem, request):
+    """MiB before a fit from dicts, and at its peak."""
+    tagging = problem.tagging
+    gc.collect()
+    forget_peak()
+    before, _ = memory_use()
+    if request.contender == "CRFsuite":
+        parameters = {"c1": problem.c1, "c2": problem.c2, "max_iterations": request.iterations}
+        trainer = pycrfsuite.Trainer(algorithm="lbfgs", params=parameters, verbose=False)
+        append_all(trainer, tagging.X, tagging.y)
+        with tempfile.TemporaryDirectory() as folder:
+            trainer.train(os.path.join(folder, "model"))
+    else:
+        estimator = problem.estimator(n_threads=max(request.threads), max_iter=request.iterations)
+        estimator.fit(converted(tagging.X, np.dtype(request.contender.removeprefix("ours ")))[1], tagging.y)
+    return {"before": before, "peak": memory_use()[1]}
+
+
+def evaluation(problem, request):
+    """Rounds of an evaluation of our objective, and the kernels that this process has."""
+    rounds = interleaved(evaluations(problem, request.threads), request.repeats)
+    return {"kernels": _kernels.variant, "rounds": [[*key, values] for key, values in rounds.items()]}
+
+
+def main():
+    request = SimpleNamespace(**json.loads(sys.argv[1]))
+    warnings.simplefilter("ignore")  # fits of a few iterations
+    data = load_tagging(request.dataset, request.data)
+    tagging = Tagging(data.first(request.sentences) if request.sentences else data)
+    del data
+    if request.without_false:
+        tagging.without_false()
+    task = {"memory": memory, "evaluation": evaluation}[request.task]
+    with pinned(max(request.threads)):
+        print(json.dumps(task(Problem(tagging, request.c1, request.c2), request)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Fixtures that several files of tests share."""
+
+import importlib
+
+import pytest
+
+from skopt_solvers import _kernels
+
+
+@pytest.fixture(params=["_core", "_core_v3"])
+def kernels(request, monkeypatch):
+    """Each compiled variant that this processor can run."""
+    core = importlib.import_module("skopt_solvers._kernels._core")
+    if request.param != "_core":
+        if not core.cpu_is_v3():
+            pytest.skip("needs x86-64-v3")
+        core = importlib.import_module(f"skopt_solvers._kernels.{request.param}")
+    monkeypatch.setattr(_kernels, "_core", core)
+    return core
