@@ -120,6 +120,17 @@ def test_labels_are_integers_or_strings(kind, expected):
     assert model.score(X, labels) == expected.score(X, Y)
 
 
+def test_columns_of_a_frame_are_the_names(expected):
+    frame = pd.DataFrame(FLAT, columns=[f"column {j}" for j in range(6)])
+    model = LinearChainCRF(tol=1e-6).fit(frame, pd.Series(LABELS, index=range(3, len(LABELS) + 3)), sequence_ids=IDS)
+    same_bits(model, expected)
+    assert list(model.feature_names_in_) == list(frame.columns)
+    assert {record["feature"] for record in model.top_features(100)} == set(frame.columns)
+    np.testing.assert_array_equal(model.predict(frame, lengths=LENGTHS), np.concatenate(list(expected.predict(X))))
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[frame.columns[::-1]], lengths=LENGTHS)
+
+
 # Features by name
 
 NAMED = {

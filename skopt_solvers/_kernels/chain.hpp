@@ -209,7 +209,7 @@ private:
                 for (; y + 1 < last; ++y) observed_[y[0] * layout_.K + y[1]] += data_.omega[s];
         }
         // a block's marginals stay in the cache until they are added up
-        size_t target = std::max<size_t>(32, std::min(n_tokens_ / 64, (size_t(1) << 16) / (chain_.width * sizeof(T))));
+        size_t target = std::max<size_t>(32, std::min(n_tokens_ / 64, (size_t(1) << 14) / (chain_.width * sizeof(T))));
         size_t tokens = 0;
         units_.assign(1, 0);
         for (size_t i = 0; i < order_.size(); ++i) {
@@ -247,7 +247,7 @@ private:
 
     // The weighted loss of a sequence from its scores z; D = its gradient with respect to z, A += its expected pairs.
     // The pairs of its labels are subtracted from `pairs` where given.
-    double run_sequence(size_t s, const T* z, size_t n, T omega, T* D, T* A, Worker& worker, std::vector<double>* pairs) {
+    double run_sequence(size_t s, T* z, size_t n, T omega, T* D, T* A, Worker& worker, std::vector<double>* pairs) {
         const size_t K = layout_.K, width = chain_.width;
         const int32_t* y = data_.labels + data_.offsets[s];
         auto& lattice = worker.lattice;
@@ -284,7 +284,7 @@ private:
                 const I* index;
                 if (t + 1 < n) {
                     size_t ahead = row(token + t + 1, index, x);
-                    for (size_t p = 0; p < ahead; ++p) prefetch_all(state + static_cast<size_t>(index[p]) * width, width);
+                    for (size_t p = 0; p < ahead; ++p) prefetch_line_ends(state + static_cast<size_t>(index[p]) * width, width);
                 }
                 size_t nnz = row(token + t, index, x);
                 gather_rows(index, x, nnz, state, width, &worker.z[t * width]);

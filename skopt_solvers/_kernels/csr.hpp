@@ -30,6 +30,13 @@ inline void prefetch_all(const A* values, size_t n) {
     for (size_t i = 0; i < n; i += 64 / sizeof(A)) __builtin_prefetch(values + i);
 }
 
+// The first lines of a row; the hardware brings the rest of a long one.
+template <class A>
+inline void prefetch_line_ends(const A* values, size_t n) {
+    __builtin_prefetch(values);
+    __builtin_prefetch(values + std::min(n - 1, 64 / sizeof(A)));
+}
+
 // Blocks of B outputs stay in registers while the non-zeros of a row go by.
 template <int B, class T, class I>
 inline void gather_block(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {

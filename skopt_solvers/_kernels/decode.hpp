@@ -29,13 +29,13 @@ public:
 
     // The best path of each sequence (Viterbi 1967); kAnyLabel where none is allowed.
     void viterbi(int32_t* path) const {
-        each([&](size_t s, const T* z, size_t n, Worker& worker) { viterbi_of(z, n, fixed_of(s), worker.delta, path + offsets_[s]); });
+        each([&](size_t s, T* z, size_t n, Worker& worker) { viterbi_of(z, n, fixed_of(s), worker.delta, path + offsets_[s]); });
     }
 
     // P (n_tokens x K): the probability of each label; NaN where no path is allowed.
     void marginals(T* P) const {
         const size_t K = chain_.K, width = chain_.width;
-        each([&](size_t s, const T* z, size_t n, Worker& worker) {
+        each([&](size_t s, T* z, size_t n, Worker& worker) {
             double log_z = worker.lattice.forward(z, n, chain_, fixed_of(s));
             if (worker.delta.size() < n * width) worker.delta.resize(n * width);
             worker.lattice.backward(T(1), worker.delta.data(), nullptr);
@@ -47,7 +47,7 @@ public:
 
     // log p(labels | x) of each sequence, summed over the labels that are missing; -inf where a label is forbidden.
     void log_likelihood(const int32_t* labels, double* out) const {
-        each([&](size_t s, const T* z, size_t n, Worker& worker) {
+        each([&](size_t s, T* z, size_t n, Worker& worker) {
             const int32_t* y = labels + offsets_[s];
             double log_z = worker.lattice.forward(z, n, chain_);
             bool complete = std::find(y, y + n, kAnyLabel) == y + n;
@@ -59,7 +59,7 @@ public:
     // paths + most * offsets[s] + r * n, its log-probability in out[s * most + r]; counts[s] says how many there are.
     void best_paths(size_t most, int32_t* paths, double* out, int64_t* counts) const {
         for (size_t s = 0; s < n_sequences_; ++s) counts[s] = 0;
-        each([&](size_t s, const T* z, size_t n, Worker& worker) {
+        each([&](size_t s, T* z, size_t n, Worker& worker) {
             double log_z = worker.lattice.forward(z, n, chain_, fixed_of(s));
             counts[s] = best_paths_of(z, n, fixed_of(s), most, log_z, paths + most * offsets_[s], out + s * most);
         });
@@ -118,8 +118,8 @@ private:
             for (size_t k = 0; k < width; ++k) d[k] += scores[k] - top;
             if (fixed && fixed[t] != kAnyLabel)
                 for (size_t k = 0; k < K; ++k) d[k] = static_cast<int32_t>(k) == fixed[t] ? d[k] : kNever;
-            top = d[0];
-            for (size_t k = 1; k < K; ++k) top = std::max(top, d[k]);
+            std::fill(d + K, d + width, kNever);
+            top = largest_of(d, width);
             if (!(top > kNever)) top = 0;
         }
         T best = kNever;

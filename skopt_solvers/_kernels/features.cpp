@@ -337,6 +337,7 @@ static void bind_walks(nb::module_& m, const std::string& suffix) {
 }
 
 NB_MODULE(_features, m) {
+    nb::set_leak_warnings(false);  // what Python still holds when it exits is its own affair
     nb::class_<FeatureTable>(m, "FeatureTable")
         .def(nb::init<>())
         .def("__len__", &FeatureTable::size)

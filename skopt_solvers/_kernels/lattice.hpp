@@ -86,9 +86,9 @@ public:
     // Expected pairs that the logarithmic way found: they are added as they are, not times M.
     std::vector<double> direct;
 
-    // log Z of one sequence with scores z (n x width). `fixed` are labels that a path must pass, or kAnyLabel; null
+    // log Z of one sequence with scores z (n x width, whose padding is overwritten). `fixed` are labels that a path must pass, or kAnyLabel; null
     // for none. -inf where no path is allowed.
-    double forward(const T* z, size_t n, const Transitions<T>& chain, const int32_t* fixed = nullptr) {
+    double forward(T* z, size_t n, const Transitions<T>& chain, const int32_t* fixed = nullptr) {
         n_ = n, z_ = z, chain_ = &chain, fixed_ = fixed;
         size_t width = chain.width;
         if (E_.size() < n * width) E_.resize(n * width), a_.resize(n * width), u_.resize(n * width), b_.resize(2 * width);
@@ -110,8 +110,7 @@ public:
                 sum += x;
                 at(a + v * kLanes<T>) = x;
             }
-            T c = 0;
-            for (size_t l = 0; l < kLanes<T>; ++l) c += sum[l];
+            T c = sum_of<T>(sum);
             smallest = c < smallest ? c : smallest;
             norm_[t] = inverse_[t] = 1 / c;
             product *= c;
@@ -166,16 +165,15 @@ private:
         size_t K = chain_->K, width = chain_->width;
         double total = 0;
         for (size_t t = 0; t < n_; ++t) {
-            const T* z = z_ + t * width;
-            T* e = &E_[t * width];
+            T *z = z_ + t * width, *e = &E_[t * width];
             if (fixed_ && fixed_[t] != kAnyLabel) {
                 std::fill(e, e + width, T(0));
                 e[fixed_[t]] = 1;
                 total += z[fixed_[t]];
                 continue;
             }
-            T top = z[0];
-            for (size_t k = 1; k < K; ++k) top = std::max(top, z[k]);
+            std::fill(z + K, z + width, z[0]);
+            T top = largest_of(z, width);
             for (size_t k = 0; k < width; ++k) e[k] = fast_exp(z[k] - top);
             for (size_t k = K; k < width; ++k) e[k] = 0;
             total += top;
@@ -277,7 +275,7 @@ private:
     }
 
     size_t n_ = 0;
-    const T* z_ = nullptr;
+    T* z_ = nullptr;
     const Transitions<T>* chain_ = nullptr;
     const int32_t* fixed_ = nullptr;
     bool logarithmic_ = false;

@@ -1,5 +1,6 @@
 // Vectors of one register in the extensions of GCC and clang: SSE in the baseline, AVX in v3.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <new>
 #include <vector>
@@ -51,6 +52,24 @@ struct AlignedAllocator {
     }
 };
 template <class T> using Aligned = std::vector<T, AlignedAllocator<T>>;
+
+template <class T>
+inline T sum_of(const Vec<T>& v) {
+    T half[kLanes<T> / 2], sum = 0;
+    for (size_t l = 0; l < kLanes<T> / 2; ++l) half[l] = v[l] + v[l + kLanes<T> / 2];
+    for (size_t l = 0; l < kLanes<T> / 2; ++l) sum += half[l];
+    return sum;
+}
+
+// The largest of `width` values, which are whole vectors; the compiler must not reorder a scalar maximum.
+template <class T>
+inline T largest_of(const T* values, size_t width) {
+    Vec<T> best = at(values);
+    for (size_t k = kLanes<T>; k < width; k += kLanes<T>) best = best > at(values + k) ? best : at(values + k);
+    T half[kLanes<T> / 2];
+    for (size_t l = 0; l < kLanes<T> / 2; ++l) half[l] = std::max(best[l], best[l + kLanes<T> / 2]);
+    return *std::max_element(half, half + kLanes<T> / 2);
+}
 
 // N vectors of a^T M, with M of K rows and `width` columns.
 template <int N, class T>

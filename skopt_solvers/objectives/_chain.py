@@ -102,7 +102,9 @@ class ChainObjective:
     @property
     def start_epochs(self):
         """Stochastic epochs that pay before L-BFGS."""
-        return 2 if self.n_samples >= 500 else 0
+        if self.n_samples < 500:
+            return 0
+        return 6 if self.l1 else 4
 
     @property
     def coefficients(self):
