@@ -24,6 +24,7 @@ __all__ = [
     "check_structure",
     "effective_threads",
     "unchanged_on_failure",
+    "with_dtype",
 ]
 
 
@@ -108,6 +109,11 @@ def canonical_csr(X, owned=False, canonical=False):
         X.sum_duplicates()
         X.eliminate_zeros()
     return X
+
+
+def with_dtype(X, dtype):
+    """X itself, or a CSR over the same indices with other values."""
+    return X if X.dtype == dtype else sp.csr_matrix((X.data.astype(dtype), X.indices, X.indptr), shape=X.shape)
 
 
 def _csr_of_dense(X):

@@ -220,12 +220,24 @@ def encode(labels, classes, offsets, name, strict=None):
         unknown &= strict
     if unknown.any():
         token = int(np.flatnonzero(unknown)[0])
-        sequence = int(np.searchsorted(offsets, token, side="right")) - 1
+        sequence, at = place(token, offsets)
         raise ValueError(
-            f"{name} has the label {labels[token]!r} (token {token - offsets[sequence]} of sequence {sequence}) that "
-            f"is not among {classes}"
+            f"{name} has the label {labels[token]!r} (token {at} of sequence {sequence}) that is not among {classes}"
         )
     return codes.astype(np.int32)
+
+
+def has_label(labels):
+    """Which tokens have a label."""
+    if isinstance(labels, np.ndarray):
+        return np.ones(len(labels), bool)
+    return np.array([label is not None for label in labels], dtype=bool)
+
+
+def place(token, offsets):
+    """The sequence of a token, and its position there."""
+    sequence = int(np.searchsorted(offsets, token, side="right")) - 1
+    return sequence, int(token - offsets[sequence])
 
 
 # Weights
@@ -272,3 +284,11 @@ def sequence_means(values, offsets):
     if full.any():
         sums[full] = np.add.reduceat(values, offsets[:-1][full])
     return np.divide(sums, lengths, out=np.zeros(len(lengths)), where=full)
+
+
+def positive_sequences(weights, tokens):
+    """Which sequences have tokens and a positive weight."""
+    positive = (sequence_means(weights, tokens.offsets) > 0) & (tokens.lengths > 0)
+    if not positive.any():
+        raise ValueError("sample_weight must be positive for a sequence that has tokens, got only zero or empty ones")
+    return positive

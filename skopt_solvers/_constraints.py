@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._chain_input import place
+
 SCHEMES = {"bio": "BI", "iob2": "BI", "iobes": "BIES", "bioes": "BIES"}
 
 
@@ -51,3 +53,23 @@ def _of_scheme(scheme, labels):
 
     rows = [[follows(a, b) for b in parsed] for a in parsed]
     return np.array([*rows, [b[0] not in inside for b in parsed], [a[0] not in unfinished for a in parsed]], dtype=bool)
+
+
+def check_possible(codes, within, offsets, allowed, classes):
+    """ValueError where `allowed` forbids the labels of a sequence."""
+    K = len(classes)
+    if allowed.all():
+        return
+    known = codes >= 0
+    step = np.zeros(len(codes), bool)
+    step[1:] = within[1:] & known[1:] & known[:-1]
+    before = np.roll(codes, 1)
+    wrong = step & ~allowed[before, codes]
+    full = np.diff(offsets) > 0
+    for row, tokens in ((K, offsets[:-1][full]), (K + 1, offsets[1:][full] - 1)):
+        wrong[tokens] |= known[tokens] & ~allowed[row, codes[tokens]]
+    if wrong.any():
+        token = int(np.flatnonzero(wrong)[0])
+        sequence, at = place(token, offsets)
+        labels = classes[codes[token - min(at, 1) : token + 1]].tolist()
+        raise ValueError(f"constraints forbid the labels {labels} of y, up to token {at} of sequence {sequence}")

@@ -15,6 +15,7 @@ from ._base import (
     check_structure,
     effective_threads,
     unchanged_on_failure,
+    with_dtype,
 )
 from ._monitor import Monitor
 from ._solver_estimator import SolverEstimator
@@ -168,9 +169,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         X, y = self._validated(X, y, reset=False)
         weights, positive = self._weights(X, y, sample_weight)
         labels, weights = self._encoded(y, self.classes_, weights, positive)
-        if X.dtype != np.float64:
-            X = sp.csr_matrix((X.data.astype(np.float64), X.indices, X.indptr), shape=X.shape)
-        objective = self._objective(X, labels, weights, len(self.classes_))
+        objective = self._objective(with_dtype(X, np.float64), labels, weights, len(self.classes_))
         return objective.suboptimality_bound(np.ascontiguousarray(self._table(), dtype=np.float64))
 
 

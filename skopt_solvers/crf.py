@@ -11,18 +11,21 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import _kernels
-from ._base import StrOptions, _fit_context, effective_threads, unchanged_on_failure
+from ._base import StrOptions, _fit_context, effective_threads, unchanged_on_failure, with_dtype
 from ._chain_input import (
     classes_of,
     encode,
     flat_labels,
+    has_label,
     kind_of,
+    positive_sequences,
     read_tokens,
     sequence_means,
     token_weights,
 )
+from ._chain_prediction import ChainPrediction, TokenAccuracy
 from ._chain_report import ChainReport
-from ._constraints import SCHEMES, allowed_transitions
+from ._constraints import SCHEMES, allowed_transitions, check_possible
 from ._monitor import Monitor
 from ._solver_estimator import SolverEstimator, is_stochastic
 from .feature_extraction import DictFeatures
@@ -39,7 +42,7 @@ def _can_stream(estimator):
     return is_stochastic(estimator)
 
 
-class LinearChainCRF(ChainReport, SolverEstimator, ClassifierMixin, BaseEstimator):
+class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMixin, BaseEstimator):
     r"""Linear-chain conditional random field for labelling sequences.
 
     .. math:: p(y \mid x) = e^{\mathrm{score}(y \mid x)} / Z(x), \qquad
@@ -212,7 +215,7 @@ class LinearChainCRF(ChainReport, SolverEstimator, ClassifierMixin, BaseEstimato
         seen = np.where(used, codes, MISSING).astype(np.int32)
         within = np.ones(len(codes), dtype=bool)
         within[tokens.offsets[:-1][tokens.lengths > 0]] = False
-        _check_possible(seen, within, tokens.offsets, allowed, classes)
+        check_possible(seen, within, tokens.offsets, allowed, classes)
         steps = within[1:] & (seen[1:] >= 0) & (seen[:-1] >= 0)
         transitions = np.arange(K * K, dtype=np.int32)
         if model is not None:
@@ -276,7 +279,7 @@ class LinearChainCRF(ChainReport, SolverEstimator, ClassifierMixin, BaseEstimato
             tokens = self._tokens(X, lengths, sequence_ids, reset=True)
             labels = flat_labels(y, tokens)
             weights = token_weights(sample_weight, tokens)
-            positive = _positive(weights, tokens)
+            positive = positive_sequences(weights, tokens)
             classes = classes_of(labels, None if positive.all() else np.repeat(positive, tokens.lengths))
             if not len(classes):
                 raise ValueError("y must have a label that is not missing, got none")
@@ -294,12 +297,12 @@ class LinearChainCRF(ChainReport, SolverEstimator, ClassifierMixin, BaseEstimato
                     )
                 y_val = flat_labels(y_val, held, "y_val")
                 known = encode(y_val, classes, held.offsets, "y_val", np.zeros(len(y_val), bool))
-                score = (held, known, _asked(y_val).astype(float))
+                score = (held, known, has_label(y_val).astype(float))
             elif self.early_stopping:
                 weights, score = self._hold_out(tokens, codes, weights, rng)
             objective = self._objective(tokens, codes, weights, classes)
             solver.check(objective)
-            monitor = Monitor(self, None if score is None else _Accuracy(objective, *score))
+            monitor = Monitor(self, None if score is None else TokenAccuracy(objective, *score))
             result = self._solve(solver, objective, classes, monitor, rng, resumed)
             self._seen = float(weights.sum())
         self._warn_unless_converged(result, stacklevel=3)
@@ -351,7 +354,7 @@ class LinearChainCRF(ChainReport, SolverEstimator, ClassifierMixin, BaseEstimato
             tokens = self._tokens(X, lengths, sequence_ids, reset=first)
             labels = flat_labels(y, tokens)
             weights = token_weights(sample_weight, tokens)
-            positive = _positive(weights, tokens)
+            positive = positive_sequences(weights, tokens)
             codes, weights = self._weighted(tokens, labels, weights, classes, positive)
             self._structured = getattr(self, "_structured", False) or bool((tokens.lengths > 1).any())
             weight = float(weights.sum())
@@ -361,13 +364,9 @@ class LinearChainCRF(ChainReport, SolverEstimator, ClassifierMixin, BaseEstimato
 
     def _unpack(self, W, objective):
         state, transitions, start, end = objective.split(W)
-        if objective.pairs is None:
-            self.coef_ = state.T
-        else:
-            first, label = objective.pairs
-            self.coef_ = sp.csc_matrix((state.ravel(), label, first), shape=objective.coefficients[::-1])
-            if objective.l1:
-                self.coef_.eliminate_zeros()
+        self.coef_ = objective.coef(state)
+        if sp.issparse(self.coef_) and objective.l1:
+            self.coef_.eliminate_zeros()
         self.transition_coef_, self.start_coef_, self.end_coef_ = transitions.copy(), start.copy(), end.copy()
 
     def _table(self, objective):
@@ -379,176 +378,6 @@ class LinearChainCRF(ChainReport, SolverEstimator, ClassifierMixin, BaseEstimato
             feature = np.repeat(np.arange(len(first) - 1), np.diff(first))
             state = np.asarray(self.coef_[label, feature]).ravel()
         return objective.join(state, self.transition_coef_, self.start_coef_, self.end_coef_)
-
-    # Prediction
-
-    def _decoder(self, tokens, fixed=None):
-        return decoder_of(
-            tokens,
-            self.coef_,
-            self.transition_coef_,
-            self.start_coef_,
-            self.end_coef_,
-            allowed_transitions(self.constraints, self.classes_),
-            effective_threads(self.n_jobs),
-            fixed,
-        )
-
-    def _fixed(self, known_labels, tokens):
-        if known_labels is None:
-            return None
-        labels = flat_labels(known_labels, tokens, "known_labels")
-        return encode(labels, self.classes_, tokens.offsets, "known_labels")
-
-    def _best_path(self, tokens, known_labels=None):
-        path = np.empty(tokens.X.shape[0], np.int32)
-        self._decoder(tokens, self._fixed(known_labels, tokens)).viterbi(path)
-        _require_path(path == MISSING, tokens)
-        return path
-
-    def predict(self, X, *, lengths=None, sequence_ids=None, known_labels=None):
-        """The most probable labels of each sequence (Viterbi).
-
-        Parameters
-        ----------
-        X, lengths, sequence_ids :
-            As in `fit`.
-        known_labels : as y, optional
-            Labels that tokens must have, None where any will do.
-
-        Returns
-        -------
-        ndarray
-            Of shape (n_tokens,) for flat X; else an object array of one array a sequence.
-
-        Raises
-        ------
-        ValueError
-            Where `constraints` and `known_labels` leave a sequence no labels.
-        """
-        check_is_fitted(self)
-        tokens = self._tokens(X, lengths, sequence_ids)
-        return tokens.like_input(self.classes_[self._best_path(tokens, known_labels)])
-
-    def predict_proba(self, X, *, lengths=None, sequence_ids=None, known_labels=None):
-        """The probability of each label at each token, given the whole sequence (forward-backward).
-
-        Parameters
-        ----------
-        X, lengths, sequence_ids, known_labels :
-            As in `predict`.
-
-        Returns
-        -------
-        ndarray
-            Of shape (n_tokens, n_labels) for flat X; else an object array of one such array a sequence.
-        """
-        check_is_fitted(self)
-        tokens = self._tokens(X, lengths, sequence_ids)
-        decoder = self._decoder(tokens, self._fixed(known_labels, tokens))
-        P = np.empty((tokens.X.shape[0], len(self.classes_)), self.coef_.dtype)
-        decoder.marginals(P.ravel())
-        _require_path(np.isnan(P[:, 0]), tokens)
-        return tokens.like_input(P / P.sum(axis=1, keepdims=True))
-
-    def predict_topk(self, X, k=5, *, lengths=None, sequence_ids=None, known_labels=None):
-        """The k most probable label sequences of each sequence (list Viterbi).
-
-        Parameters
-        ----------
-        X, lengths, sequence_ids, known_labels :
-            As in `predict`.
-        k : int, default=5
-
-        Returns
-        -------
-        list of list of (ndarray, float)
-            For each sequence its paths and their log-probabilities, best first; fewer than k where there are fewer.
-
-        References
-        ----------
-        Seshadri & Sundberg (1994), List Viterbi decoding algorithms with applications.
-        """
-        check_is_fitted(self)
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-            raise ValueError(f"k must be an integer >= 1, got {k!r}")
-        tokens = self._tokens(X, lengths, sequence_ids)
-        n_tokens, n = tokens.X.shape[0], tokens.n_sequences
-        paths, scores, counts = np.empty(k * n_tokens, np.int32), np.empty(k * n), np.empty(n, np.int64)
-        self._decoder(tokens, self._fixed(known_labels, tokens)).best_paths(k, paths, scores, counts)
-        _require_path(np.repeat(counts == 0, tokens.lengths), tokens)
-        out = []
-        for s, (begin, length) in enumerate(zip(tokens.offsets[:-1], tokens.lengths, strict=True)):
-            if not length:
-                out.append([(self.classes_[:0], 0.0)])
-                continue
-            found = paths[k * begin : k * (begin + length)].reshape(k, length)[: counts[s]]
-            out.append([(self.classes_[path], float(scores[s * k + r])) for r, path in enumerate(found)])
-        return out
-
-    def log_likelihood(self, X, y, *, lengths=None, sequence_ids=None):
-        """``log p(y | x)`` of each sequence; over the labels that are missing it is summed.
-
-        Parameters
-        ----------
-        X, y, lengths, sequence_ids :
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_sequences,)
-            -inf where `constraints` forbid the labels.
-        """
-        check_is_fitted(self)
-        tokens = self._tokens(X, lengths, sequence_ids)
-        return self._log_likelihood(tokens, encode(flat_labels(y, tokens), self.classes_, tokens.offsets, "y"))
-
-    def _log_likelihood(self, tokens, codes):
-        out = np.zeros(tokens.n_sequences)
-        self._decoder(tokens).log_likelihood(codes, out)
-        return out
-
-    def sequence_log_proba(self, X, *, lengths=None, sequence_ids=None):
-        """The log-probability of the labels that `predict` gives, one value a sequence: how sure it is of all of them.
-
-        Parameters
-        ----------
-        X, lengths, sequence_ids :
-            As in `predict`.
-
-        Returns
-        -------
-        ndarray of shape (n_sequences,)
-        """
-        check_is_fitted(self)
-        tokens = self._tokens(X, lengths, sequence_ids)
-        return self._log_likelihood(tokens, self._best_path(tokens))
-
-    def score(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None):
-        """The share of tokens whose label is right; tokens without a label in y do not count.
-
-        Parameters
-        ----------
-        X, y, sample_weight, lengths, sequence_ids :
-            As in `fit`.
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self)
-        tokens = self._tokens(X, lengths, sequence_ids)
-        labels = flat_labels(y, tokens)
-        weights = token_weights(sample_weight, tokens)
-        # a label that training did not have is a miss; a missing one is not asked
-        asked = (
-            np.ones(len(labels), bool) if isinstance(labels, np.ndarray) else np.array([v is not None for v in labels])
-        )
-        codes = encode(labels, self.classes_, tokens.offsets, "y", np.zeros(len(labels), bool))
-        path = self._best_path(tokens)
-        if not weights[asked].sum() > 0:
-            raise ValueError("score needs a token with a label and a positive sample_weight, got none")
-        return float(np.average(path[asked] == codes[asked], weights=weights[asked]))
 
     def suboptimality_bound(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None):
         r"""A proven upper bound of :math:`P - \min P`, whatever solver made the weights.
@@ -569,97 +398,6 @@ class LinearChainCRF(ChainReport, SolverEstimator, ClassifierMixin, BaseEstimato
         check_is_fitted(self)
         tokens = self._tokens(X, lengths, sequence_ids)
         labels, weights = flat_labels(y, tokens), token_weights(sample_weight, tokens)
-        codes, weights = self._weighted(tokens, labels, weights, self.classes_, _positive(weights, tokens))
-        X = tokens.X
-        if X.dtype != np.float64:
-            X = sp.csr_matrix((X.data.astype(np.float64), X.indices, X.indptr), shape=X.shape)
-        objective = self._objective(tokens, codes, weights, self.classes_, X)
+        codes, weights = self._weighted(tokens, labels, weights, self.classes_, positive_sequences(weights, tokens))
+        objective = self._objective(tokens, codes, weights, self.classes_, with_dtype(tokens.X, np.float64))
         return objective.suboptimality_bound(self._table(objective).astype(np.float64))
-
-
-def decoder_of(tokens, coef, transitions, start, end, allowed, n_threads, fixed=None):
-    """The compiled decoder of sequences, in the dtype of the coefficients."""
-    dtype, K, X = coef.dtype, len(start), tokens.X
-    if X.dtype != dtype:
-        X = sp.csr_matrix((X.data.astype(dtype), X.indices, X.indptr), shape=X.shape)
-    first, label = np.empty(0, np.int64), np.empty(0, np.int32)
-    if sp.issparse(coef):
-        coef = coef.tocsc()
-        first, label, state = coef.indptr.astype(np.int64), coef.indices.astype(np.int32), coef.data
-    else:
-        state = np.ascontiguousarray(coef.T).ravel()
-    allow = lambda scores, possible: np.where(possible, scores, -np.inf).astype(dtype)  # noqa: E731
-    return _kernels.chain_decoder(
-        X,
-        tokens.offsets,
-        state,
-        first,
-        label,
-        allow(transitions, allowed[:K]).ravel(),
-        allow(start, allowed[K]),
-        allow(end, allowed[K + 1]),
-        np.empty(0, np.int32) if fixed is None else fixed,
-        n_threads,
-    )
-
-
-def _asked(labels):
-    """Which tokens have a label."""
-    if isinstance(labels, np.ndarray):
-        return np.ones(len(labels), bool)
-    return np.array([label is not None for label in labels], dtype=bool)
-
-
-class _Accuracy:
-    """The token accuracy of a table of `objective` on validation sequences."""
-
-    def __init__(self, objective, tokens, codes, weights):
-        if not weights.any():
-            raise ValueError("the validation sequences must have a token with a label and a positive weight, got none")
-        self.objective, self.tokens, self.codes, self.weights = objective, tokens, codes, weights
-
-    def __call__(self, W):
-        objective = self.objective
-        state, *rest = objective.split(W)
-        coef = state.T
-        if objective.pairs is not None:
-            first, label = objective.pairs
-            coef = sp.csc_matrix((state.ravel(), label, first), shape=objective.coefficients[::-1])
-        path = np.empty(len(self.codes), np.int32)
-        decoder_of(self.tokens, coef, *rest, objective.allowed, objective.n_threads).viterbi(path)
-        return float(np.average(path == self.codes, weights=self.weights))
-
-
-def _positive(weights, tokens):
-    """Which sequences have tokens and a positive weight."""
-    positive = (sequence_means(weights, tokens.offsets) > 0) & (tokens.lengths > 0)
-    if not positive.any():
-        raise ValueError("sample_weight must be positive for a sequence that has tokens, got only zero or empty ones")
-    return positive
-
-
-def _check_possible(codes, within, offsets, allowed, classes):
-    """ValueError where `allowed` forbids the labels of a sequence."""
-    K = len(classes)
-    if allowed.all():
-        return
-    known = codes >= 0
-    step = np.zeros(len(codes), bool)
-    step[1:] = within[1:] & known[1:] & known[:-1]
-    before = np.roll(codes, 1)
-    wrong = step & ~allowed[before, codes]
-    full = np.diff(offsets) > 0
-    for row, tokens in ((K, offsets[:-1][full]), (K + 1, offsets[1:][full] - 1)):
-        wrong[tokens] |= known[tokens] & ~allowed[row, codes[tokens]]
-    if wrong.any():
-        token = int(np.flatnonzero(wrong)[0])
-        sequence = int(np.searchsorted(offsets, token, side="right")) - 1
-        at = token - offsets[sequence]
-        labels = classes[codes[max(token - 1, offsets[sequence]) : token + 1]].tolist()
-        raise ValueError(f"constraints forbid the labels {labels} of y, up to token {at} of sequence {sequence}")
-
-
-def _require_path(failed, tokens):
-    if failed.any():
-        sequence = int(np.searchsorted(tokens.offsets, np.flatnonzero(failed)[0], side="right")) - 1
-        raise ValueError(f"constraints and known_labels leave sequence {sequence} no labels")

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
 from skopt_solvers._chain_input import Tokens
-from skopt_solvers.crf import decoder_of
+from skopt_solvers._chain_prediction import decoder_of
 from skopt_solvers.objectives import MISSING, ChainObjective
 
 COEFFICIENTS = ("coef_", "transition_coef_", "start_coef_", "end_coef_")

@@ -1,6 +1,7 @@
 """The linear-chain CRF: sequences, likelihood and penalty, as a solver sees them."""
 
 import numpy as np
+import scipy.sparse as sp
 
 from .. import _kernels
 from .._certificate import strongly_convex_bound
@@ -122,6 +123,13 @@ class ChainObjective:
             T = np.zeros((K, K), W.dtype)
             T.ravel()[self.transitions] = rest[: len(self.transitions)]
         return W[:n_states], T, *ends
+
+    def coef(self, state):
+        """State weights as a matrix (labels, features): a view, sparse where pairs are observed."""
+        if self.pairs is None:
+            return state.T
+        first, label = self.pairs
+        return sp.csc_matrix((state.ravel(), label, first), shape=self.coefficients[::-1])
 
     def join(self, state, transitions, start, end):
         """The table W of the parts that `split` gives."""
