@@ -11,7 +11,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, column_or_1d, validate_data
 
-from ._base import canonical_csr, check_structure
+from ._base import canonical_csr, check_structure, effective_threads
 from .objectives import MISSING
 from .sequence import CSRSequences, flat_lengths
 
@@ -104,27 +104,31 @@ def read_tokens(estimator, X, *, lengths, sequence_ids, reset, sequences_only, v
     if lengths is not None or sequence_ids is not None:
         name = "lengths" if lengths is not None else "sequence_ids"
         raise ValueError(f"{name} is for X of tokens; the sequences of X have their own lengths")
-    if kind == "items":
+    if kind == "items":  # the rows of a vectorizer are canonical, sorted and finite
         X = vectorizer.fit_transform(X) if reset else vectorizer.transform(X)
+        if reset:
+            vars(estimator).pop("feature_names_in_", None)
+            estimator.n_features_in_ = X.matrix.shape[1]
+        return Tokens(X.matrix, _offsets(X.lengths), False, True)
     if isinstance(X, CSRSequences):
         matrix, counts = X.matrix, X.lengths
     else:
         matrix, counts = _stacked(X)
     if matrix.shape[0] == 0 and not reset:
         return Tokens(sp.csr_matrix((0, estimator.n_features_in_), dtype=np.float64), _offsets(counts), False, True)
-    return Tokens(_validated(estimator, matrix, reset, kind == "items"), _offsets(counts), False, True)
+    return Tokens(_validated(estimator, matrix, reset), _offsets(counts), False, True)
 
 
-def _validated(estimator, X, reset, ours=False):
-    check_structure(X)
+def _validated(estimator, X, reset):
+    canonical = check_structure(X, effective_threads(estimator.n_jobs))
     given = X
     X = validate_data(
         estimator, X, accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True, reset=reset
     )
     owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
-    X = canonical_csr(X, owned or ours)
+    X = canonical_csr(X, owned, canonical and X is given)
     if not X.has_sorted_indices:
-        X = X if owned or ours else X.copy()
+        X = X if owned else X.copy()
         X.sort_indices()
     return X
 

@@ -200,15 +200,14 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
             )
         return tokens
 
-    def _weighted(self, tokens, labels, weights, classes, positive, name="y"):
+    def _weighted(self, tokens, labels, weights, classes, positive):
         """Label indices, and the weights of the sequences with the class weights in them."""
         strict = np.repeat(positive, tokens.lengths)
-        codes = encode(labels, classes, tokens.offsets, name, strict)
+        codes = encode(labels, classes, tokens.offsets, "y", strict)
         weights = self._with_class_weight(np.where(strict, weights, 0.0), codes, classes)
         return codes, sequence_means(weights, tokens.offsets)
 
-    def _objective(self, tokens, codes, weights, classes, X=None, C=None, model=None):
-        """The objective; with the pairs and transitions that are observed, or those of a fitted `model`."""
+    def _objective(self, tokens, codes, weights, classes, X=None, C=None):
         X, K = tokens.X if X is None else X, len(classes)
         allowed = allowed_transitions(self.constraints, classes)
         used = np.repeat(weights > 0, tokens.lengths)
@@ -218,12 +217,9 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         check_possible(seen, within, tokens.offsets, allowed, classes)
         steps = within[1:] & (seen[1:] >= 0) & (seen[:-1] >= 0)
         transitions = np.arange(K * K, dtype=np.int32)
-        if model is not None:
-            pairs, transitions = model
-        else:
-            if self.transitions == "observed":
-                transitions = np.unique(seen[:-1][steps].astype(np.int32) * K + seen[1:][steps]).astype(np.int32)
-            pairs = _kernels.observed_pairs(X, seen, K) if self.state_features == "observed" else None
+        if self.transitions == "observed":
+            transitions = np.unique(seen[:-1][steps] * np.int32(K) + seen[1:][steps])
+        pairs = _kernels.observed_pairs(X, seen, K) if self.state_features == "observed" else None
         return ChainObjective(
             X,
             tokens.offsets,

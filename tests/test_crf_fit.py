@@ -172,3 +172,12 @@ def test_a_failed_fit_leaves_the_estimator_as_it_was():
     with pytest.raises(FloatingPointError, match="learning_rate"):
         model.fit([x * 1e200 for x in X], Y)
     np.testing.assert_array_equal(weights_of(model), weights)
+
+
+def test_a_sequence_that_does_not_count_leaves_the_bound_finite():
+    """Its labels are not missing ones: only those make the objective non-convex."""
+    X = [np.eye(3), np.eye(3), np.eye(3)]
+    y = [["a", "b", "a"], ["b", "b", "a"], ["a", "a", "b"]]
+    crf = LinearChainCRF(solver="adagrad", random_state=0).fit(X, y, sample_weight=[1.0, 2.0, 0.0])
+    assert "duality gap" in crf.stop_reason_
+    assert np.isfinite(crf.suboptimality_bound(X, y, [1.0, 2.0, 0.0]))

@@ -1,4 +1,4 @@
-"""The compiled kernels: the only importer of the extension modules; picks by CPU, dtype and index type."""
+"""The compiled kernels: picks the extension module by CPU, dtype and index type."""
 
 import os
 

@@ -1,4 +1,4 @@
-// The only file that knows Python: checks shapes, lets go of the GIL, calls the kernels.
+// What Python sees of the kernels; only features.cpp knows Python beside it. Checks shapes, lets go of the GIL, calls the kernels.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>

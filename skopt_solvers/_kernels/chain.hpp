@@ -124,6 +124,7 @@ public:
         }
         for (size_t b = 0; b < n; ++b) {
             size_t s = batch[b], length = data_.offsets[s + 1] - data_.offsets[s];
+            if (!length) continue;
             T *z = &z_[begin * width], *d = &d_[begin * width];
             T omega = data_.omega[s] * scale;
             out.loss += run_sequence(s, z, length, omega, d, A_.data(), worker_, &pairs);

@@ -145,14 +145,20 @@ private:
 
     template <int N>
     static void max_plus(const T* a, const T* M, size_t K, size_t width, T* out) {
-        Vec<T> best[N];
-        UNROLL for (int v = 0; v < N; ++v) best[v] = Vec<T>{} + kNever;
-        for (size_t i = 0; i < K; ++i)
-            UNROLL for (int v = 0; v < N; ++v) {
-                Vec<T> value = a[i] + at(M + i * width + v * kLanes<T>);
-                best[v] = best[v] > value ? best[v] : value;
-            }
-        UNROLL for (int v = 0; v < N; ++v) at(out + v * kLanes<T>) = best[v];
+        constexpr int ways = N <= 2 ? 4 : N <= 4 ? 2 : 1;  // maxima that do not wait for each other
+        Vec<T> best[ways][N];
+        UNROLL for (int w = 0; w < ways; ++w)
+            UNROLL for (int v = 0; v < N; ++v) best[w][v] = Vec<T>{} + kNever;
+        size_t i = 0;
+        for (; i + ways <= K; i += ways)
+            UNROLL for (int w = 0; w < ways; ++w)
+                UNROLL for (int v = 0; v < N; ++v) raise<T>(best[w][v], a[i + w] + at(M + (i + w) * width + v * kLanes<T>));
+        for (; i < K; ++i)
+            UNROLL for (int v = 0; v < N; ++v) raise<T>(best[0][v], a[i] + at(M + i * width + v * kLanes<T>));
+        UNROLL for (int v = 0; v < N; ++v) {
+            UNROLL for (int w = 1; w < ways; ++w) raise<T>(best[0][v], best[w][v]);
+            at(out + v * kLanes<T>) = best[0][v];
+        }
     }
 
     size_t best_paths_of(const T* z, size_t n, const int32_t* fixed, size_t most, double log_z, int32_t* paths, double* out) const {

@@ -54,6 +54,11 @@ struct AlignedAllocator {
 template <class T> using Aligned = std::vector<T, AlignedAllocator<T>>;
 
 template <class T>
+inline void raise(Vec<T>& best, const Vec<T>& value) {
+    best = best > value ? best : value;
+}
+
+template <class T>
 inline T sum_of(const Vec<T>& v) {
     T half[kLanes<T> / 2], sum = 0;
     for (size_t l = 0; l < kLanes<T> / 2; ++l) half[l] = v[l] + v[l + kLanes<T> / 2];

@@ -63,7 +63,7 @@ class ChainObjective:
         self.n_samples = len(self.samples)
         # the mean number of tokens in a sample, by weight
         self.tokens_per_sample = total / float(weights.sum())
-        self.complete = not (labels == MISSING).any()
+        self.complete = not (labels == MISSING)[np.repeat(weights > 0, lengths)].any()
         self.pairs, self.transitions, self.fit_boundaries = pairs, transitions, bool(fit_boundaries)
         if pairs is None:
             first, label = np.empty(0, np.int64), np.empty(0, np.int32)
