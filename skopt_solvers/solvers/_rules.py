@@ -74,7 +74,8 @@ class Momentum(StochasticSolver):
         if batch < objective.n_samples:
             # a small batch is mostly noise: what one sample moves in the end, 1 / (1 - momentum) times its step, stays
             # below the rate that is stable for that sample alone
-            rate = min(rate, 0.45 * batch * (1 - self.momentum))
+            losses = batch * getattr(objective, "tokens_per_sample", 1)
+            rate = min(rate, 0.45 * losses * (1 - self.momentum))
         return rate / (objective.curvature * objective.mean_square())
 
 
