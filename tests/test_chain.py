@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from skopt_solvers import _kernels
-from skopt_solvers.objectives import MISSING
+from skopt_solvers.objectives import MISSING, ChainObjective
 
 from .chain_reference import DTYPES, FORMS, LENGTHS, ChainProblem, problems, random_problem, rounding
 from .reference import STOCHASTIC, numerical_gradient, without_native
@@ -241,3 +241,32 @@ def test_threads_do_not_change_a_bit(kernels, form, dtype, n_labels):
     for answer in answers[1:]:
         for ours, theirs in zip(answer, answers[0], strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(labels=np.array([0, 1, 2, 5], np.int32)),
+        dict(labels=np.array([0, 1], np.int32)),
+        dict(offsets=np.array([0, 3, 2, 4])),
+        dict(offsets=np.array([0, 2, 9])),
+        dict(transitions=np.array([9], np.int32)),
+        dict(allowed=np.ones((3, 3), bool)),
+        dict(pairs=(np.array([0, 1, 2, 3]), np.array([0, 7, 0], np.int32))),
+        dict(pairs=(np.array([0, 9]), np.array([0], np.int32))),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(change):
+    arrays = dict(
+        offsets=np.array([0, 2, 4]),
+        labels=np.array([0, 1, 2, 0], np.int32),
+        transitions=np.arange(9, dtype=np.int32),
+        allowed=np.ones((5, 3), bool),
+        pairs=None,
+    )
+    arrays.update(change)
+    offsets, labels = arrays.pop("offsets"), arrays.pop("labels")
+    X = sp.csr_matrix(np.eye(4, 3))
+    with pytest.raises(ValueError):
+        weights = np.ones(len(offsets) - 1)
+        ChainObjective(X, offsets, labels, weights, n_labels=3, C=1.0, l1_ratio=0.0, fit_boundaries=True, **arrays)

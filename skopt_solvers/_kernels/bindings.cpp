@@ -4,6 +4,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <array>
 #include <tuple>
 
@@ -171,6 +172,26 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
     }, "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_major"_a, "n_minor"_a, "n_threads"_a);
 }
 
+template <class A>
+static bool between(const A& values, int64_t low, int64_t high) {
+    return std::all_of(values.data(), values.data() + values.size(), [&](int64_t v) { return low <= v && v < high; });
+}
+
+// Offsets that cut the rows of X into sequences.
+template <class I>
+static size_t sequences_of(const In<int64_t>& offsets, const In<I>& indptr) {
+    require(offsets.size() > 0 && indptr.size() > 0 && offsets.data()[0] == 0, "offsets and indptr must start at 0");
+    require(std::is_sorted(offsets.data(), offsets.data() + offsets.size()), "offsets must not decrease");
+    require(static_cast<size_t>(offsets.data()[offsets.size() - 1]) == indptr.size() - 1, "offsets must end at the number of rows");
+    return offsets.size() - 1;
+}
+
+static void check_pairs(const In<int64_t>& first, const In<int32_t>& label, size_t n_columns, size_t K) {
+    if (!first.size()) return;
+    require(first.size() == n_columns + 1 && first.data()[0] == 0 && std::is_sorted(first.data(), first.data() + first.size()), "first must have one entry more than there are columns, sorted");
+    require(static_cast<size_t>(first.data()[n_columns]) == label.size() && between(label, 0, K), "label must have a label for each pair");
+}
+
 template <class T, class I>
 static void bind_chain(nb::module_& m, const std::string& suffix) {
     using Chain = ChainObjective<T, I>;
@@ -179,12 +200,20 @@ static void bind_chain(nb::module_& m, const std::string& suffix) {
         size_t n_sequences;
         Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<int32_t> labels, In<T> omega, In<int64_t> active,
               size_t K, bool boundaries, In<int64_t> first, In<int32_t> label, In<int32_t> transitions, In<bool> allowed, double l1, double l2, int n_threads)
-            : Chain(ChainData<T, I>{Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, offsets.data(), offsets.size() - 1,
-                                    labels.data(), omega.data()},
+            : Chain(ChainData<T, I>{Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, offsets.data(), sequences_of(offsets, indptr),
+                                    (check(indptr.size() - 1, offsets, labels, omega, active, K, first, label, n_columns, transitions, allowed), labels.data()), omega.data()},
                     ChainLayout<T>{n_columns, K, boundaries, first.size() ? first.data() : nullptr, label.data(), transitions.data(), transitions.size(),
                                    allowed.data(), allowed.data() + K * K, allowed.data() + K * K + K},
                     active.data(), active.size(), Penalty<T>{l1, l2}, n_threads),
               kept(indptr, indices, data, offsets, labels, omega, active, first, label, transitions, allowed), n_sequences(offsets.size() - 1) {}
+        static void check(size_t n_tokens, const In<int64_t>& offsets, const In<int32_t>& labels, const In<T>& omega, const In<int64_t>& active, size_t K,
+                          const In<int64_t>& first, const In<int32_t>& label, size_t n_columns, const In<int32_t>& transitions, const In<bool>& allowed) {
+            require(K > 0 && labels.size() == n_tokens && between(labels, kAnyLabel, K), "labels must be one a token, from -1 to n_labels - 1");
+            require(omega.size() == offsets.size() - 1 && between(active, 0, omega.size()), "omega must have one entry a sequence, and active index it");
+            for (size_t i = 0; i < active.size(); ++i) require(offsets.data()[active.data()[i] + 1] > offsets.data()[active.data()[i]], "active sequences must have tokens");
+            require(between(transitions, 0, K * K) && allowed.size() == K * K + 2 * K, "transitions or allowed do not fit n_labels");
+            check_pairs(first, label, n_columns, K);
+        }
     };
     nb::class_<Bound, Objective<T>>(m, ("Chain" + suffix).c_str())
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int64_t>, In<int32_t>, In<T>, In<int64_t>, size_t, bool, In<int64_t>, In<int32_t>, In<int32_t>, In<bool>,
@@ -219,10 +248,15 @@ static void bind_decoder(nb::module_& m, const std::string& suffix) {
         std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<int32_t>> kept;
         Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<T> W, In<int64_t> first, In<int32_t> label, In<T> transitions,
               In<T> start, In<T> end, In<int32_t> fixed, int n_threads)
-            : Decoder(Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, offsets.data(), offsets.size() - 1,
-                      ChainLayout<T>{n_columns, start.size(), false, first.size() ? first.data() : nullptr, label.data(), nullptr, 0, nullptr, nullptr, nullptr},
+            : Decoder(Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, offsets.data(), sequences_of(offsets, indptr),
+                      ChainLayout<T>{(check(indptr.size() - 1, n_columns, start.size(), W, first, label, fixed), n_columns), start.size(), false, first.size() ? first.data() : nullptr, label.data(), nullptr, 0, nullptr, nullptr, nullptr},
                       W.data(), chain_of(transitions, start, end), fixed.size() ? fixed.data() : nullptr, n_threads),
               kept(indptr, indices, data, offsets, W, first, label, fixed) {}
+        static void check(size_t n_tokens, size_t n_columns, size_t K, const In<T>& W, const In<int64_t>& first, const In<int32_t>& label, const In<int32_t>& fixed) {
+            require(K > 0 && W.size() == (first.size() ? label.size() : n_columns * K), "W must have a weight for each pair");
+            require(fixed.size() == 0 || (fixed.size() == n_tokens && between(fixed, kAnyLabel, K)), "fixed must be one a token, from -1 to n_labels - 1");
+            check_pairs(first, label, n_columns, K);
+        }
         static Transitions<T> chain_of(const In<T>& transitions, const In<T>& start, const In<T>& end) {
             size_t K = start.size();
             require(transitions.size() == K * K && end.size() == K, "transitions, start and end must have n_labels entries a side");

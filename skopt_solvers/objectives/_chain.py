@@ -54,6 +54,11 @@ class ChainObjective:
         self.X, self.offsets, self.labels, self.n_labels = X, offsets, labels, n_labels
         self.dtype, self.n_threads, self.allowed = X.dtype, n_threads, allowed
         lengths = np.diff(offsets)
+        if not len(labels) == X.shape[0] == offsets[-1] or offsets[0] != 0 or (lengths < 0).any():
+            raise ValueError(
+                f"offsets must rise from 0 to the {X.shape[0]} rows of X, got {offsets[0]} to {offsets[-1]}, and labels be "
+                f"one a row, got {len(labels)}"
+            )
         weights = np.where(lengths > 0, weights, 0.0)
         total = float(weights @ lengths)
         self.scale, self.l1, self.l2 = total, 0.0, 0.0
