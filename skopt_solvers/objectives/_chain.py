@@ -56,8 +56,8 @@ class ChainObjective:
         lengths = np.diff(offsets)
         if not len(labels) == X.shape[0] == offsets[-1] or offsets[0] != 0 or (lengths < 0).any():
             raise ValueError(
-                f"offsets must rise from 0 to the {X.shape[0]} rows of X, got {offsets[0]} to {offsets[-1]}, and labels be "
-                f"one a row, got {len(labels)}"
+                f"offsets must rise from 0 to the {X.shape[0]} rows, got {offsets[0]} to {offsets[-1]}, and labels "
+                f"must be one a row, got {len(labels)}"
             )
         weights = np.where(lengths > 0, weights, 0.0)
         total = float(weights @ lengths)
