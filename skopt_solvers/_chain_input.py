@@ -109,7 +109,7 @@ def read_tokens(estimator, X, *, lengths, sequence_ids, reset, sequences_only, v
         if reset:
             vars(estimator).pop("feature_names_in_", None)
             estimator.n_features_in_ = X.matrix.shape[1]
-        return Tokens(X.matrix, _offsets(X.lengths), False, True)
+        return Tokens(X.matrix, X.offsets, False, True)
     if isinstance(X, CSRSequences):
         matrix, counts = X.matrix, X.lengths
     else:
@@ -144,15 +144,12 @@ def _stacked(X):
         if not sp.issparse(sequence):
             sequence = np.asarray(sequence)
             if sequence.size == 0 and sequence.ndim == 1:
-                continue_with = sequences[0].shape[1] if sequences else 0
-                sequence = np.empty((0, continue_with))
+                sequence = np.empty((0, sequences[0].shape[1] if sequences else 0))
         if sequence.ndim != 2:
             raise ValueError(f"X[{number}] must be 2-D (tokens, features), got {sequence.ndim}-D")
-        if sequences and len(sequence.shape) == 2 and sequence.shape[0] and sequences[0].shape[0]:
-            if sequence.shape[1] != sequences[0].shape[1]:
-                raise ValueError(
-                    f"X[{number}] has {sequence.shape[1]} features, X[0] has {sequences[0].shape[1]}: all must agree"
-                )
+        first = sequences[0] if sequences else sequence
+        if sequence.shape[0] and first.shape[0] and sequence.shape[1] != first.shape[1]:
+            raise ValueError(f"X[{number}] has {sequence.shape[1]} features, X[0] has {first.shape[1]}: all must agree")
         sequences.append(sequence)
     lengths = np.array([s.shape[0] for s in sequences], dtype=np.int64)
     full = [s for s in sequences if s.shape[0]]

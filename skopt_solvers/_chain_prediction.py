@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _kernels
 from ._base import effective_threads, with_dtype
-from ._chain_input import encode, flat_labels, place, token_weights
+from ._chain_input import encode, flat_labels, has_label, place, token_weights
 from ._constraints import allowed_transitions
 from .objectives import MISSING
 
@@ -173,9 +173,7 @@ class ChainPrediction:
         labels = flat_labels(y, tokens)
         weights = token_weights(sample_weight, tokens)
         # a label that training did not have is a miss; a missing one is not asked
-        asked = (
-            np.ones(len(labels), bool) if isinstance(labels, np.ndarray) else np.array([v is not None for v in labels])
-        )
+        asked = has_label(labels)
         codes = encode(labels, self.classes_, tokens.offsets, "y", np.zeros(len(labels), bool))
         path = self._best_path(tokens)
         if not weights[asked].sum() > 0:

@@ -228,15 +228,9 @@ private:
     void split_features(int n) {
         const auto& X = data_.X;
         std::vector<size_t> count(X.n_cols + 1, 0);
-        size_t nnz = X.indptr[X.n_rows], seen = 0;
+        size_t nnz = X.indptr[X.n_rows];
         for (size_t p = 0; p < nnz; ++p) ++count[X.indices[p]];
-        bounds_.assign(n + 1, X.n_cols);
-        bounds_[0] = 0;
-        int bound = 1;
-        for (size_t j = 0; j < X.n_cols && bound < n; ++j) {
-            seen += count[j];
-            while (bound < n && seen >= nnz / n * bound) bounds_[bound++] = j + 1;
-        }
+        bounds_ = balanced_ranges(count, nnz, X.n_cols, n);
         cuts_.reset(new uint32_t[X.n_rows * (n - 1)]);
         for (size_t i = 0; i < X.n_rows; ++i) {
             const I *first = X.indices + X.indptr[i], *last = X.indices + X.indptr[i + 1];

@@ -104,6 +104,20 @@ inline void scatter(const I* index, const T* x, size_t n, const T* d, size_t K, 
     in_blocks(K, [&]<int B>(size_t k) { scatter_block<B>(index, x, n, d + k, K, G + k); });
 }
 
+// n ranges of columns with about as many of `total` entries each, count[j] being those of column j: range t is
+// [bounds[t], bounds[t + 1]).
+inline std::vector<size_t> balanced_ranges(const std::vector<size_t>& count, size_t total, size_t n_cols, int n) {
+    std::vector<size_t> bounds(n + 1, n_cols);
+    bounds[0] = 0;
+    size_t seen = 0;
+    int next = 1;
+    for (size_t j = 0; j < n_cols && next < n; ++j) {
+        seen += count[j];
+        while (next < n && seen >= total / n * next) bounds[next++] = j + 1;
+    }
+    return bounds;
+}
+
 // What is wrong with a compressed matrix, or nullptr; `canonical` tells whether no row has a duplicate or a stored zero.
 template <class T, class I>
 const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices, size_t n_indices, const T* data, size_t n_data,

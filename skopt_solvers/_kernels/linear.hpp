@@ -217,16 +217,10 @@ private:
     // order in a copy of the matrix, which only `backward` reads: sums over a row keep their order.
     void split_columns(int n) {
         std::vector<size_t> count(X_.n_cols + 1, 0);
-        size_t seen = 0, total = 0, stride = std::max<size_t>(1, X_.n_rows / 20000);  // some rows tell the balance
+        size_t total = 0, stride = std::max<size_t>(1, X_.n_rows / 20000);  // some rows tell the balance
         for (size_t i = 0; i < X_.n_rows; i += stride)
             for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) ++count[X_.indices[p]], ++total;
-        bounds_.assign(n + 1, X_.n_cols);
-        bounds_[0] = 0;
-        int next_bound = 1;
-        for (size_t j = 0; j < X_.n_cols && next_bound < n; ++j) {
-            seen += count[j];
-            while (next_bound < n && seen >= total / n * next_bound) bounds_[next_bound++] = j + 1;
-        }
+        bounds_ = balanced_ranges(count, total, X_.n_cols, n);
         auto range_of = [&](I column) {
             int r = 0;
             while (static_cast<size_t>(column) >= bounds_[r + 1]) ++r;
