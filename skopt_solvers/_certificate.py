@@ -95,8 +95,8 @@ def _best_shift(native, Z, U, precision):
             value_and_gradient,
             np.zeros(K),
             jac=True,
-            method="BFGS",
-            options=dict(gtol=precision),
+            method="L-BFGS-B",
+            options=dict(gtol=precision, ftol=0.0),
         ).x
     # with one output the derivative is monotone: its root, to the last bit
     slope = lambda b: float(value_and_gradient(np.array([b]))[1][0])  # noqa: E731

@@ -66,8 +66,10 @@ class SolverEstimator(NamedParameters):
         """Minimise and store; the solver's result."""
         W, state = self._start(objective, classes, resumed)
         options = dict(max_iter=self.max_iter, tol=self.tol, rng=rng, callback=monitor)
+        if getattr(solver, "keeps_state", False):
+            options.update(state=state)
         if isinstance(solver, StochasticSolver):
-            options.update(state=state, n_iter_no_change=self.n_iter_no_change)
+            options.update(n_iter_no_change=self.n_iter_no_change)
         result = monitor.restored(solver.minimize(objective, W, **options))
         self._store(solver, objective, classes, result, state=result.state if self.warm_start else None)
         return result
@@ -188,8 +190,9 @@ def is_stochastic(estimator):
     solver = SOLVERS.get(estimator.solver) if isinstance(estimator.solver, str) else type(estimator.solver)
     if solver is not None and issubclass(solver, StochasticSolver):
         return True
+    stochastic = sorted(name for name, kind in SOLVERS.items() if issubclass(kind, StochasticSolver))
     raise AttributeError(
-        f"partial_fit needs a stochastic solver ({', '.join(sorted(set(SOLVERS) - {'lbfgs'}))}), got "
+        f"partial_fit needs a stochastic solver ({', '.join(stochastic)}), got "
         f"solver={estimator.solver!r}: that one needs all the data in every iteration"
     )
 

@@ -15,6 +15,7 @@ __all__ = [
     "chain_decoder",
     "check_compressed",
     "dot",
+    "dual",
     "linear",
     "observed_pairs",
     "rule",
@@ -42,6 +43,12 @@ def rule(name, dtype):
 def linear(X, *args, **kwargs):
     """The compiled objective of a linear model over CSR without duplicates and stored zeros."""
     name = "Linear" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
+    return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args, **kwargs)
+
+
+def dual(X, *args, **kwargs):
+    """Dual coordinate ascent for a linear model over the same CSR."""
+    name = "Dual" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
     return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args, **kwargs)
 
 

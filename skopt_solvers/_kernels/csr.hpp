@@ -89,19 +89,30 @@ inline T gather_one(const I* index, const T* x, size_t n, const T* W) {
     return (a + b) + (c + d);
 }
 
+// The same for the first `width` columns of a table whose rows are K apart.
 template <class T, class I>
-inline void gather(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {
+inline void gather(const I* index, const T* x, size_t n, const T* W, size_t K, size_t width, T* z) {
     if (K == 1) {
         z[0] += gather_one(index, x, n, W);
         return;
     }
-    in_blocks(K, [&]<int B>(size_t k) { gather_block<B>(index, x, n, W + k, K, z + k); });
+    in_blocks(width, [&]<int B>(size_t k) { gather_block<B>(index, x, n, W + k, K, z + k); });
 }
 
-// G[index_p] += x_p d
+template <class T, class I>
+inline void gather(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {
+    gather(index, x, n, W, K, K, z);
+}
+
+// G[index_p] += x_p d, likewise.
+template <class T, class I>
+inline void scatter(const I* index, const T* x, size_t n, const T* d, size_t K, size_t width, T* G) {
+    in_blocks(width, [&]<int B>(size_t k) { scatter_block<B>(index, x, n, d + k, K, G + k); });
+}
+
 template <class T, class I>
 inline void scatter(const I* index, const T* x, size_t n, const T* d, size_t K, T* G) {
-    in_blocks(K, [&]<int B>(size_t k) { scatter_block<B>(index, x, n, d + k, K, G + k); });
+    scatter(index, x, n, d, K, K, G);
 }
 
 // n ranges of columns with about as many of `total` entries each, count[j] being those of column j: range t is

@@ -166,17 +166,6 @@ struct RunningMean {
     }
 };
 
-// Fisher-Yates with splitmix64 (Steele et al. 2014): the same order on every platform.
-inline void shuffle(int64_t* values, size_t n, uint64_t seed) {
-    for (size_t i = n; i > 1; --i) {
-        uint64_t z = (seed += 0x9e3779b97f4a7c15ull);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-        z ^= z >> 31;
-        std::swap(values[i - 1], values[static_cast<size_t>((static_cast<unsigned __int128>(z) * i) >> 64)]);
-    }
-}
-
 // The mean loss over the batches, each before its step; NaN as soon as one is not finite, and then W is not touched more.
 template <class T>
 double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* order, size_t n, size_t batch_size, const double* rates,

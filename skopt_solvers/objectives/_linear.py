@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import _kernels
 from .._certificate import suboptimality
+from ._ascent import LinearAscent
 from ._row_gradient import RowGradient
 
 
@@ -139,6 +140,26 @@ class LinearObjective:
     def smoothed(self, width):
         """The same objective with the kinks of its hinge smoothed over a width: at most its value, everywhere."""
         return LinearObjective(self.X, self.labels, self.weights, **{**self._model, **self.loss, "gamma": width})
+
+    def dual_obstacle(self):
+        """What keeps dual coordinate ascent from this problem, in words, or None."""
+        if self.l1:
+            return "L1 (l1_ratio > 0)"
+        if not self.l2:
+            return "no penalty (C=inf)"
+        if self.loss["loss"] == "crammer_singer":
+            return "multi_class='crammer_singer'"
+        return None
+
+    @property
+    def start_epochs(self):
+        """Epochs of dual coordinate ascent that pay before L-BFGS; none on small problems, which it solves to the last
+        digit anyway."""
+        return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > 5000 else 0
+
+    def ascent(self, shares=None):
+        """The :class:`LinearAscent` of this problem."""
+        return LinearAscent(self, shares)
 
     def position(self, W):
         """A point that moves along lines at O(n_samples) a trial, its margins being kept."""

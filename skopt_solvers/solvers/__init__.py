@@ -3,6 +3,7 @@
 from ._base import Result, Solver
 from ._lbfgs import LBFGS
 from ._rules import AdaGrad, Adam, AdamW, Momentum, RMSProp
+from ._sdca import SDCA
 from ._stochastic import StochasticSolver
 
 SOLVERS = {
@@ -12,10 +13,12 @@ SOLVERS = {
     "adam": Adam,
     "adamw": AdamW,
     "lbfgs": LBFGS,
+    "sdca": SDCA,
 }
 
 __all__ = [
     "LBFGS",
+    "SDCA",
     "SOLVERS",
     "AdaGrad",
     "Adam",

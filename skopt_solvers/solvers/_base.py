@@ -35,6 +35,9 @@ class Result:
 class Solver(NamedParameters, BaseEstimator):
     """Base of all solvers. A solver is configuration: `minimize` never changes it."""
 
+    # Whether `minimize` takes the `state` of an earlier result, to go on from there.
+    keeps_state = False
+
     def minimize(self, objective, W, *, max_iter, tol, rng, callback=None):
         """Minimise `objective` from `W`.
 

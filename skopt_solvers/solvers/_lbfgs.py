@@ -9,6 +9,7 @@ from ._base import Result, Solver, check_count, pseudo_gradient
 from ._line_search import backtrack, strong_wolfe
 from ._polish import newton_step, wants_polish
 from ._rules import warm_up
+from ._sdca import ascend
 
 _STALLED = 10  # iterations in which neither the objective nor the gradient falls: what is left is rounding
 _POLISHED = 1e-12  # max|gradient| at which a polish ends
@@ -38,9 +39,11 @@ class LBFGS(Solver):
         Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of parameters.
     precondition : bool, default=True
     start_epochs : int or "auto", default="auto"
-        Epochs of :class:`AdaGrad` at a constant rate before the first iteration, in an order of the samples that is
-        always the same. All together are the first record of the history. "auto" is what the objective asks for: 4, or
-        6 with L1, for a CRF with 500 sequences or more that starts from zeros, else 0.
+        Stochastic epochs before the first iteration, in an order of the samples that is always the same; all together
+        are the first record of the history. They are epochs of :class:`SDCA` where that has a method, twice as many
+        while each brings more than half of what is missing, and of :class:`AdaGrad` at a constant rate elsewhere. "auto"
+        is what the objective asks for where W starts from zeros: 5 for a linear model with L2 and more than 5,000 margins
+        (samples times outputs); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
 
     References
     ----------
@@ -128,21 +131,25 @@ class LBFGS(Solver):
         return Result(position.W, len(history), converged, stop, advice, history)
 
     def _started(self, objective, W, history):
-        """The position after the stochastic epochs, where they have led down."""
-        epochs, batch_size = self.start_epochs, 16
+        """The position after the start, where it has led down."""
+        epochs = self.start_epochs
         if epochs == "auto":
             epochs = 0 if W.any() else getattr(objective, "start_epochs", 0)
         if not epochs:
             return objective.position(W)
         began = time.perf_counter()
-        try:
-            W_start, first_loss, rate = warm_up(objective, W, epochs, batch_size)
-        except FloatingPointError:
-            return objective.position(W)
-        position = objective.position(W_start)
-        # with a strong penalty the epochs may lead up: what the first of them saw tells
-        if not position.value <= first_loss:
-            return objective.position(W)
+        obstacle = getattr(objective, "dual_obstacle", lambda: "a model of sequences")()
+        if obstacle is None:
+            position, rate = objective.position(ascend(objective, epochs)), None
+        else:
+            try:
+                W_start, first_loss, rate = warm_up(objective, W, epochs, batch_size=16)
+            except FloatingPointError:
+                return objective.position(W)
+            position = objective.position(W_start)
+            # with a strong penalty the epochs may lead up: what the first of them saw tells
+            if not position.value <= first_loss:
+                return objective.position(W)
         history.append(
             dict(
                 iteration=1,

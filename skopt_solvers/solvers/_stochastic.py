@@ -46,6 +46,8 @@ class StochasticSolver(Solver):
     (:class:`~skopt_solvers.objectives.RowGradient`).
     """
 
+    keeps_state = True
+
     def __init__(self, learning_rate="auto", schedule="auto", batch_size="auto", average=False, clip_norm=None):
         self.learning_rate = learning_rate
         self.schedule = schedule

@@ -1,0 +1,154 @@
+// Stochastic dual coordinate ascent for linear models (Hsieh et al. 2008; Shalev-Shwartz & Zhang 2013).
+//
+// One a_i of K values a row, and always W = sum_i x_i a_i^T: a visit of row i touches the rows of W where x_i has a
+// non-zero, however strong the penalty is. Outputs that can be taken apart go in blocks, which threads share.
+//
+// The intercept is not penalised, so its dual constraint is sum_i a_i = 0. It is met by the method of multipliers
+// (Bertsekas 1982, chapter 2): b = center + step * sum_i a_i, and after an epoch the center moves to b.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "csr.hpp"
+#include "dual_steps.hpp"
+#include "parallel.hpp"
+#include "shuffle.hpp"
+
+template <class T, class I>
+class DualAscent {
+public:
+    // c_i are the rows' weights against |W|^2 / 2; rows of weight 0 are not visited.
+    DualAscent(Csr<T, I> X, const int32_t* labels, const T* c, size_t K, bool intercept, std::unique_ptr<DualStep<T>> step, int n_threads)
+        : X_(X), labels_(labels), c_(c), K_(K), intercept_(intercept), step_(std::move(step)), n_threads_(n_threads), square_(X.n_rows) {
+        double total = 0, weight = 0;
+        for (size_t i = 0; i < X.n_rows; ++i) {
+            T sum = 0;
+            for (size_t p = X.indptr[i]; p < static_cast<size_t>(X.indptr[i + 1]); ++p) sum += X.data[p] * X.data[p];
+            square_[i] = sum;
+            total += static_cast<double>(c[i]) * sum;
+            weight += c[i];
+        }
+        // Against the mean square of a row: a small step hardly changes the rows' own problems, and is large enough where
+        // the weights of an output add up to many times its inverse. Measured between 0.01 and 1 on rcv1, 20 newsgroups, sms.
+        double least = std::max(0.05, 20 * static_cast<double>(K) / weight);
+        intercept_step_ = static_cast<T>(least * (total > 0 ? total / weight : 1));
+    }
+
+    size_t size() const { return X_.n_rows * K_; }
+    size_t table_size() const { return (X_.n_cols + intercept_) * K_; }
+
+    // As many visits as there are `rows`, in random order, for each block of outputs. A row that a visit does not change, as
+    // most of a hinge do not in the end, is left out for 1, 3, 7, then 15 rounds, and the others have its turn (Hsieh et al.
+    // 2008, section 3.2, shrink for good instead). A (n_rows x K) and W change together; the last row of W is b.
+    void epoch(const int64_t* rows, size_t n, uint64_t seed, T* A, T* W) {
+        size_t block = step_->separable ? kBlock : K_, n_blocks = (K_ + block - 1) / block;
+        int threads = step_->separable ? threads_for(n_threads_, static_cast<double>(X_.indptr[X_.n_rows]) * K_) : 1;
+        if (n_blocks < static_cast<size_t>(threads)) {
+            block = std::max(kLeastBlock, (K_ + threads - 1) / threads);
+            n_blocks = (K_ + block - 1) / block;
+            threads = std::min(threads, static_cast<int>(n_blocks));
+        }
+        if (rests_.size() != n_blocks) rests_.assign(n_blocks, std::vector<Rest>(X_.n_rows));
+        parallel(threads, [&](int t) {
+            std::vector<int64_t> order, awake;
+            for (size_t b = t; b < n_blocks; b += threads) {
+                order.assign(rows, rows + n);
+                shuffle(order.data(), n, seed);
+                for (size_t visits = 0, round = 0; visits < n - n / 8 && round < kRounds; ++round) {
+                    awake.clear();
+                    for (int64_t i : order) {
+                        if (rests_[b][i].left) --rests_[b][i].left;
+                        else awake.push_back(i);
+                    }
+                    if (round) shuffle(awake.data(), awake.size(), seed + round);
+                    visit(awake.data(), awake.size(), A, W, b * block, std::min(block, K_ - b * block), rests_[b].data());
+                    visits += awake.size();
+                }
+            }
+        });
+    }
+
+    // sum_i gain(a_i)
+    double gain(const T* A) const {
+        double total = 0;
+        for (size_t i = 0; i < X_.n_rows; ++i)
+            if (c_[i] > 0) total += step_->gain(A + i * K_, positive(i, 0), K_, c_[i]);
+        return total;
+    }
+
+    // After an epoch.
+    void move_center(const T* A, T* W) const {
+        if (!intercept_) return;
+        std::vector<double> sum(K_, 0.0);
+        for (size_t i = 0; i < X_.n_rows; ++i)
+            for (size_t k = 0; k < K_; ++k) sum[k] += A[i * K_ + k];
+        for (size_t k = 0; k < K_; ++k) W[X_.n_cols * K_ + k] += intercept_step_ * static_cast<T>(sum[k]);
+    }
+
+private:
+    static constexpr size_t kBlock = 64, kLeastBlock = 8, kRounds = 16;
+
+    struct Rest {
+        uint8_t left = 0, calm = 0;  // rounds to come without a visit; visits without a change
+    };
+
+    // Of the outputs from `first` on, the one of the row's class.
+    int positive(size_t i, size_t first) const { return K_ == 1 ? labels_[i] - 1 : labels_[i] - static_cast<int>(first); }
+
+    // Outputs [first, first + width).
+    void visit(const int64_t* order, size_t n, T* A, T* W, size_t first, size_t width, Rest* rests) const {
+        std::vector<T> buffer(2 * width);
+        T *z = buffer.data(), *a = z + width, *table = W + first, *intercept = table + X_.n_cols * K_;
+        for (size_t o = 0; o < n; ++o) {
+            if (o + kRowsAhead < n) {
+                size_t i = order[o + kRowsAhead], begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
+                prefetch_all(X_.indices + begin, nnz);
+                prefetch_all(X_.data + begin, nnz);
+                prefetch_line_ends(A + i * K_ + first, width);
+            }
+            if (o + 1 < n) {
+                size_t i = order[o + 1];
+                for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p)
+                    prefetch_line_ends(table + static_cast<size_t>(X_.indices[p]) * K_, width);
+            }
+            size_t i = order[o], begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
+            const I* index = X_.indices + begin;
+            const T* x = X_.data + begin;
+            T* kept = A + i * K_ + first;
+            for (size_t k = 0; k < width; ++k) z[k] = intercept_ ? intercept[k] : T(0);
+            gather(index, x, nnz, table, K_, width, z);
+            std::copy(kept, kept + width, a);
+            step_->ascend(z, positive(i, first), width, square_[i] + (intercept_ ? intercept_step_ : T(0)), c_[i], a);
+            T largest = 0;
+            for (size_t k = 0; k < width; ++k) {
+                T change = a[k] - kept[k];
+                kept[k] = a[k];
+                a[k] = change;
+                largest = std::max(largest, std::abs(change));
+            }
+            if (largest == 0) {
+                rests[i].calm = std::min(rests[i].calm + 1, 4);
+                rests[i].left = (1 << rests[i].calm) - 1;
+                continue;
+            }
+            rests[i].calm = 0;
+            scatter(index, x, nnz, a, K_, width, table);
+            for (size_t k = 0; intercept_ && k < width; ++k) intercept[k] += intercept_step_ * a[k];
+        }
+    }
+
+    Csr<T, I> X_;
+    const int32_t* labels_;
+    const T* c_;
+    size_t K_;
+    bool intercept_;
+    std::unique_ptr<DualStep<T>> step_;
+    int n_threads_;
+    T intercept_step_;
+    std::vector<T> square_;
+    std::vector<std::vector<Rest>> rests_;  // of each block
+};

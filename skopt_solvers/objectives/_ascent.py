@@ -1,0 +1,91 @@
+"""The dual of a linear model, as dual coordinate ascent sees it."""
+
+import numpy as np
+
+from .. import _kernels
+
+
+class LinearAscent:
+    r"""A point A of the dual of a :class:`LinearObjective` with L2, and the weights that belong to it.
+
+    .. math:: \max_A\; l_2 \Big(\sum_i g_i(a_i) - \tfrac{1}{2} \|W\|^2\Big), \qquad W = \sum_i x_i a_i^T, \qquad
+       g_i(a) = -c_i\, \ell^*(-a / c_i), \qquad c_i = \omega_i / l_2
+
+    with :math:`\sum_i a_i = 0` where there is an intercept, which the visits approach and do not keep.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    shares : ndarray of shape (n_samples, n_outputs), optional
+        ``a_i / c_i`` to start from, as `shares` gave it for the same samples; 0 by default.
+
+    Attributes
+    ----------
+    A : ndarray of shape (n_samples, n_outputs)
+    W : ndarray of shape `objective.shape`
+    """
+
+    def __init__(self, objective, shares=None):
+        self.objective = objective
+        self._c = (objective.weights / (objective.weights.sum() * objective.l2)).astype(objective.dtype)
+        shape = (objective.X.shape[0], objective.shape[1])
+        self.W = np.zeros(objective.shape, objective.dtype)
+        self.A = np.zeros(shape, objective.dtype)
+        options = dict(objective.loss, n_threads=objective.n_threads)
+        has_intercept = objective.shape[0] > objective.n_penalised
+        self.native = _kernels.dual(objective.X, objective.labels, self._c, shape[1], has_intercept, **options)
+        if shares is not None:
+            self.A[:] = shares * self._c[:, None]
+            objective.native.backward(self.A.ravel(), self.W.ravel())
+            self.W[objective.n_penalised :] = 0
+
+    @property
+    def shares(self):
+        """``a_i / c_i``: what a fit with another C can start from."""
+        return np.divide(self.A, self._c[:, None], out=np.zeros_like(self.A), where=self._c[:, None] > 0)
+
+    def epoch(self, seed):
+        """As many visits as there are samples, in an order that depends on `seed` only."""
+        self.native.epoch(self.objective.samples, seed, self.A.ravel(), self.W.ravel())
+
+    def move_center(self):
+        """Between two epochs: the step of the method of multipliers that leads to :math:`\\sum_i a_i = 0`."""
+        self.native.move_center(self.A.ravel(), self.W.ravel())
+
+    def value(self):
+        """The dual at A: a lower bound of min F where there is no intercept, and nearly so where there is."""
+        return self._value(self.A, self.W)
+
+    def lower_bound(self):
+        """A proven lower bound of min F: the dual at a point near A that meets the intercept's constraint."""
+        objective = self.objective
+        if objective.shape[0] == objective.n_penalised:
+            return self.value()
+        A = self._balanced_softmax() if objective.loss["loss"] == "softmax" else self._balanced()
+        W = np.empty_like(self.W)
+        objective.native.backward(A.ravel(), W.ravel())
+        return self._value(A, W)
+
+    def _balanced(self):
+        """The larger of the positive and the negative sum of each output is brought down to the other."""
+        positive = np.maximum(self.A, 0).sum(axis=0, dtype=float)
+        negative = np.maximum(-self.A, 0).sum(axis=0, dtype=float)
+        least = np.minimum(positive, negative)
+        up, down = (np.divide(least, s, out=np.zeros_like(s), where=s > 0) for s in (positive, negative))
+        return np.where(self.A > 0, self.A * up, self.A * down).astype(self.A.dtype)
+
+    def _balanced_softmax(self):
+        """Probabilities ``y - a / c`` move, in every sample, from outputs that have too much to those that have too little."""
+        sums = self.A.sum(axis=0, dtype=float)
+        mass = -self.A * 1.0
+        mass[np.arange(len(mass)), self.objective.labels] += self._c
+        total = mass.sum(axis=0, dtype=float)
+        part = np.divide(np.maximum(-sums, 0), total, out=np.zeros_like(total), where=total > 0)
+        short = np.maximum(sums, 0)
+        taken = mass * np.minimum(part, 1)
+        given = np.outer(taken.sum(axis=1), short / max(short.sum(), np.finfo(float).tiny))
+        return (self.A + taken - given).astype(self.A.dtype)
+
+    def _value(self, A, W):
+        n = self.objective.n_penalised
+        return self.objective.l2 * (self.native.gain(A.ravel()) - 0.5 * _kernels.dot(W[:n].ravel(), W[:n].ravel()))
