@@ -41,7 +41,7 @@ PER_TOKEN = 20  # tokens of a sequence
 # tables of parameters that a fit takes at its peak, see docs/input_and_memory.md; of another solver: as many as lbfgs
 TABLES = {"lbfgs": 28, "adagrad": 4}
 # iterations after the first, by the operations that one takes at most
-ITERATIONS = {10**9: 10, 10**10: 5, math.inf: 2}
+ITERATIONS = {10**8: 10, 10**9: 5, math.inf: 2}
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def scan(axis, options):
 
 def exponent(before, after, size_before, size_after):
     """The slope between two points on doubly logarithmic axes, or None where it means nothing."""
-    if not min(before, after) > 0 or size_before == size_after:
+    if not (before > 0 and after > 0) or size_before == size_after:
         return None
     return math.log(after / before) / math.log(size_after / size_before)
 
@@ -208,7 +208,7 @@ def report(axis, results, options):
             if last is not None:
                 slopes = [exponent(a, b, last[0], value) for a, b in zip(last[1], columns, strict=True)]
             cells = [
-                f"{number:.3g}" + ("" if slope is None else f" ({slope:.2f})")
+                ("-" if math.isnan(number) else f"{number:.3g}") + ("" if slope is None else f" ({slope:.2f})")
                 for number, slope in zip(columns, slopes, strict=True)
             ]
             rows.append([solver, f"{value:,}", *cells, result["rounds"]])

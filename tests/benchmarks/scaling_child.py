@@ -19,7 +19,7 @@ from skopt_solvers import LinearChainCRF, LogisticRegression
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, SOLVERS
 
-from .measure import CLOCKS, interleaved, pinned, timed
+from .measure import CLOCKS, pinned, timed
 from .memory import forget_peak, memory_use
 
 ENOUGH, MOST = 0.2, 15  # short fits are repeated for so many seconds, or so many times
@@ -83,19 +83,21 @@ def measured(fit, iterations):
 
 
 def answers(request):
-    """Rounds of fits that are stopped, with the peak of memory beyond what was there; then with whole fits as well."""
+    """Rounds of fits that are stopped, and then of whole fits; and the peak of memory beyond what was there."""
     X, y = loaded(request)
-    fits = {name: partial(estimator(request, name == "whole").fit, X, y) for name in ("stopped", "whole")}
     answer = {"mib": 0.0}
-    for name, fit in fits.items():
+    for name in ("stopped", "whole"):
+        fit = partial(estimator(request, name == "whole").fit, X, y)
         gc.collect()
         forget_peak()
         before, _ = memory_use()
-        once = measured(fit, request.iterations)["wall"]
+        rounds = answer[name] = [measured(fit, request.iterations)]
         answer["mib"] = max(answer["mib"], memory_use()[1] - before)
-        repeats = max(request.repeats, min(MOST, round(ENOUGH / once)))
-        measure = partial(measured, fit, request.iterations)
-        answer[name] = interleaved({name: measure}, repeats, request.cap / 3)[name]
+        yield answer
+        once = rounds[0]["wall"]
+        most = max(request.repeats, min(MOST, round(ENOUGH / once)))
+        while len(rounds) < most and (len(rounds) + 1) * once <= request.cap / 3:
+            rounds.append(measured(fit, request.iterations))
         yield answer
 
 
