@@ -11,12 +11,12 @@ import skopt_solvers
 
 from .contenders import sgd_classifier
 from .measure import CLOCKS, cell, interleaved, summary, table, timed
+from .synthetic import ZIPF, planted_signs, zipf_rows
 
 FEW, MANY = 1, 11  # epochs of two fits, whose difference is free of what a fit costs once
 _DIFFERENCE = f"An epoch is a fit of {MANY} epochs less one of {FEW}, over {MANY - FEW}"
 WIDTHS = (10**4, 10**5, 10**6)
 ROWS, NONZEROS = 20_000, 75
-ZIPF = 1.0
 TINY = 20
 
 
@@ -67,36 +67,12 @@ def epochs(problem, repeats):
     return result, text
 
 
-def zipf_rows(n_features, seed=0):
-    """Rows of `NONZEROS` distinct features, drawn in proportion to ``1 / rank ** ZIPF``, and labels of a planted model.
-
-    Ranks are spread over the columns at random, as an alphabetical vocabulary spreads them.
-    """
-    rng = np.random.default_rng(seed)
-    frequencies = np.arange(1, n_features + 1) ** -ZIPF
-    cumulative = np.cumsum(frequencies / frequencies.sum())
-    columns = rng.permutation(n_features)
-    indices = np.empty((ROWS, NONZEROS), np.int32)
-    for row in indices:
-        drawn = np.empty(0, np.int64)
-        while len(drawn) < NONZEROS:
-            ranks = np.searchsorted(cumulative, rng.random(4 * NONZEROS)).clip(max=n_features - 1)
-            drawn = np.concatenate([drawn, ranks])
-            drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
-        row[:] = np.sort(columns[drawn[:NONZEROS]])
-    values = rng.random(indices.size) + 0.5
-    X = sp.csr_matrix((values, indices.ravel(), np.arange(0, indices.size + 1, NONZEROS)), shape=(ROWS, n_features))
-    X.data /= np.repeat(np.sqrt(X.multiply(X).sum(axis=1).A1), NONZEROS)
-    margins = X @ rng.standard_normal(n_features)
-    return X, (margins + 0.1 * rng.standard_normal(ROWS) > 0).astype(int)
-
-
 def width(n_threads, dtype, repeats):
     """An epoch at the same non-zeros and 10^4 to 10^6 features: result and Markdown."""
     measures = {}
     for n_features in WIDTHS:
-        X, y = zipf_rows(n_features)
-        X = X.astype(dtype)
+        X = zipf_rows(ROWS, n_features, NONZEROS)
+        y, X = planted_signs(X), X.astype(dtype)
         for solver in ("adagrad", "adam"):
             make = partial(_ours, solver, "logistic", n_jobs=n_threads)
             measures[solver, n_features] = partial(_epoch_seconds, X, y, make)
