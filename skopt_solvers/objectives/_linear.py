@@ -102,6 +102,11 @@ class LinearObjective:
         return self.native.curvature() > 0
 
     @property
+    def joint(self):
+        """Whether the loss compares the outputs of a sample, so that adding a constant to all changes nothing."""
+        return self.loss["loss"] in ("softmax", "crammer_singer")
+
+    @property
     def kinked_gradient(self):
         """Whether the gradient of the loss has kinks, as the hinges' have."""
         return self.loss["loss"] in ("hinge", "crammer_singer")

@@ -7,12 +7,11 @@ import numpy as np
 from .. import _kernels
 from ._base import Result, Solver, check_count, pseudo_gradient
 from ._line_search import backtrack, strong_wolfe
-from ._polish import newton_step, wants_polish
+from ._polish import POLISHED, newton_step, wants_polish
 from ._rules import warm_up
 from ._sdca import ascend
 
 _STALLED = 10  # iterations in which neither the objective nor the gradient falls: what is left is rounding
-_POLISHED = 1e-12  # max|gradient| at which a polish ends
 
 
 class LBFGS(Solver):
@@ -96,7 +95,7 @@ class LBFGS(Solver):
             stop = stop if converged else _criterion(objective, norm, values, tol)
             if stop and not converged:
                 converged, polishing = True, wants_polish(objective)
-            if converged and (not polishing or norm <= _POLISHED):
+            if converged and (not polishing or norm <= POLISHED):
                 break
             waited = 0 if position.value < best[0] or norm < best[1] else waited + 1
             best = (min(position.value, best[0]), min(norm, best[1]))

@@ -4,18 +4,36 @@ import numpy as np
 
 from ._line_search import strong_wolfe
 
+_MOST_STEPS = 20
 MAX_MARGINS = 5000  # n_samples * n_outputs, up to which a polish costs less than the iterations before it
 
 
-def wants_polish(objective):
-    """Whether L-BFGS alone would leave digits that depend on rounding: a kinked gradient, on a small problem."""
+POLISHED = 1e-12  # max|gradient| at which a polish ends
+
+
+def can_polish(objective):
+    """Whether the problem is small and has a Hessian almost everywhere."""
     return (
-        getattr(objective, "kinked_gradient", False)
+        objective.smooth
         and not objective.l1
         and objective.l2 > 0
         and objective.dtype == np.float64
         and objective.n_samples * objective.shape[1] <= MAX_MARGINS
     )
+
+
+def wants_polish(objective):
+    """Whether L-BFGS alone would leave digits that depend on rounding: a kinked gradient, on a small problem."""
+    return getattr(objective, "kinked_gradient", False) and can_polish(objective)
+
+
+def polished(objective, W):
+    """The optimum to rounding, from a W near to it."""
+    position = objective.position(W)
+    for _ in range(_MOST_STEPS):
+        if float(np.abs(position.gradient).max()) <= POLISHED or newton_step(position) is None:
+            break
+    return position
 
 
 def newton_step(position):

@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from ._base import Result, Solver
+from ._polish import can_polish, polished
 
 
 class SDCA(Solver):
@@ -66,6 +67,7 @@ class SDCA(Solver):
             record = dict(
                 iteration=state["epoch"],
                 objective=objective.scale * value,
+                learning_rate=None,
                 duality_gap=objective.scale * gap,
                 seconds=time.perf_counter() - began,
             )
@@ -84,8 +86,13 @@ class SDCA(Solver):
             converged = proven <= tol * value
             stop = f"max_iter={max_iter} was reached with a duality gap of {proven / value:.2g} of the objective"
         advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
-        kept = dict(state, shares=ascent.shares, W=ascent.W)
-        return Result(ascent.W, len(history), converged, stop, advice, history, kept)
+        W = ascent.W
+        kept = dict(state, shares=ascent.shares, W=W)
+        if converged and history[-1]["duality_gap"] <= tol * history[-1]["objective"] and can_polish(objective):
+            # the last digits would depend on the order of the samples
+            position = polished(objective, W)
+            W, history[-1]["objective"] = position.W, objective.scale * position.value
+        return Result(W, len(history), converged, stop, advice, history, kept)
 
 
 def ascend(objective, epochs):
