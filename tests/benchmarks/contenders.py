@@ -99,6 +99,10 @@ class Problem:
                 losses = np.maximum(1 - Z, 0) ** (2 if self.loss == "squared_hinge" else 1)
         return float(self.C * losses.sum() + 0.5 * np.vdot(coef, coef))
 
+    def judged(self, solution):
+        """The objective, and the accuracy on the test rows, of (coef, intercept)."""
+        return self.objective(*solution), self.accuracy(*solution)
+
     def accuracy(self, coef, intercept):
         """The share of the test rows that get their class; None where the data set has no test part."""
         if self.dataset.X_test is None:

@@ -3,15 +3,12 @@
 A process of its own has a peak of memory of its own, and kernels chosen by SKOPT_SOLVERS_KERNELS.
 """
 
-import contextlib
 import gc
 import json
 import os
-import resource
 import sys
 import tempfile
 import warnings
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,36 +20,14 @@ from .crf_contenders import Problem, Tagging, append_all, converted
 from .crf_costs import evaluations
 from .datasets import load_tagging
 from .measure import interleaved, pinned
-
-MIB = 2**20
-
-
-def memory_use():
-    """MiB in memory now, and at the peak since the last `forget_peak`, of this process.
-
-    getrusage will not do on Linux: its peak is inherited from the parent.
-    """
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        fields = dict(line.split(":", 1) for line in lines)
-        return tuple(int(fields[name].split()[0]) * 1024 / MIB for name in ("VmRSS", "VmHWM"))
-    except (OSError, KeyError):
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
-        return peak, peak
-
-
-def forget_peak():
-    """Reading the files may have taken more than the dicts do; where the system allows, start to measure here."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+from .workers.usage import forget_peak, memory_use
 
 
 def memory(problem, request):
     """MiB before a fit from dicts, and at its peak."""
     tagging = problem.tagging
     gc.collect()
-    forget_peak()
+    forget_peak()  # reading the files may have taken more than the dicts do
     before, _ = memory_use()
     if request.contender == "CRFsuite":
         parameters = {"c1": problem.c1, "c2": problem.c2, "max_iterations": request.iterations}

@@ -238,11 +238,18 @@ class TaggedSentences:
 
 _EWT = tuple(f"ud_english_ewt/en_ewt-ud-{part}.conllu.gz" for part in ("train", "test"))
 
-# name: (what it is, its training and test files, the columns that make a token and last its label, chunks or not)
+# name: (what it is, its training and test files, the columns that make a token and last its label or the columns that
+# make it, chunks or not)
 TAGGING = {
     "conll2000": ("CoNLL-2000, chunks", ("conll2000/train.txt.gz", "conll2000/test.txt.gz"), (0, 1, 2), True),
     "upos": ("UD English EWT, universal parts of speech", _EWT, ("form", "upos"), False),
     "xpos": ("UD English EWT, its own parts of speech", _EWT, ("form", "xpos"), False),
+    "upos_feats": (
+        "UD English EWT, universal parts of speech with features; large",
+        _EWT,
+        ("form", ("upos", "feats")),
+        False,
+    ),
     "wnut17": ("WNUT-2017, entities; small", ("wnut17/train.conll.gz", "wnut17/test.conll.gz"), (0, 1), True),
     "icepahc": (
         "IcePaHC, Icelandic parts of speech; large",
@@ -256,9 +263,12 @@ TAGGING = {
 def load_tagging(name, data):
     """The sentences of `name`, one of TAGGING; FileNotFoundError where its files are not in the folder `data`."""
     _, files, columns, chunks = TAGGING[name]
+    *token_columns, label = columns
+    label_columns = label if isinstance(label, tuple) else (label,)
     parts = []
     for file in files:
-        *token_columns, labels = read_conll(Path(data) / file, columns)
-        sentences = [list(zip(*values, strict=True)) for values in zip(*token_columns, strict=True)]
-        parts += [sentences, labels]
+        values = read_conll(Path(data) / file, (*token_columns, *label_columns))
+        tokens, labels = values[: len(token_columns)], values[len(token_columns) :]
+        parts.append([list(zip(*sentence, strict=True)) for sentence in zip(*tokens, strict=True)])
+        parts.append([list(map("|".join, zip(*sentence, strict=True))) for sentence in zip(*labels, strict=True)])
     return TaggedSentences(name, *parts, chunks)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from . import datasets, linear_peers
+from .climb import SEED
 from .contenders import CONTENDERS
-from .linear_targets import SEED, mib, say, share
+from .linear_targets import mib, say, share
 from .measure import cell, interleaved, summary, table
 from .optimum import optimum
 

@@ -1,100 +1,19 @@
 """Time to a given relative suboptimality: budgets are found, then fits of these budgets are timed in rounds."""
 
-import math
 import sys
 from functools import partial
 
 import numpy as np
 
 from . import datasets, linear_peers
+from .climb import SEED, Climb
 from .contenders import CONTENDERS
 from .measure import CLOCKS, LEAST_ROUNDS, cell, interleaved, summary, table
 from .optimum import optimum
-from .peer_process import PeerError
-
-SEED = 0
 
 
 def say(*words):
     print(*words, file=sys.stderr, flush=True)
-
-
-class Climb:
-    """What one contender reaches on one problem, by budget."""
-
-    def __init__(self, contender, problem, cap):
-        self.contender, self.problem, self.cap = contender, problem, cap
-        self.objectives, self.seconds, self.accuracies, self.note = {}, {}, {}, None
-
-    def measured(self, budget):
-        """A fit, and its seconds by each clock."""
-        return self.contender.measured(self.problem, budget, SEED)
-
-    def attempt(self, budget):
-        """Fit once with `budget`; False where it failed."""
-        try:
-            (coef, intercept), seconds = self.measured(budget)
-        except Exception as error:
-            self.note = f"budget {budget} failed: {error}"
-            return False
-        objective = self.problem.objective(coef, intercept)
-        if not math.isfinite(objective):
-            self.note = f"budget {budget} diverged"
-            return False
-        self.objectives[budget] = objective
-        self.seconds[budget] = seconds
-        self.accuracies[budget] = self.problem.accuracy(coef, intercept)
-        return True
-
-    def spent(self):
-        return sum(seconds["cpu"] for seconds in self.seconds.values())
-
-    def trials(self, best):
-        """What was tried, in order of time."""
-        return [
-            {
-                "budget": budget,
-                "suboptimality": objective / best - 1,
-                "accuracy": self.accuracies[budget],
-                **self.seconds[budget],
-            }
-            for budget, objective in self.objectives.items()
-        ]
-
-    def ladder(self, enough):
-        """Climb until the objective is at most `enough`, or the time is up."""
-        for budget in self.contender.budgets:
-            if self.spent() > self.cap:
-                self.note = f"stopped after {self.cap:g} s"
-                break
-            if not self.attempt(budget) or self.objectives[budget] <= enough:
-                break
-
-    def smallest_budget(self, enough):
-        """The smallest budget that reaches `enough`, by bisection between two rungs; None where no rung did."""
-        ascending = self.contender.budgets[0] <= self.contender.budgets[-1]
-        tried = sorted(self.objectives, reverse=not ascending)
-        reached = next((budget for budget in tried if self.objectives[budget] <= enough), None)
-        if reached is None or reached == tried[0]:
-            return reached
-        failed = tried[tried.index(reached) - 1]
-        while (
-            (middle := _between(failed, reached)) is not None and self.spent() <= 2 * self.cap and self.attempt(middle)
-        ):
-            if self.objectives[middle] <= enough:
-                reached = middle
-            else:
-                failed = middle
-        return reached
-
-
-def _between(failed, reached):
-    """A budget between the two, or None where they are within 10 % (50 % for tolerances), or next to each other."""
-    middle = math.sqrt(failed * reached)
-    if isinstance(reached, int):
-        middle = round(middle)
-        return middle if failed < middle < reached and reached > 1.1 * failed else None
-    return middle if failed > 1.5 * reached else None
 
 
 def climbed(problem, options, enough, baseline):
@@ -132,7 +51,7 @@ def _time_to_targets(problem, options):
     for target in options.targets:
         budgets = {name: climb.smallest_budget(best * (1 + target)) for name, climb in climbs.items()}
         budgets = {name: budget for name, budget in budgets.items() if budget is not None}
-        measures = {name: partial(_seconds, climbs[name], budget) for name, budget in budgets.items()}
+        measures = {name: partial(climbs[name].seconds_of, budget) for name, budget in budgets.items()}
         rounds = interleaved(measures, options.repeats, options.cap)
         say(f"  {target:g}: timed {len(measures)} contenders")
         for name, budget in budgets.items():
@@ -143,8 +62,8 @@ def _time_to_targets(problem, options):
                 for clock in CLOCKS:
                     longest = max((seconds[clock] for seconds in climbs[baseline].seconds.values()), default=0.0)
                     result[clock]["at_least"] = longest / result[clock]["median"]
-            accuracy = climbs[name].accuracies[budget]
-            timings[name][f"{target:g}"] = {"budget": budget, "accuracy": accuracy, **result}
+            score = climbs[name].scores[budget]
+            timings[name][f"{target:g}"] = {"budget": budget, "score": score, **result}
     X = problem.dataset.X
     return {
         "dataset": problem.dataset.name,
@@ -179,14 +98,6 @@ def _bound(reference, best):
     return max(reference["relative_bound"] + 1 - reference["objective"] / best, np.finfo(float).eps)
 
 
-def _seconds(climb, budget):
-    try:
-        return climb.measured(budget)[1]
-    except PeerError as error:
-        climb.note = f"budget {budget} failed when it was timed: {error}"
-        return None
-
-
 def _memory(climb, timings):
     """MiB before and at the peak of a fit to the hardest target that was reached, in a process of its own."""
     if not timings:
@@ -216,7 +127,7 @@ def report(result, targets):
         for name, entry in result["contenders"].items():
             cells = [cell(entry["targets"][label], clock) if label in entry["targets"] else "-" for label in labels]
             best = min(entry["tried"], key=lambda trial: trial["suboptimality"], default=None)
-            seen = ["", ""] if best is None else [f"{best['suboptimality']:.1e}", share(best["accuracy"])]
+            seen = ["", ""] if best is None else [f"{best['suboptimality']:.1e}", share(best["score"])]
             rows.append([name, entry["dtype"], *cells, *seen, mib(entry["memory"])])
         lines.append(f"{'CPU' if clock == 'cpu' else 'Wall'} milliseconds to a relative suboptimality of:")
         lines.append(table(["contender", "X", *labels, "best seen", "its accuracy", "MiB"], rows))

@@ -47,6 +47,7 @@ ENVIRONMENTS = {
     "vw": Environment((NUMPY, SCIPY, "vowpalwabbit==9.11.9")),
     "skglm": Environment((NUMPY, SCIPY, SKLEARN, NUMBA, "skglm==0.5")),
     "torch": Environment((NUMPY, SCIPY, TORCH, "pytorch-crf==0.7.2")),
+    "python-crfsuite": Environment((NUMPY, SCIPY, "python-crfsuite==0.9.12")),
     "sklearn-crfsuite": Environment((NUMPY, SCIPY, SKLEARN, "python-crfsuite==0.9.12", "sklearn-crfsuite==0.5.0")),
     "chaine": Environment((NUMPY, SCIPY, "chaine==4.0.1")),
 }

@@ -53,7 +53,7 @@ class PeerFit:
         return f"{self.peer} {self.method}".strip()
 
 
-FITS = {}
+FITS, CRF_FITS = {}, {}
 
 
 def peer_fit(

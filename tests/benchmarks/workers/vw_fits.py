@@ -40,11 +40,12 @@ def _vw(X, y, ask, options):
         arguments += f" --passes {ask.budget} --cache_file {cache} -k"
     arguments += " --no_bias_regularization" if ask.fit_intercept else " --noconstant"
     model = yield lambda: Workspace(arguments)
-    # its weights lack a common factor until they are saved
-    saved = path.with_suffix(".model")
-    model.save(str(saved))
-    model.finish()
-    model = Workspace(f"--quiet -t -i {saved}")
+    if "--bfgs" not in options:
+        # the weights of its SGD lack a common factor until they are saved
+        saved = path.with_suffix(".model")
+        model.save(str(saved))
+        model.finish()
+        model = Workspace(f"--quiet -t -i {saved}")
     mask = 2**bits - 1
     rows = [*range(X.shape[1]), CONSTANT]
     W = np.array([[model.get_weight((row * n_outputs + k) & mask, 0) for row in rows] for k in range(n_outputs)])
