@@ -1,27 +1,31 @@
-"""Time to a given relative suboptimality of the same objective, ours against scikit-learn, on real text.
+"""Time to a given relative suboptimality of the same objective, ours against other libraries, on real text.
 
 Run it from the root of the repository, where the package is installed::
 
+    python -m tests.benchmarks.peers                                         # once: environments of other libraries
     python -m tests.benchmarks.linear                                        # the whole table; takes hours
     python -m tests.benchmarks.linear --datasets rcv1 --C 1 --repeats 3      # one problem
-    python -m tests.benchmarks.linear --no-intercept --loss squared_hinge    # with liblinear, which penalises it
-    python -m tests.benchmarks.linear --threads 2 --contenders 'ours lbfgs'
+    python -m tests.benchmarks.linear --no-intercept --loss squared_hinge    # with what penalises the intercept
+    python -m tests.benchmarks.linear --no-intercept --datasets onet --loss logistic_ovr hinge
+    python -m tests.benchmarks.linear --threads 2 --contenders 'ours|sklearn lbfgs|^liblinear'
+    python -m tests.benchmarks.linear --defaults --no-intercept              # every library's own stopping rule
     python -m tests.benchmarks.linear --epochs --datasets rcv1 nsmc          # cost of an epoch
-    python -m tests.benchmarks.linear --width --tiny                         # cost of width, and of fits of 20 rows
+    python -m tests.benchmarks.linear --width --tiny                         # cost of width, and of fits of few rows
 
 Tables go to the standard output, and with ``--markdown FILE`` and ``--json FILE`` to files, which are written anew
 after each problem. The data folder is ``--data``, or the environment variable SKOPT_SOLVERS_DATA, or
-``../shared/data``; a data set that is not there is skipped. `contenders` has the contenders; another library is one
-function there.
+``../shared/data``; a data set that is not there is skipped. `contenders` has the contenders of this environment, and
+`workers` those in environments of their own; another library is one function there. A library whose environment is
+not there is left out, and the report says so.
 
 The objective is ``C sum_i loss_i + ||w||^2 / 2`` with an intercept that is not penalised, or none at all. Every
-contender has one knob of effort, its budget of iterations or epochs. First it climbs a ladder of budgets, once, and
-each result is judged by one implementation of the objective in numpy and float64; the smallest budget that meets a
-target is found by bisection. Then, target by target, the contenders that meet it are timed in interleaved rounds: each
-measurement is a whole fit from the matrix on, checks of the input included, in the contender's own float type and with
-one fixed seed. The ratio is the median over the rounds of the ratio within a round. The optimum is the least objective
-that anything here has seen, a run of our L-BFGS in float64 included, which ends when its duality gap proves it optimal
-to 1e-9.
+contender has one knob of effort, its budget of iterations or epochs, or its tolerance. First it climbs a ladder of
+budgets, once, and each result is judged by one implementation of the objective in numpy and float64; the smallest
+budget that meets a target is found by bisection. Then, target by target, the contenders that meet it are timed in
+interleaved rounds: each measurement is a whole fit from the matrix on, checks of the input included, in the contender's
+own float type and with one fixed seed, by the clocks of the process that makes it. The ratio is the median over the
+rounds of the ratio within a round. The optimum is the least objective that anything here has seen, a reference run
+included, which ends when its duality gap proves it optimal to 1e-9; for the hinge it may not be proven.
 """
 
 import argparse
@@ -33,7 +37,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import costs, datasets, linear_defaults, linear_peers, peers
+from . import costs, datasets, linear_defaults, linear_peers, peers, tiny
 from .contenders import CONTENDERS, LOSSES, Problem
 from .linear_targets import caption, report, say, time_to_targets
 from .measure import describe, environment, pinned
@@ -89,7 +93,7 @@ def sections(options):
     if options.width:
         yield "width", *costs.width(options.threads, options.dtype, options.repeats)
     if options.tiny:
-        yield "tiny", *costs.tiny(options.threads, options.repeats)
+        yield "tiny", *tiny.tiny(options.threads, options.repeats)
 
 
 def parse(arguments=None):

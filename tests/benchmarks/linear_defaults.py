@@ -9,6 +9,8 @@ from .linear_targets import mib, say, share
 from .measure import cell, interleaved, summary, table
 from .optimum import optimum
 
+BASELINES = ("sklearn lbfgs", "sklearn LinearSVC", "sklearn SGDClassifier")
+
 
 class _Defaults:
     """Fits of one contender that ends when it wants; the last solution and the use of memory are kept."""
@@ -54,7 +56,7 @@ def defaults(problem, options):
                 entries[name].measure_memory()
     objectives = {name: problem.objective(*entries[name].solution) for name in rounds}
     best = min([reference["objective"], *objectives.values()])
-    baseline = next((name for name in options.baseline if name in rounds), next(iter(rounds), None))
+    baseline = next((name for name in BASELINES if name in rounds), next(iter(rounds), None))
     say(f"  defaults: timed {len(rounds)} contenders")
     results = {
         name: {

@@ -206,7 +206,7 @@ def _skglm(X, y, ask, penalty, solver):
     return model.coef_, model.intercept_
 
 
-@peer_fit("skglm", "lbfgs", losses=_OVR, multiclass={"logistic_ovr"}, budgets=ITERATIONS, intercept="none")
+@peer_fit("skglm", "lbfgs", losses=_OVR, multiclass=(), budgets=ITERATIONS, intercept="none")
 def skglm_lbfgs(X, y, ask):
     from skglm.penalties import L2
     from skglm.solvers import LBFGS
@@ -215,7 +215,7 @@ def skglm_lbfgs(X, y, ask):
     return (yield from _skglm(X, y, ask, L2(1 / (ask.C * len(y))), LBFGS(**options)))
 
 
-@peer_fit("skglm", "prox-newton", losses=_OVR, multiclass={"logistic_ovr"}, budgets=ITERATIONS, default=_OVR)
+@peer_fit("skglm", "prox-newton", losses=_OVR, multiclass=(), budgets=ITERATIONS, default=_OVR)
 def skglm_prox_newton(X, y, ask):
     from skglm.penalties import L1_plus_L2
     from skglm.solvers import ProxNewton

@@ -6,7 +6,7 @@ from .registry import CRF_FITS, peer_fit
 
 BATCH = 32  # sentences
 FULL = 512  # sentences that are worked on together where the gradient is of all
-RATE = 0.1
+RATE = 0.05
 
 
 class Tokens:
