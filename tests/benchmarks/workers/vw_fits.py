@@ -24,7 +24,8 @@ def _vw(X, y, ask, options):
     from vowpalwabbit import Workspace
 
     n_outputs = ask.n_classes if ask.n_classes > 2 else 1
-    bits = max(18, int(np.ceil(np.log2((X.shape[1] + 1) * n_outputs))))
+    width = 1 << (n_outputs - 1).bit_length()  # of a feature in VW's table
+    bits = max(18, ((X.shape[1] + 1) * width - 1).bit_length())
     if bits > LARGEST_TABLE:
         raise ValueError(f"its table would have 2^{bits} weights")
     path = Path(ask.folder) / f"vw-{X.shape[0]}.txt"
@@ -48,7 +49,7 @@ def _vw(X, y, ask, options):
         model = Workspace(f"--quiet -t -i {saved}")
     mask = 2**bits - 1
     rows = [*range(X.shape[1]), CONSTANT]
-    W = np.array([[model.get_weight((row * n_outputs + k) & mask, 0) for row in rows] for k in range(n_outputs)])
+    W = np.array([[model.get_weight((row * width + k) & mask, 0) for row in rows] for k in range(n_outputs)])
     model.finish()
     return (W[:, :-1], W[:, -1]) if ask.fit_intercept else (W[:, :-1], 0.0)
 
