@@ -7,9 +7,11 @@
 
 The function makes a full fit on ``problem.X, problem.y`` with effort `budget` and returns (coef, intercept), of shapes
 (1, n_features) and (1,) for two classes, (n_classes, n_features) and (n_classes,) for more; without an intercept 0.0
-will do. It should minimise `Problem.objective`; how near it comes is not believed but computed.
+will do. It should minimise `Problem.objective`; how near it comes is not believed but computed. A `budget` of None asks
+for the library's own stopping rule. A library that needs an environment of its own is one function in `workers`.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,10 +23,13 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.svm import LinearSVC
 
 import skopt_solvers
+from skopt_solvers.solvers import SOLVERS
 
 from .datasets import Dataset
+from .measure import timed
+from .workers.registry import ITERATIONS
 
-ITERATIONS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 400, 800)
+LOSSES = ("logistic", "squared_hinge", "hinge", "logistic_ovr")
 EPOCHS = (1, 2, 3, 5, 8, 12, 20, 40)
 MANY_EPOCHS = (*EPOCHS, 80, 160, 320, 640)
 NEWTON_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30)
@@ -36,8 +41,8 @@ NEVER = 1e-12  # a tolerance that does not end a fit before its budget
 class Problem:
     """Data, loss and penalty: ``C sum_i loss_i + ||w||^2 / 2``, the intercept not penalised.
 
-    The loss is the logistic one for two classes, softmax for more; or the squared hinge, summed over one-versus-rest
-    problems where there are more than two classes.
+    The loss is the logistic one for two classes, softmax for more; or the squared hinge, the hinge or "logistic_ovr",
+    which is the binary logistic one, summed over one-versus-rest problems where there are more than two classes.
     """
 
     dataset: Dataset
@@ -47,6 +52,7 @@ class Problem:
     n_threads: int
     dtype: np.dtype
     X: sp.csr_matrix = None
+    crew: object = None  # of workers, while there are some
 
     @property
     def y(self):
@@ -59,6 +65,17 @@ class Problem:
     def ready(self, dtype=None):
         """This problem with a new X to fit on, in `dtype`."""
         return replace(self, X=self.dataset.matrix(dtype or self.dtype))
+
+    @property
+    def ours(self):
+        """The estimator class of ours that has this loss, and its arguments for it; None where there is none."""
+        if self.loss in ("squared_hinge", "hinge"):
+            return skopt_solvers.LinearSVC, {"loss": self.loss}
+        if self.loss == "logistic" or self.n_outputs == 1:
+            return skopt_solvers.LogisticRegression, {}
+        if "multi_class" in inspect.signature(skopt_solvers.LogisticRegression).parameters:
+            return skopt_solvers.LogisticRegression, {"multi_class": "ovr"}
+        return None
 
     def objective(self, coef, intercept):
         """The objective in float64: the one judge of all contenders, in plain numpy."""
@@ -75,8 +92,24 @@ class Problem:
                 signs[self.y == 1] = 1
             else:
                 signs[rows, self.y] = 1
-            losses = np.logaddexp(0, -signs * Z) if self.loss == "logistic" else np.maximum(1 - signs * Z, 0) ** 2
+            Z *= signs
+            if self.loss in ("logistic", "logistic_ovr"):
+                losses = np.logaddexp(0, -Z)
+            else:
+                losses = np.maximum(1 - Z, 0) ** (2 if self.loss == "squared_hinge" else 1)
         return float(self.C * losses.sum() + 0.5 * np.vdot(coef, coef))
+
+    def judged(self, solution):
+        """The objective, and the accuracy on the test rows, of (coef, intercept)."""
+        return self.objective(*solution), self.accuracy(*solution)
+
+    def accuracy(self, coef, intercept):
+        """The share of the test rows that get their class; None where the data set has no test part."""
+        if self.dataset.X_test is None:
+            return None
+        Z = self.dataset.X_test @ np.atleast_2d(coef).T + np.asarray(intercept)
+        classes = Z.argmax(axis=1) if self.n_outputs > 1 else (Z[:, 0] > 0).astype(int)
+        return float(np.mean(classes == self.dataset.y_test))
 
 
 @dataclass(frozen=True)
@@ -85,10 +118,12 @@ class Contender:
 
     Attributes
     ----------
-    budgets : the ladder of efforts, ascending for numbers of iterations, descending for tolerances
-    multiclass : whether it takes more than two classes
-    penalises_intercept : then it has this objective only where there is no intercept
+    budgets : the ladder of efforts, ascending for numbers of iterations, descending for tolerances; where there is none
+        it takes part with its defaults only
+    multiclass : the losses that it has for more than two classes; None for all
+    intercept : "free"; or "penalised" or "none", and then it has this objective only where there is no intercept
     dtype : of the X it is given, or None for the problem's
+    default : losses for which it is what its library does unless told otherwise
     unfit : function of the problem that returns why it cannot take part, or None
     """
 
@@ -96,20 +131,27 @@ class Contender:
     fit: Callable
     losses: frozenset
     budgets: tuple
-    multiclass: bool = True
-    penalises_intercept: bool = False
+    multiclass: frozenset | None = None
+    intercept: str = "free"
     dtype: type | None = None
+    default: frozenset = frozenset()
     unfit: Callable = lambda problem: None
 
     def reason_to_skip(self, problem):
         """Why it cannot take part in `problem`, or None."""
         if problem.loss not in self.losses:
             return f"does not have the loss {problem.loss}"
-        if problem.n_outputs > 1 and not self.multiclass:
+        if problem.n_outputs > 1 and self.multiclass is not None and problem.loss not in self.multiclass:
             return "does not have this loss for more than two classes"
-        if problem.fit_intercept and self.penalises_intercept:
+        if problem.fit_intercept and self.intercept == "penalised":
             return "penalises the intercept, which is another objective (see --no-intercept)"
+        if problem.fit_intercept and self.intercept == "none":
+            return "fits no intercept (see --no-intercept)"
         return self.unfit(problem)
+
+    def measured(self, problem, budget, seed):
+        """A fit's (coef, intercept), and its seconds by each clock; making X ready is not timed."""
+        return timed(partial(self.fit, problem.ready(self.dtype), budget, seed))
 
 
 CONTENDERS = {}
@@ -118,6 +160,10 @@ CONTENDERS = {}
 def contender(name, *, losses, budgets, **properties):
     """Register the decorated function as a contender; the arguments are those of `Contender`."""
 
+    for key in ("multiclass", "default"):
+        if properties.get(key) is not None:
+            properties[key] = frozenset(properties[key])
+
     def register(fit):
         CONTENDERS[name] = Contender(name, fit, frozenset(losses), budgets, **properties)
         return fit
@@ -125,29 +171,49 @@ def contender(name, *, losses, budgets, **properties):
     return register
 
 
+def _effort(budget, **never):
+    """The options that let nothing but `budget` end a fit; none for the library's own stopping rule."""
+    return {} if budget is None else {"max_iter": budget, **never}
+
+
 def _ours(problem, budget, seed, solver):
-    model = skopt_solvers.LogisticRegression if problem.loss == "logistic" else skopt_solvers.LinearSVC
-    options = dict(tol=0.0) if solver == "lbfgs" else {}
-    options.update(max_iter=budget, fit_intercept=problem.fit_intercept, random_state=seed, n_jobs=problem.n_threads)
-    fitted = model(C=problem.C, solver=solver, **options).fit(problem.X, problem.y)
+    kind, options = problem.ours
+    options = {**options, **_effort(budget, **({"tol": 0.0} if solver in ("lbfgs", "sdca") else {}))}
+    options.update(fit_intercept=problem.fit_intercept, random_state=seed, n_jobs=problem.n_threads)
+    fitted = kind(C=problem.C, solver=solver, **options).fit(problem.X, problem.y)
     return fitted.coef_, fitted.intercept_
 
 
+def _not_ours(problem):
+    return None if problem.ours else "does not have one-versus-rest"
+
+
 _BOTH = {"logistic", "squared_hinge"}
+_SMOOTH = {*_BOTH, "logistic_ovr"}
 for _dtype in (np.float32, np.float64):
-    contender(f"ours lbfgs {_dtype.__name__}", losses=_BOTH, budgets=ITERATIONS, dtype=_dtype)(
-        partial(_ours, solver="lbfgs")
-    )
+    contender(
+        f"ours lbfgs {_dtype.__name__}",
+        losses=_SMOOTH,
+        budgets=ITERATIONS,
+        dtype=_dtype,
+        default=_SMOOTH,
+        unfit=_not_ours,
+    )(partial(_ours, solver="lbfgs"))
 for _dtype in (np.float32, np.float64):
-    contender(f"ours adagrad {_dtype.__name__}", losses=_BOTH, budgets=EPOCHS, dtype=_dtype)(
+    if "sdca" in SOLVERS:
+        contender(f"ours sdca {_dtype.__name__}", losses=LOSSES, budgets=MANY_EPOCHS, dtype=_dtype, unfit=_not_ours)(
+            partial(_ours, solver="sdca")
+        )
+for _dtype in (np.float32, np.float64):
+    contender(f"ours adagrad {_dtype.__name__}", losses=LOSSES, budgets=EPOCHS, dtype=_dtype, unfit=_not_ours)(
         partial(_ours, solver="adagrad")
     )
 for _solver in ("adam", "rmsprop", "momentum"):
-    contender(f"ours {_solver}", losses=_BOTH, budgets=EPOCHS)(partial(_ours, solver=_solver))
+    contender(f"ours {_solver}", losses=LOSSES, budgets=EPOCHS, unfit=_not_ours)(partial(_ours, solver=_solver))
 
 
 def _logistic(problem, budget, seed, solver, dual=False):
-    options = dict(dual=dual, tol=NEVER, max_iter=budget, fit_intercept=problem.fit_intercept, random_state=seed)
+    options = dict(dual=dual, fit_intercept=problem.fit_intercept, random_state=seed, **_effort(budget, tol=NEVER))
     fitted = LogisticRegression(C=problem.C, solver=solver, **options).fit(problem.X, problem.y)
     return fitted.coef_, fitted.intercept_
 
@@ -159,7 +225,7 @@ def _hessian_too_large(problem):
     return None
 
 
-@contender("sklearn lbfgs", losses={"logistic"}, budgets=ITERATIONS)
+@contender("sklearn lbfgs", losses={"logistic"}, budgets=ITERATIONS, default={"logistic"})
 def sklearn_lbfgs(problem, budget, seed):
     return _logistic(problem, budget, seed, "lbfgs")
 
@@ -184,7 +250,7 @@ def sklearn_saga(problem, budget, seed):
     return _logistic(problem, budget, seed, "saga")
 
 
-_LIBLINEAR = dict(losses={"logistic"}, multiclass=False, penalises_intercept=True)
+_LIBLINEAR = dict(losses={"logistic"}, multiclass=(), intercept="penalised")
 
 
 @contender("sklearn liblinear primal", budgets=NEWTON_STEPS, **_LIBLINEAR)
@@ -197,30 +263,36 @@ def sklearn_liblinear_dual(problem, budget, seed):
     return _logistic(problem, budget, seed, "liblinear", dual=True)
 
 
-def _linear_svc(problem, budget, seed, dual):
-    fitted = LinearSVC(
-        C=problem.C, dual=dual, tol=NEVER, max_iter=budget, fit_intercept=problem.fit_intercept, random_state=seed
-    ).fit(problem.X, problem.y)
+_SVM = {"squared_hinge", "hinge"}
+
+
+def _linear_svc(problem, budget, seed, **options):
+    options.update(fit_intercept=problem.fit_intercept, random_state=seed, **_effort(budget, tol=NEVER))
+    fitted = LinearSVC(C=problem.C, loss=problem.loss, **options).fit(problem.X, problem.y)
     return fitted.coef_, fitted.intercept_
 
 
-@contender("sklearn LinearSVC dual", losses={"squared_hinge"}, budgets=MANY_EPOCHS, penalises_intercept=True)
+@contender("sklearn LinearSVC dual", losses=_SVM, budgets=MANY_EPOCHS, intercept="penalised")
 def sklearn_linear_svc_dual(problem, budget, seed):
-    return _linear_svc(problem, budget, seed, True)
+    return _linear_svc(problem, budget, seed, dual=True)
 
 
-@contender("sklearn LinearSVC primal", losses={"squared_hinge"}, budgets=NEWTON_STEPS, penalises_intercept=True)
+@contender("sklearn LinearSVC", losses=_SVM, budgets=(), intercept="penalised", default=_SVM)
+def sklearn_linear_svc(problem, budget, seed):
+    return _linear_svc(problem, budget, seed)
+
+
+@contender("sklearn LinearSVC primal", losses={"squared_hinge"}, budgets=NEWTON_STEPS, intercept="penalised")
 def sklearn_linear_svc_primal(problem, budget, seed):
-    return _linear_svc(problem, budget, seed, False)
+    return _linear_svc(problem, budget, seed, dual=False)
 
 
 def sgd_classifier(problem, epochs, seed):
     """An unfitted SGDClassifier of the same objective."""
     return SGDClassifier(
-        loss="log_loss" if problem.loss == "logistic" else "squared_hinge",
+        loss="log_loss" if problem.loss.startswith("logistic") else problem.loss,
         alpha=1 / (problem.C * len(problem.y)),
-        max_iter=epochs,
-        tol=None,
+        **_effort(epochs, tol=None),
         fit_intercept=problem.fit_intercept,
         random_state=seed,
         n_jobs=problem.n_threads,
@@ -233,7 +305,7 @@ def _one_versus_rest(problem):
     return None
 
 
-@contender("sklearn SGDClassifier", losses=_BOTH, budgets=MANY_EPOCHS, unfit=_one_versus_rest)
+@contender("sklearn SGDClassifier", losses=LOSSES, budgets=MANY_EPOCHS, default=LOSSES, unfit=_one_versus_rest)
 def sklearn_sgd_classifier(problem, budget, seed):
     fitted = sgd_classifier(problem, budget, seed).fit(problem.X, problem.y)
     return fitted.coef_, fitted.intercept_

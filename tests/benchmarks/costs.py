@@ -1,11 +1,6 @@
-"""What an epoch costs, whether it grows with the width of the table, and what a fit of 20 rows costs."""
+"""What an epoch costs, and whether it grows with the width of the table."""
 
 from functools import partial
-
-import numpy as np
-import scipy.sparse as sp
-from sklearn.linear_model import LogisticRegression
-from sklearn.svm import LinearSVC
 
 import skopt_solvers
 
@@ -17,7 +12,6 @@ FEW, MANY = 1, 11  # epochs of two fits, whose difference is free of what a fit 
 _DIFFERENCE = f"An epoch is a fit of {MANY} epochs less one of {FEW}, over {MANY - FEW}"
 WIDTHS = (10**4, 10**5, 10**6)
 ROWS, NONZEROS = 20_000, 75
-TINY = 20
 
 
 def _epoch_seconds(X, y, make):
@@ -96,43 +90,3 @@ def width(n_threads, dtype, repeats):
         )
     )
     return result, text
-
-
-def tiny(n_threads, repeats):
-    """A fit of 20 rows, ours against scikit-learn's, everything at its default: result and Markdown."""
-    rng = np.random.RandomState(0)
-    inputs = {
-        "sparse, 300 features": sp.random(TINY, 300, density=0.1, format="csr", random_state=0),
-        "dense, 5 features": rng.standard_normal((TINY, 5)),
-    }
-    results = {}
-    for kind, X in inputs.items():
-        for n_classes in (2, 3):
-            y = np.arange(TINY) % n_classes
-            for name, ours, theirs in (
-                ("LogisticRegression", skopt_solvers.LogisticRegression, LogisticRegression),
-                ("LinearSVC", skopt_solvers.LinearSVC, LinearSVC),
-            ):
-                models = {"ours": ours(n_jobs=n_threads), "sklearn": theirs()}
-                measures = {who: partial(_fit_seconds, model, X, y) for who, model in models.items()}
-                rounds = interleaved(measures, repeats)
-                key = (name, kind, n_classes)
-                results[key] = {who: summary(rounds[who], rounds["sklearn"]) for who in rounds}
-    result = [
-        {"model": name, "input": kind, "n_classes": n_classes, **values}
-        for (name, kind, n_classes), values in results.items()
-    ]
-    text = (
-        f"## A fit of {TINY} rows\n\nEach with its own defaults, tolerance included, on random float64 data. CPU "
-        f"milliseconds of a fit, median (least-most) of {repeats} interleaved rounds of {TINY} fits, and how many "
-        f"times as fast as scikit-learn's.\n\n"
-        + table(
-            ["model", "X", "classes", "ours", "sklearn"],
-            [[*key, cell(values["ours"]), cell(values["sklearn"])] for key, values in results.items()],
-        )
-    )
-    return result, text
-
-
-def _fit_seconds(model, X, y):
-    return timed(partial(model.fit, X, y), count=TINY)[1]

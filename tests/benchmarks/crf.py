@@ -7,6 +7,7 @@ Run it from the root of the repository, where the package and python-crfsuite ar
     python -m tests.benchmarks.crf --datasets conll2000 --penalties 0,0.1 --threads 2 --fresh
     python -m tests.benchmarks.crf --sections evaluation --baseline-kernels     # also the code for every x86-64
     python -m tests.benchmarks.crf --datasets icepahc --large-crfsuite 3        # minutes an iteration
+    python -m tests.benchmarks.crf --sections peers --peer-cap 300              # after python -m tests.benchmarks.peers
 
 Tables go to the standard output, and with ``--markdown FILE`` and ``--output FILE`` (JSON) to files, which are written
 anew after each table. The data folder is ``--data``, or the environment variable SKOPT_SOLVERS_DATA, or
@@ -22,6 +23,8 @@ targets     Seconds from dicts to a model at a given objective: that of CRFsuite
             0.1 % above the optimum; and to the test score of CRFsuite's 100 iterations. Ours are whole fits, conversion
             included, that end at the first iteration there; they are deterministic, so that a run before tells which.
 fits        Whole fits by each side's algorithms: conversion and training, objective, test scores.
+peers       Each library in an environment of its own, see `peers`, in interleaved rounds with ours: seconds to 5, 1 and
+            0.1 % above the optimum, and fits with their own stopping rules.
 evaluation  One objective and gradient.
 conversion  DictFeatures and TokenFeatures, against CRFsuite's append and against building dicts in Python.
 decoding    Tags of the test data, both sides with CRFsuite's weights.
@@ -35,6 +38,7 @@ of our L-BFGS in float64; it is kept as well, so remove it from the cache where 
 import argparse
 import json
 import os
+import re
 import warnings
 from functools import partial
 from importlib.metadata import version
@@ -43,7 +47,8 @@ from pathlib import Path
 import numpy as np
 
 from . import crf_costs as costs
-from . import datasets
+from . import crf_peers, datasets
+from . import peers as peer_environments
 from .crf_contenders import NO_LIMIT, Problem, Tagging
 from .crf_targets import (
     LIMIT,
@@ -58,8 +63,8 @@ from .crf_targets import (
 )
 from .measure import describe, environment, interleaved, pinned, summary, table
 
-SECTIONS = ("targets", "fits", "evaluation", "conversion", "decoding", "memory")
-LARGE = ("icepahc",)  # ours alone, and no optimum
+SECTIONS = ("targets", "fits", "peers", "evaluation", "conversion", "decoding", "memory")
+LARGE = ("icepahc", "upos_feats")  # ours alone, and no optimum
 EPOCHS = 10
 
 
@@ -179,6 +184,8 @@ def sections(options):
                 yield "targets", result, targets_report(result, options)
             if "fits" in options.sections:
                 yield "fits", *whole_fits(problem, options)
+            if "peers" in options.sections and name not in LARGE:
+                yield "peers", *crf_peers.peers(problem, options)
             if number == 0:
                 yield from cost_sections(problem, options)
 
@@ -250,9 +257,15 @@ def parse(arguments=None):
     add("--baseline-kernels", action="store_true", help="evaluation: also the code that runs on every x86-64")
     add("--large-iterations", type=int, default=10, help=f"of our L-BFGS on {', '.join(LARGE)} (%(default)s)")
     add("--large-crfsuite", type=int, default=0, metavar="N", help="iterations of CRFsuite there (%(default)s: none)")
+    add("--peers", type=Path, default=peer_environments.DEFAULT_FOLDER, metavar="FOLDER", help="their environments")
+    add("--contenders", default="", metavar="REGEX", help="peers: those of other libraries that take part")
+    add("--peer-cap", type=float, default=120.0, help="peers: CPU seconds for the ladder of one (%(default)g)")
+    add("--limit", type=float, default=1800.0, help="peers: seconds that one fit may take (%(default)g)")
     add("--output", type=Path, metavar="FILE", help="JSON")
     add("--markdown", type=Path, metavar="FILE")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.pattern = re.compile(options.contenders)
+    return options
 
 
 def main(arguments=None):
@@ -264,6 +277,7 @@ def main(arguments=None):
     with pinned(threads):
         machine = environment(threads)
         machine["versions"]["python-crfsuite"] = version("python-crfsuite")
+        machine["peers"] = peer_environments.versions(options.peers)
         document = {"environment": machine, "options": shown}
         markdown = ["# Linear-chain CRF", describe(machine)]
         print("\n\n".join(markdown), end="\n\n", flush=True)

@@ -20,14 +20,14 @@ from .crf_contenders import Problem, Tagging, append_all, converted
 from .crf_costs import evaluations
 from .datasets import load_tagging
 from .measure import interleaved, pinned
-from .memory import forget_peak, memory_use
+from .workers.usage import forget_peak, memory_use
 
 
 def memory(problem, request):
     """MiB before a fit from dicts, and at its peak."""
     tagging = problem.tagging
     gc.collect()
-    forget_peak()
+    forget_peak()  # reading the files may have taken more than the dicts do
     before, _ = memory_use()
     if request.contender == "CRFsuite":
         parameters = {"c1": problem.c1, "c2": problem.c2, "max_iterations": request.iterations}

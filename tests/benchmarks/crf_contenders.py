@@ -116,6 +116,11 @@ class Tagging:
         """`DictFeatures` of the training data, and their sequences in float64."""
         return converted(self.X, np.float64)
 
+    @cached_property
+    def test(self):
+        """The sequences of the test data."""
+        return self.converted[0].transform(self.X_test)
+
     def with_false(self):
         """As `converted`, with what is False as a feature of a value that counts for nothing.
 
@@ -150,6 +155,7 @@ class Problem:
     tagging: Tagging
     c1: float
     c2: float
+    crew: object = None  # of workers, while there are some
 
     @property
     def C(self):
@@ -190,8 +196,13 @@ class Problem:
         for name in ("coef_", "transition_coef_", "start_coef_", "end_coef_"):
             setattr(model, name, getattr(model, name).astype(np.float64))
         loss = -model.log_likelihood(sequences, self.tagging.y).sum()
-        weights = np.concatenate([model.coef_.data, model.transition_coef_.ravel()])
+        coef = model.coef_.data if sp.issparse(model.coef_) else model.coef_.ravel()
+        weights = np.concatenate([coef, model.transition_coef_.ravel()])
         return float(loss + self.c2 * (weights @ weights) + self.c1 * np.abs(weights).sum())
+
+    def judged(self, model):
+        """The objective of a model, and its test score."""
+        return self.objective(model), self.tagging.scores(model.predict(self.tagging.test))[self.tagging.score_name]
 
     def crfsuite(self, algorithm, max_iterations, cache, fresh=False):
         """The :class:`CRFsuiteRun` of these settings: that in the folder `cache`, or a new one where there is none."""
@@ -210,7 +221,7 @@ class Problem:
         return run
 
     def with_weights_of(self, run, n_threads=1):
-        """Our estimator with the weights of a model of CRFsuite, in float32."""
+        """Our estimator with the weights of a model of CRFsuite, or of a fork of it, in float32."""
         model = self.estimator(n_threads=n_threads, max_iter=1).fit(self.tagging.X, self.tagging.y)
         column = {name: j for j, name in enumerate(model.vectorizer_.get_feature_names_out().tolist())}
         row = {label: k for k, label in enumerate(model.classes_.tolist())}

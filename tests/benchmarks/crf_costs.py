@@ -67,7 +67,7 @@ def evaluation(problem, options, run=None):
     rounds = interleaved(evaluations(problem, options.threads), options.repeats)
     rounds = {(*key, _kernels.variant): values for key, values in rounds.items()}
     if options.baseline_kernels:
-        rounds.update(_in_child("evaluation", problem, options, kernels="baseline"))
+        rounds.update(in_child("evaluation", problem, options, kernels="baseline"))
     theirs = run.evaluation() if run is not None else None
     entries = []
     for (dtype, threads, kernels), values in rounds.items():
@@ -178,7 +178,7 @@ def _with_threads(model, n_threads):
 def memory(problem, options, with_crfsuite=True):
     """Peak memory of a fit from dicts, each in a process of its own: result and Markdown."""
     names = ["ours float32", "ours float64"] + (["CRFsuite"] if with_crfsuite else [])
-    results = {name: _in_child("memory", problem, options, name) for name in names}
+    results = {name: in_child("memory", problem, options, name) for name in names}
     text = (
         f"### Peak memory, {problem}\n\nMiB of a process that builds the dicts and fits {MEMORY_ITERATIONS} iterations "
         f"(ours with {max(options.threads)} threads; CRFsuite: append, then L-BFGS).\n\n"
@@ -193,7 +193,7 @@ def memory(problem, options, with_crfsuite=True):
     return {"problem": str(problem), "mib": results}, text
 
 
-def _in_child(task, problem, options, contender=None, kernels=None):
+def in_child(task, problem, options, contender=None, kernels=None):
     """What `crf_child` measures in a fresh process, with the kernels asked for."""
     request = {
         "task": task,

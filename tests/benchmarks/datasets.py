@@ -19,17 +19,18 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.sequence import read_conll
 
 DEFAULT_DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
+LAYOUT = 2  # of what is kept in the cache
 DEFAULT_CACHE = Path(tempfile.gettempdir()) / "skopt_solvers_benchmarks"
 
 
 @dataclass
 class Dataset:
-    """Training rows.
+    """Training rows, and test rows or None.
 
     Attributes
     ----------
-    X : CSR of shape (n_samples, n_features), float64
-    y : ndarray of shape (n_samples,), class indices
+    X, X_test : CSR of shape (n_samples, n_features), float64
+    y, y_test : ndarray of shape (n_samples,), class indices
     key : str that changes with the content
     """
 
@@ -37,6 +38,8 @@ class Dataset:
     X: sp.csr_matrix
     y: np.ndarray
     key: str
+    X_test: sp.csr_matrix | None = None
+    y_test: np.ndarray | None = None
     _values: dict = field(default_factory=dict)
 
     @property
@@ -51,9 +54,13 @@ class Dataset:
         return sp.csr_matrix((self._values[dtype], self.X.indices, self.X.indptr), shape=self.X.shape)
 
     def first(self, n_rows):
-        """The first rows only, with the classes that they have."""
-        y = np.unique(self.y[:n_rows], return_inverse=True)[1]
-        return Dataset(self.name, self.X[:n_rows], y, f"{self.key}-{n_rows}")
+        """The first rows only, with the classes that they have, and the test rows of these classes."""
+        classes, y = np.unique(self.y[:n_rows], return_inverse=True)
+        rest = ()
+        if self.X_test is not None:
+            known = np.isin(self.y_test, classes)
+            rest = self.X_test[known], np.searchsorted(classes, self.y_test[known])
+        return Dataset(self.name, self.X[:n_rows], y, f"{self.key}-{n_rows}", *rest)
 
 
 def _columns(path):
@@ -61,38 +68,67 @@ def _columns(path):
         return list(zip(*(line.rstrip("\n").split("\t") for line in lines), strict=True))
 
 
+def _vectorised(vectorizer, texts, labels, test_texts=None, test_labels=None):
+    X = vectorizer.fit_transform(texts)
+    return (X, labels) if test_texts is None else (X, labels, vectorizer.transform(test_texts), test_labels)
+
+
+def _split(texts, labels):
+    """Four fifths at random to train on, and the rest."""
+    order = np.random.RandomState(0).permutation(len(texts))
+    parts = np.split(order, [len(texts) * 4 // 5])
+    labels = np.array(labels)
+    return [part for rows in parts for part in ([texts[i] for i in rows], labels[rows])]
+
+
 def _rcv1(data):
-    with gzip.open(data / "rcv1_binary_train.svm.gz") as file:
-        return load_svmlight_file(file, n_features=47236)
+    parts = []
+    for part in ("train", "test"):
+        with gzip.open(data / f"rcv1_binary_{part}.svm.gz") as file:
+            parts += load_svmlight_file(file, n_features=47236)
+    return parts
 
 
-def _newsgroups(data):
-    news = fetch_20newsgroups(data_home=data / "sklearn", subset="train", download_if_missing=False)
-    return TfidfVectorizer(sublinear_tf=True).fit_transform(news.data), news.target
+def _newsgroups(data, **options):
+    train, test = (
+        fetch_20newsgroups(data_home=data / "sklearn", subset=part, download_if_missing=False)
+        for part in ("train", "test")
+    )
+    vectorizer = TfidfVectorizer(sublinear_tf=True, **options)
+    return _vectorised(vectorizer, train.data, train.target, test.data, test.target)
 
 
 def _newsgroups_binary(data):
-    X, y = _newsgroups(data)
-    return X, y < 10
+    X, y, X_test, y_test = _newsgroups(data)
+    return X, y < 10, X_test, y_test < 10
+
+
+def _newsgroups_bigrams(data):
+    return _newsgroups(data, ngram_range=(1, 2))
 
 
 def _nsmc(data):
     _, texts, labels = _columns(data / "nsmc_polarity_train.tsv.gz")
-    return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True).fit_transform(
-        texts
-    ), labels
+    _, *test = _columns(data / "nsmc_polarity_test.tsv.gz")
+    vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True)
+    return _vectorised(vectorizer, texts, labels, *test)
 
 
 def _language_id(data):
     languages, _, texts = _columns(data / "language_id.tsv.gz")
-    train = np.random.RandomState(0).permutation(len(texts))[: len(texts) * 4 // 5]
     vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3), min_df=5, sublinear_tf=True)
-    return vectorizer.fit_transform([texts[i] for i in train]), np.array(languages)[train]
+    return _vectorised(vectorizer, *_split(texts, languages))
+
+
+def _onet(data):
+    codes, titles = _columns(data / "onet_titles.tsv.gz")
+    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, sublinear_tf=True)
+    return _vectorised(vectorizer, *_split(titles, codes))
 
 
 def _sms(data):
     labels, texts = _columns(data / "sms_spam.tsv.gz")
-    return TfidfVectorizer(sublinear_tf=True).fit_transform(texts), labels
+    return _vectorised(TfidfVectorizer(sublinear_tf=True), *_split(texts, labels))
 
 
 # name: (what it is, the file it needs, how to make X and y)
@@ -104,13 +140,23 @@ DATASETS = {
         _newsgroups_binary,
     ),
     "20news": ("20 Newsgroups, TF-IDF of words", "sklearn/20news-bydate_py3.pkz", _newsgroups),
+    "20news_bigrams": (
+        "20 Newsgroups, TF-IDF of words and pairs of words",
+        "sklearn/20news-bydate_py3.pkz",
+        _newsgroups_bigrams,
+    ),
+    "onet": (
+        "Job titles, 1,016 occupations, TF-IDF of character 2-4-grams within words, 80 % of the titles",
+        "onet_titles.tsv.gz",
+        _onet,
+    ),
     "nsmc": ("Korean film reviews, TF-IDF of character 1-3-grams", "nsmc_polarity_train.tsv.gz", _nsmc),
     "language_id": (
         "75 languages, TF-IDF of character 1-3-grams within words, 80 % of the texts",
         "language_id.tsv.gz",
         _language_id,
     ),
-    "sms": ("SMS, spam or not, TF-IDF of words; small", "sms_spam.tsv.gz", _sms),
+    "sms": ("SMS, spam or not, TF-IDF of words, 80 % of the messages; small", "sms_spam.tsv.gz", _sms),
 }
 
 
@@ -131,18 +177,35 @@ def load(name, data, cache):
     _, file, make = DATASETS[name]
     data, cache = Path(data), Path(cache)
     stat = (data / file).stat()
-    key = f"{name}-{zlib.crc32(repr((sklearn.__version__, stat.st_size, stat.st_mtime_ns)).encode()):08x}"
+    key = f"{name}-{zlib.crc32(repr((sklearn.__version__, LAYOUT, stat.st_size, stat.st_mtime_ns)).encode()):08x}"
     kept = cache / f"{key}.npz"
     if not kept.exists():
-        X, y = make(data)
-        X, y = X.tocsr(), np.unique(y, return_inverse=True)[1]
+        X, y, *test = make(data)
+        classes, y = np.unique(y, return_inverse=True)
+        arrays = {"y": y, **_parts_of(X, "train")}
+        if test:
+            X_test, y_test = test[0], np.asarray(test[1])
+            places = np.searchsorted(classes, y_test).clip(max=len(classes) - 1)
+            # a class without training rows is -1, which nobody predicts
+            y_test = np.where(classes[places] == y_test, places, -1)
+            arrays |= {"y_test": y_test, **_parts_of(X_test, "test")}
         cache.mkdir(parents=True, exist_ok=True)
         partial = cache / f"{key}.{os.getpid()}.npz"
-        np.savez(partial, data=X.data, indices=X.indices, indptr=X.indptr, shape=X.shape, y=y)
+        np.savez(partial, **arrays)
         partial.replace(kept)
     with np.load(kept) as arrays:
-        X = sp.csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=tuple(arrays["shape"]))
-        return Dataset(name, X, arrays["y"], key)
+        test = (_matrix_of(arrays, "test"), arrays["y_test"]) if "y_test" in arrays else ()
+        return Dataset(name, _matrix_of(arrays, "train"), arrays["y"], key, *test)
+
+
+def _parts_of(X, prefix):
+    X = X.tocsr()
+    return {f"{prefix}_{name}": getattr(X, name) for name in ("data", "indices", "indptr", "shape")}
+
+
+def _matrix_of(arrays, prefix):
+    data, indices, indptr, shape = (arrays[f"{prefix}_{name}"] for name in ("data", "indices", "indptr", "shape"))
+    return sp.csr_matrix((data, indices, indptr), shape=tuple(shape))
 
 
 @dataclass
@@ -175,11 +238,18 @@ class TaggedSentences:
 
 _EWT = tuple(f"ud_english_ewt/en_ewt-ud-{part}.conllu.gz" for part in ("train", "test"))
 
-# name: (what it is, its training and test files, the columns that make a token and last its label, chunks or not)
+# name: (what it is, its training and test files, the columns that make a token and last its label or the columns that
+# make it, chunks or not)
 TAGGING = {
     "conll2000": ("CoNLL-2000, chunks", ("conll2000/train.txt.gz", "conll2000/test.txt.gz"), (0, 1, 2), True),
     "upos": ("UD English EWT, universal parts of speech", _EWT, ("form", "upos"), False),
     "xpos": ("UD English EWT, its own parts of speech", _EWT, ("form", "xpos"), False),
+    "upos_feats": (
+        "UD English EWT, universal parts of speech with features; large",
+        _EWT,
+        ("form", ("upos", "feats")),
+        False,
+    ),
     "wnut17": ("WNUT-2017, entities; small", ("wnut17/train.conll.gz", "wnut17/test.conll.gz"), (0, 1), True),
     "icepahc": (
         "IcePaHC, Icelandic parts of speech; large",
@@ -193,9 +263,12 @@ TAGGING = {
 def load_tagging(name, data):
     """The sentences of `name`, one of TAGGING; FileNotFoundError where its files are not in the folder `data`."""
     _, files, columns, chunks = TAGGING[name]
+    *token_columns, label = columns
+    label_columns = label if isinstance(label, tuple) else (label,)
     parts = []
     for file in files:
-        *token_columns, labels = read_conll(Path(data) / file, columns)
-        sentences = [list(zip(*values, strict=True)) for values in zip(*token_columns, strict=True)]
-        parts += [sentences, labels]
+        values = read_conll(Path(data) / file, (*token_columns, *label_columns))
+        tokens, labels = values[: len(token_columns)], values[len(token_columns) :]
+        parts.append([list(zip(*sentence, strict=True)) for sentence in zip(*tokens, strict=True)])
+        parts.append([list(map("|".join, zip(*sentence, strict=True))) for sentence in zip(*labels, strict=True)])
     return TaggedSentences(name, *parts, chunks)

@@ -54,7 +54,7 @@ def interleaved(measures, repeats, cap=float("inf")):
     Parameters
     ----------
     measures : dict of name to function
-        That measures once and returns the seconds by each clock.
+        That measures once and returns the seconds by each clock, or None where it failed.
     repeats : int
     cap : float
         Whatever would take more CPU seconds in all than this drops out of the later rounds, after the second.
@@ -68,7 +68,9 @@ def interleaved(measures, repeats, cap=float("inf")):
         for name, measure in measures.items():
             spent = sum(seconds["cpu"] for seconds in rounds[name])
             if number < LEAST_ROUNDS or spent * (number + 1) / number <= cap:
-                rounds[name].append(measure())
+                seconds = measure()
+                if seconds is not None:
+                    rounds[name].append(seconds)
     return rounds
 
 

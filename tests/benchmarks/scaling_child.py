@@ -20,7 +20,7 @@ from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, SOLVERS
 
 from .measure import CLOCKS, pinned, timed
-from .memory import forget_peak, memory_use
+from .workers.usage import forget_peak, memory_use
 
 ENOUGH, MOST = 0.2, 15  # short fits are repeated for so many seconds, or so many times
 
