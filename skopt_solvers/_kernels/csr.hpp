@@ -8,6 +8,7 @@
 
 #include "objective.hpp"
 #include "parallel.hpp"
+#include "vectors.hpp"
 
 template <class T, class I>
 struct Csr {
@@ -37,38 +38,68 @@ inline void prefetch_line_ends(const A* values, size_t n) {
     __builtin_prefetch(values + std::min(n - 1, 64 / sizeof(A)));
 }
 
-// Blocks of B outputs stay in registers while the non-zeros of a row go by.
-template <int B, class T, class I>
-inline void gather_block(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {
-    T sum[B];
-    for (int b = 0; b < B; ++b) sum[b] = z[b];
-    for (size_t p = 0; p < n; ++p) {
+// N vectors and R outputs more stay in registers while the non-zeros of a row go by; few of them twice, because one sum
+// would wait for each addition.
+template <int N, int R, class T, class I>
+inline void gather_tile(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {
+    constexpr int ways = N <= 2 ? 2 : 1;
+    Vec<T> sum[ways][N + 1] = {};
+    T rest[ways][R + 1] = {};
+    auto add = [&](int way, size_t p) {
         const T* w = W + static_cast<size_t>(index[p]) * K;
-        for (int b = 0; b < B; ++b) sum[b] += x[p] * w[b];
+        UNROLL for (int v = 0; v < N; ++v) sum[way][v] += x[p] * at(w + v * kLanes<T>);
+        UNROLL for (int r = 0; r < R; ++r) rest[way][r] += x[p] * w[N * kLanes<T> + r];
+    };
+    size_t p = 0;
+    for (; p + ways <= n; p += ways)
+        UNROLL for (int way = 0; way < ways; ++way) add(way, p + way);
+    for (; p < n; ++p) add(0, p);
+    UNROLL for (int way = 1; way < ways; ++way) {
+        UNROLL for (int v = 0; v < N; ++v) sum[0][v] += sum[way][v];
+        UNROLL for (int r = 0; r < R; ++r) rest[0][r] += rest[way][r];
     }
-    for (int b = 0; b < B; ++b) z[b] = sum[b];
+    UNROLL for (int v = 0; v < N; ++v) at(z + v * kLanes<T>) += sum[0][v];
+    UNROLL for (int r = 0; r < R; ++r) z[N * kLanes<T> + r] += rest[0][r];
 }
 
-template <int B, class T, class I>
-inline void scatter_block(const I* index, const T* x, size_t n, const T* d, size_t K, T* G) {
-    T delta[B];
-    for (int b = 0; b < B; ++b) delta[b] = d[b];
+template <int N, int R, class T, class I>
+inline void scatter_tile(const I* index, const T* x, size_t n, const T* d, size_t K, T* G) {
+    Vec<T> delta[N + 1];
+    T rest[R + 1];
+    UNROLL for (int v = 0; v < N; ++v) delta[v] = at(d + v * kLanes<T>);
+    UNROLL for (int r = 0; r < R; ++r) rest[r] = d[N * kLanes<T> + r];
     for (size_t p = 0; p < n; ++p) {
         // a store that misses the cache stops the ones behind it, so its line is called early
-        if (B >= 4 && p + kAhead < n) prefetch_row<B>(G + static_cast<size_t>(index[p + kAhead]) * K);
+        if (N > 0 && p + kAhead < n) prefetch_row<N * kLanes<T>>(G + static_cast<size_t>(index[p + kAhead]) * K);
         T* g = G + static_cast<size_t>(index[p]) * K;
-        for (int b = 0; b < B; ++b) g[b] += x[p] * delta[b];
+        UNROLL for (int v = 0; v < N; ++v) at(g + v * kLanes<T>) += x[p] * delta[v];
+        UNROLL for (int r = 0; r < R; ++r) g[N * kLanes<T> + r] += x[p] * rest[r];
     }
 }
 
-// f.template operator()<B>(k): blocks of 16, 8, 4 and 1 that cover [0, K).
-template <class F>
+constexpr int kWidest = 4;  // vectors of a tile
+
+template <class T, int N, int R, class F>
+inline void in_last_tile(size_t rest, F f) {
+    if constexpr (R < static_cast<int>(kLanes<T>)) {
+        if (rest == R) return f.template operator()<N, R>();
+        in_last_tile<T, N, R + 1>(rest, f);
+    }
+}
+
+// f.template operator()<N, R>(k): few tiles that cover [0, K), because each reads the row again.
+template <class T, class F>
 inline void in_blocks(size_t K, F f) {
-    size_t k = 0;
-    for (; k + 16 <= K; k += 16) f.template operator()<16>(k);
-    for (; k + 8 <= K; k += 8) f.template operator()<8>(k);
-    for (; k + 4 <= K; k += 4) f.template operator()<4>(k);
-    for (; k < K; ++k) f.template operator()<1>(k);
+    size_t k = 0, vectors = K / kLanes<T>, rest = K % kLanes<T>;
+    for (; vectors > kWidest || (vectors == kWidest && !rest); vectors -= kWidest, k += kWidest * kLanes<T>) f.template operator()<kWidest, 0>(k);
+    auto last = [&]<int N, int R>() { f.template operator()<N, R>(k); };
+    switch (vectors) {
+        case 0: return rest ? in_last_tile<T, 0, 1>(rest, last) : void();
+        case 1: return in_last_tile<T, 1, 0>(rest, last);
+        case 2: return in_last_tile<T, 2, 0>(rest, last);
+        case 3: return in_last_tile<T, 3, 0>(rest, last);
+        case 4: return in_last_tile<T, 4, 1>(rest, last);
+    }
 }
 
 // z += sum_p x_p W[index_p]
@@ -96,7 +127,7 @@ inline void gather(const I* index, const T* x, size_t n, const T* W, size_t K, s
         z[0] += gather_one(index, x, n, W);
         return;
     }
-    in_blocks(width, [&]<int B>(size_t k) { gather_block<B>(index, x, n, W + k, K, z + k); });
+    in_blocks<T>(width, [&]<int N, int R>(size_t k) { gather_tile<N, R>(index, x, n, W + k, K, z + k); });
 }
 
 template <class T, class I>
@@ -107,7 +138,7 @@ inline void gather(const I* index, const T* x, size_t n, const T* W, size_t K, T
 // G[index_p] += x_p d, likewise.
 template <class T, class I>
 inline void scatter(const I* index, const T* x, size_t n, const T* d, size_t K, size_t width, T* G) {
-    in_blocks(width, [&]<int B>(size_t k) { scatter_block<B>(index, x, n, d + k, K, G + k); });
+    in_blocks<T>(width, [&]<int N, int R>(size_t k) { scatter_tile<N, R>(index, x, n, d + k, K, G + k); });
 }
 
 template <class T, class I>

@@ -26,21 +26,13 @@ struct DualStep {
 
 // a = s c p with p = 1 / (1 + e^t), t being the margin s z' after the step: t = s z - q (s a) + q c p(t). Newton's method
 // from 0, or from the margin before where that lies between 0 and the root: there the sigmoid has no turning point and
-// every iterate is nearer (Yu, Huang & Lin 2011, section 3, for the same problem in a).
+// every iterate is nearer (Yu, Huang & Lin 2011, section 3, for the same problem in a). The last iterate is taken along
+// the tangent, without another exponential.
 template <class T>
 struct LogisticStep final : DualStep<T> {
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
-        const T r = q * c;
-        for (size_t k = 0; k < K; ++k) {
-            T s = static_cast<int>(k) == positive ? T(1) : T(-1), m = s * z[k], base = m - q * s * a[k];
-            T side = base + r / 2 > 0 ? T(1) : T(-1), p = 1 / (1 + fast_exp(m));
-            T t = m * side > 0 && (base + r * p - m) * side > 0 ? m : T(0);
-            for (int i = 0; i < kIterations; ++i) {
-                p = 1 / (1 + fast_exp(t));
-                t -= (t - base - r * p) / (1 + r * p * (1 - p));
-            }
-            a[k] = s * c / (1 + fast_exp(t));
-        }
+        if (K == 1) return step<true>(z[0], positive == 0 ? T(1) : T(-1), q, c, a[0]);
+        for (size_t k = 0; k < K; ++k) step<false>(z[k], static_cast<int>(k) == positive ? T(1) : T(-1), q, c, a[k]);
     }
     double gain(const T* a, int positive, size_t K, T c) const override {
         double total = 0;
@@ -53,6 +45,27 @@ struct LogisticStep final : DualStep<T> {
 
 private:
     static constexpr int kIterations = sizeof(T) == 4 ? 3 : 5;
+
+    // `Early` ends where the tangent is good enough; without it there is no branch, and loops over outputs become vectors.
+    template <bool Early>
+    static void step(T z, T s, T q, T c, T& a) {
+        const T r = q * c, m = s * z, base = m - q * s * a;
+        T side = base + r / 2 > 0 ? T(1) : T(-1), p = 1 / (1 + fast_exp(m));
+        bool between = m * side > 0 && (base + r * p - m) * side > 0;
+        T t = between ? m : T(0);
+        p = between ? p : T(0.5);
+        T move = 0;
+        for (int i = 0; i < kIterations; ++i) {
+            move = (base + r * p - t) / (1 + r * p * (1 - p));
+            if (i + 1 == kIterations || (Early && std::abs(move) < kTangent)) break;
+            t += move;
+            p = 1 / (1 + fast_exp(t));
+        }
+        // to second order: p' = -p (1 - p), p'' = p (1 - p) (1 - 2 p)
+        p -= p * (1 - p) * move * (1 - (T(0.5) - p) * move);
+        a = s * c * std::min(std::max(p, T(0)), T(1));
+    }
+    static constexpr T kTangent = sizeof(T) == 4 ? T(0.1) : T(0.01);
 };
 
 // Hinge, smoothed over a width gamma, or squared (Hsieh et al. 2008, eq. 9; Shalev-Shwartz & Zhang 2013, section 6.2):
