@@ -42,7 +42,8 @@ class SolverEstimator(NamedParameters):
         return {"solver": SOLVERS}
 
     def _resolved_solver(self):
-        return clone(resolve(self.solver, SOLVERS, "solver", lambda s: hasattr(s, "minimize")))
+        solver = resolve(self.solver, SOLVERS, "solver", lambda s: hasattr(s, "minimize"))
+        return clone(solver) if solver is self.solver else solver
 
     def _with_class_weight(self, weights, labels, classes):
         """The weights times the class weights; labels are indices of classes, or negative where there is none."""

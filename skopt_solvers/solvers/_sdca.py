@@ -7,6 +7,8 @@ import numpy as np
 from ._base import Result, Solver
 from ._polish import can_polish, polished
 
+_EPOCHS_OF_SMALL = 10  # before Newton's method
+
 
 class SDCA(Solver):
     r"""Stochastic dual coordinate ascent: one sample's dual variables at a time, each to its own optimum.
@@ -24,7 +26,8 @@ class SDCA(Solver):
     outputs of a sample in one step of Newton's method. An unpenalised intercept, whose dual constraint is
     :math:`\sum_i a_i = 0`, is fitted by the method of multipliers, once an epoch.
 
-    A fit has converged when the duality gap, which the dual variables prove, is at most `tol` of the objective.
+    A fit has converged when the duality gap, which the dual variables prove, is at most `tol` of the objective. Small
+    smooth problems in float64, of 5,000 margins at most, end with Newton's method after 10 epochs.
 
     References
     ----------
@@ -55,8 +58,9 @@ class SDCA(Solver):
         if state is None or len(state["shares"]) != objective.X.shape[0]:
             state = dict(epoch=0, seed=int(rng.randint(2**31)), shares=None)
         ascent = objective.ascent(state["shares"])
-        history, stop, converged, trusted, value = [], None, False, np.inf, None
-        for _ in range(max_iter):
+        small = can_polish(objective)
+        history, stop, converged, trusted, proven = [], None, False, np.inf, np.inf
+        for _ in range(min(max_iter, _EPOCHS_OF_SMALL) if small else max_iter):
             began = time.perf_counter()
             if history:
                 ascent.move_center()
@@ -79,19 +83,24 @@ class SDCA(Solver):
             if gap <= min(tol * value, trusted):
                 proven, trusted = value - ascent.lower_bound(), gap / 2
                 if proven <= tol * value:
-                    stop, converged = f"the duality gap, {proven / value:.2g} of the objective, is at most tol={tol:g}", True
+                    converged = True
                     break
-        else:
-            proven = value - ascent.lower_bound()
-            converged = proven <= tol * value
-            stop = f"max_iter={max_iter} was reached with a duality gap of {proven / value:.2g} of the objective"
-        advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
         W = ascent.W
         kept = dict(state, shares=ascent.shares, W=W)
-        if converged and history[-1]["duality_gap"] <= tol * history[-1]["objective"] and can_polish(objective):
+        if stop is None and small:
             # the last digits would depend on the order of the samples
             position = polished(objective, W)
-            W, history[-1]["objective"] = position.W, objective.scale * position.value
+            W, value = position.W, position.value
+            history[-1]["objective"] = objective.scale * value
+            proven = objective.suboptimality_bound(W) / objective.scale
+        elif stop is None and not converged:
+            proven = value - ascent.lower_bound()
+        if stop is None:
+            converged = proven <= tol * value
+            stop = f"the duality gap, {proven / value:.2g} of the objective, is at most tol={tol:g}"
+            if not converged:
+                stop = f"max_iter={max_iter} was reached with a duality gap of {proven / value:.2g} of the objective"
+        advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
         return Result(W, len(history), converged, stop, advice, history, kept)
 
 
