@@ -75,9 +75,9 @@ class LinearAscent:
         return np.where(self.A > 0, self.A * up, self.A * down).astype(self.A.dtype)
 
     def _balanced_softmax(self):
-        """Probabilities ``y - a / c`` move, in every sample, from outputs that have too much to those that have too little."""
+        """Probabilities ``y - a / c`` move, in every sample, from outputs with too much to those with too little."""
         sums = self.A.sum(axis=0, dtype=float)
-        mass = -self.A * 1.0
+        mass = -self.A
         mass[np.arange(len(mass)), self.objective.labels] += self._c
         total = mass.sum(axis=0, dtype=float)
         part = np.divide(np.maximum(-sums, 0), total, out=np.zeros_like(total), where=total > 0)

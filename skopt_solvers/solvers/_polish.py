@@ -50,7 +50,8 @@ def newton_step(position):
     g = position.gradient
     d, r = np.zeros_like(g), -g
     p, rr = r.copy(), float(np.vdot(g, g))
-    target = 1e-20 * rr
+    # far from the optimum the pieces change anyway (Nocedal & Wright 2006, section 7.1)
+    target = max(1e-20, min(1e-2, float(np.abs(g).max())) ** 2) * rr
     for _ in range(2 * g.size):
         Hp = position.hessian_vector(p)
         curvature = float(np.vdot(p, Hp))
