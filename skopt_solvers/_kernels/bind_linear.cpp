@@ -80,12 +80,12 @@ static void bind_dual(nb::module_& m, const std::string& suffix) {
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, size_t, bool, const std::string&, double, bool, int>(),
              "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_columns"_a, "labels"_a.noconvert(), "c"_a.noconvert(),
              "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "n_threads"_a)
-        .def("epoch", [](Bound& o, In<int64_t> rows, uint64_t seed, Out<T> A, Out<T> W) {
+        .def("epoch", [](Bound& o, In<int64_t> rows, uint64_t seed, bool together, Out<T> A, Out<T> W) {
             require(A.size() == o.size() && W.size() == o.table_size(), "A or W has the wrong size");
             require(between(rows, 0, o.n_rows), "rows must index X");
             nb::gil_scoped_release release;
-            o.epoch(rows.data(), rows.size(), seed, A.data(), W.data());
-        }, "rows"_a.noconvert(), "seed"_a, "A"_a.noconvert(), "W"_a.noconvert())
+            o.epoch(rows.data(), rows.size(), seed, together, A.data(), W.data());
+        }, "rows"_a.noconvert(), "seed"_a, "together"_a, "A"_a.noconvert(), "W"_a.noconvert())
         .def("gain", [](Bound& o, In<T> A) {
             require(A.size() == o.size(), "A has the wrong size");
             nb::gil_scoped_release release;

@@ -44,9 +44,12 @@ class LinearAscent:
         """``a_i / c_i``: what a fit with another C can start from."""
         return np.divide(self.A, self._c[:, None], out=np.zeros_like(self.A), where=self._c[:, None] > 0)
 
-    def epoch(self, seed):
-        """As many visits as there are samples, in an order that depends on `seed` only."""
-        self.native.epoch(self.objective.samples, seed, self.A.ravel(), self.W.ravel())
+    def epoch(self, seed, together=True):
+        """As many visits as there are samples, in an order that depends on `seed` only.
+
+        Threads that visit `together` do not see at once what the others do, and so need not ascend.
+        """
+        self.native.epoch(self.objective.samples, seed, together, self.A.ravel(), self.W.ravel())
 
     def move_center(self):
         """Between two epochs: the step of the method of multipliers that leads to :math:`\\sum_i a_i = 0`."""

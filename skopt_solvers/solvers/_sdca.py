@@ -60,14 +60,16 @@ class SDCA(Solver):
         ascent = objective.ascent(state["shares"])
         small = can_polish(objective)
         history, stop, converged, trusted, proven = [], None, False, np.inf, np.inf
+        together, gap = True, np.inf
         for _ in range(min(max_iter, _EPOCHS_OF_SMALL) if small else max_iter):
             began = time.perf_counter()
             if history:
                 ascent.move_center()
-            ascent.epoch((state["seed"] << 32) + (state["epoch"] << 8))
+            ascent.epoch((state["seed"] << 32) + (state["epoch"] << 8), together)
             state["epoch"] += 1
-            value = objective.value(ascent.W)
+            value, before = objective.value(ascent.W), gap
             gap = abs(value - ascent.value())
+            together = together and gap <= 2 * before  # else rows overlap too much for threads to visit them together
             record = dict(
                 iteration=state["epoch"],
                 objective=objective.scale * value,
