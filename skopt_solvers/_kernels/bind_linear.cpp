@@ -74,7 +74,9 @@ static void bind_dual(nb::module_& m, const std::string& suffix) {
             : Dual(Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns},
                    (require(K > 0 && labels.size() == indptr.size() - 1 && c.size() == labels.size(), "labels and c must have one entry a row"), labels.data()),
                    c.data(), K, intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
-              kept(indptr, indices, data, labels, c), n_rows(labels.size()) {}
+              kept(indptr, indices, data, labels, c), n_rows(labels.size()) {
+            require(between(labels, 0, std::max<int64_t>(K, 2)), "labels must index outputs");
+        }
     };
     nb::class_<Bound>(m, ("Dual" + suffix).c_str())
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, size_t, bool, const std::string&, double, bool, int>(),

@@ -18,6 +18,8 @@ class LinearAscent:
     objective : LinearObjective
     shares : ndarray of shape (n_samples, n_outputs), optional
         ``a_i / c_i`` to start from, as `shares` gave it for the same samples; 0 by default.
+    intercept : ndarray of shape (1, n_outputs), optional
+        The last row of `W` that belongs to `shares`, where there is one.
 
     Attributes
     ----------
@@ -25,7 +27,7 @@ class LinearAscent:
     W : ndarray of shape `objective.shape`
     """
 
-    def __init__(self, objective, shares=None):
+    def __init__(self, objective, shares=None, intercept=0):
         self.objective = objective
         self._c = (objective.weights / (objective.weights.sum() * objective.l2)).astype(objective.dtype)
         shape = (objective.X.shape[0], objective.shape[1])
@@ -37,7 +39,7 @@ class LinearAscent:
         if shares is not None:
             self.A[:] = shares * self._c[:, None]
             objective.native.backward(self.A.ravel(), self.W.ravel())
-            self.W[objective.n_penalised :] = 0
+            self.W[objective.n_penalised :] = intercept
 
     @property
     def shares(self):

@@ -162,9 +162,9 @@ class LinearObjective:
         digit anyway."""
         return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > 5000 else 0
 
-    def ascent(self, shares=None):
+    def ascent(self, shares=None, intercept=0):
         """The :class:`LinearAscent` of this problem."""
-        return LinearAscent(self, shares)
+        return LinearAscent(self, shares, intercept)
 
     def position(self, W):
         """A point that moves along lines at O(n_samples) a trial, its margins being kept."""

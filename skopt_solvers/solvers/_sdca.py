@@ -53,12 +53,12 @@ class SDCA(Solver):
     def minimize(self, objective, W, *, max_iter, tol, rng, callback=None, state=None):
         """As :meth:`Solver.minimize`; it starts from the dual variables in `state`, or from zeros whatever `W` is."""
         if state is None or len(state["shares"]) != objective.X.shape[0]:
-            state = dict(epoch=0, seed=int(rng.randint(2**31)), shares=None)
-        ascent = objective.ascent(state["shares"])
+            state = dict(epoch=0, seed=int(rng.randint(2**31)), shares=None, W=W)
+        ascent = objective.ascent(state["shares"], state["W"][objective.n_penalised :])
         history, stop, converged, trusted, value = [], None, False, np.inf, None
         for _ in range(max_iter):
             began = time.perf_counter()
-            if history:
+            if state["epoch"]:
                 ascent.move_center()
             ascent.epoch((state["seed"] << 32) + (state["epoch"] << 8))
             state["epoch"] += 1
@@ -79,7 +79,10 @@ class SDCA(Solver):
             if gap <= min(tol * value, trusted):
                 proven, trusted = value - ascent.lower_bound(), gap / 2
                 if proven <= tol * value:
-                    stop, converged = f"the duality gap, {proven / value:.2g} of the objective, is at most tol={tol:g}", True
+                    stop, converged = (
+                        f"the duality gap, {proven / value:.2g} of the objective, is at most tol={tol:g}",
+                        True,
+                    )
                     break
         else:
             proven = value - ascent.lower_bound()
