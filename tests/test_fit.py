@@ -21,10 +21,10 @@ from skopt_solvers._base import effective_threads
 from skopt_solvers.schedules import CosineDecay, CosineRestarts, ReduceOnPlateau, StepDecay, Warmup
 from skopt_solvers.solvers import LBFGS, SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp
 
+from .reference import EXACT_NAMES, NAMES, STOCHASTIC_NAMES
 from .test_optimum import text_like
 
 X, Y = text_like(n=500, d=120, n_classes=3, seed=5)
-STOCHASTIC = sorted(set(SOLVERS) - {"lbfgs"})
 
 
 def quiet(model, *args, **kwargs):
@@ -33,17 +33,21 @@ def quiet(model, *args, **kwargs):
         return model.fit(*args, **kwargs)
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize("solver", NAMES)
 def test_history_tells_what_happened(solver):
     model = LogisticRegression(solver=solver, random_state=0).fit(X, Y)
     history = pd.DataFrame(model.history_)
     assert list(history["iteration"]) == list(range(1, model.n_iter_ + 1))
-    assert (history["seconds"] > 0).all() and history["learning_rate"].notna().all()
+    assert (history["seconds"] > 0).all()
+    assert history["learning_rate"].notna().all() == (solver != "sdca")
     assert model.converged_ and model.stop_reason_
     assert isinstance(model.solver_, SOLVERS[solver])
     if solver == "lbfgs":
         assert (history["objective"].diff().dropna() <= 1e-9).all()
         assert history["gradient_norm"].iloc[-1] <= model.tol
+    if solver == "sdca":
+        assert history["duality_gap"].iloc[-1] <= model.tol * history["objective"].iloc[-1]
+        assert (history["duality_gap"].iloc[:-1] > 0).all()
     if solver != "adamw":
         start = len(Y) * np.log(3)
         assert history["objective"].iloc[-1] < history["objective"].iloc[0] < start
@@ -53,13 +57,13 @@ def test_a_fit_far_from_the_optimum_is_not_called_converged():
     rng = np.random.RandomState(0)
     unscaled = rng.randn(200, 5) * [1e3, 1.0, 1e-2, 10.0, 1.0] + [1e3, 0, 0, 5, 0]
     labels = (unscaled @ [1e-3, 1.0, 1e2, 0.1, 0.0] > 1.5).astype(int)
-    for solver in set(STOCHASTIC) - {"adamw"}:
+    for solver in set(STOCHASTIC_NAMES) & set(EXACT_NAMES):
         with pytest.warns(ConvergenceWarning, match="duality gap"):
             model = LogisticRegression(solver=solver, random_state=0).fit(unscaled, labels)
         assert not model.converged_
 
 
-@pytest.mark.parametrize("solver", sorted(set(SOLVERS) - {"adamw"}))
+@pytest.mark.parametrize("solver", EXACT_NAMES)
 def test_one_warning_names_solver_criterion_and_remedy(solver):
     with pytest.warns(
         ConvergenceWarning, match=rf"LogisticRegression with {SOLVERS[solver].__name__} did not"
@@ -73,13 +77,13 @@ def test_one_warning_names_solver_criterion_and_remedy(solver):
 def test_default_stochastic_fit_ends_within_a_percent_and_twenty_epochs():
     many, labels = text_like(n=6500, d=400, seed=7)
     best = LogisticRegression(tol=1e-8).fit(many, labels).history_[-1]["objective"]
-    for solver in set(STOCHASTIC) - {"adamw"}:
+    for solver in set(STOCHASTIC_NAMES) & set(EXACT_NAMES):
         model = quiet(LogisticRegression(solver=solver, random_state=0), many, labels)
         assert model.n_iter_ <= 20
         assert model.history_[-1]["objective"] < 1.01 * best
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize("solver", NAMES)
 @pytest.mark.parametrize("validation", ["own", "held out"])
 def test_early_stopping_returns_the_best_weights(solver, validation):
     rng = np.random.RandomState(0)
@@ -92,7 +96,10 @@ def test_early_stopping_returns_the_best_weights(solver, validation):
         assert accuracy_score(Y[400:], model.predict(X[400:])) == pytest.approx(max(scores), abs=1e-12)
     if model.n_iter_ < 100:
         assert (
-            "validation score" in model.stop_reason_ or "zero" in model.stop_reason_ or "gradient" in model.stop_reason_
+            "validation score" in model.stop_reason_
+            or "zero" in model.stop_reason_
+            or "gradient" in model.stop_reason_
+            or "gap" in model.stop_reason_
         )
     if "validation score" in model.stop_reason_:
         assert max(scores[-3:]) <= max(scores[:-3]) + model.tol
@@ -142,6 +149,79 @@ def test_two_halves_are_one_run(solver, schedule, through, tmp_path):
     np.testing.assert_array_equal(half.intercept_, whole.intercept_)
 
 
+@pytest.mark.parametrize("loss", ["logistic", "softmax", "hinge"])
+@pytest.mark.parametrize("through", ["nothing", "pickle", "joblib"])
+def test_sdca_goes_on_where_it_stopped(loss, through, tmp_path):
+    """What a fit keeps is `shares` and W; a table that is summed up anew differs in its last digits."""
+    y = (Y == 0).astype(int) if loss == "logistic" else Y
+    Model = LinearSVC if loss == "hinge" else LogisticRegression
+    model = Model(solver="sdca", tol=0, random_state=3, **({"loss": "hinge"} if loss == "hinge" else {}))
+    whole = quiet(clone(model).set_params(max_iter=10), X, y)
+    half = quiet(clone(model).set_params(max_iter=5, warm_start=True), X, y)
+    before = half.history_[-1]
+    if through == "pickle":
+        half = pickle.loads(pickle.dumps(half))
+    if through == "joblib":
+        joblib.dump(half, tmp_path / "model")
+        half = joblib.load(tmp_path / "model", mmap_mode="r")
+    quiet(half, X, y)
+    assert [record["iteration"] for record in half.history_] == list(range(6, 11))
+    assert all(record["objective"] < before["objective"] * (1 + 1e-3) for record in half.history_)
+    assert half.history_[-1]["duality_gap"] < before["duality_gap"]
+    if loss != "hinge":  # which rows rest is not kept
+        np.testing.assert_allclose(half.coef_, whole.coef_, atol=1e-6)
+        np.testing.assert_allclose(half.intercept_, whole.intercept_, atol=1e-6)
+
+
+def test_sdca_starts_another_penalty_from_its_last_one_and_other_samples_from_nothing():
+    model = LogisticRegression(solver="sdca", warm_start=True, tol=1e-5, max_iter=500, random_state=0).fit(X, Y)
+    first = model.n_iter_
+    assert model.fit(X, Y).n_iter_ == 1 < first
+    model.set_params(C=1.1).fit(X, Y)
+    cold = clone(model).set_params(warm_start=False).fit(X, Y)
+    assert model.n_iter_ < cold.n_iter_
+    np.testing.assert_allclose(model.coef_, cold.coef_, atol=2e-2)
+    model.fit(X[:400], Y[:400])
+    fresh = clone(model).fit(X[:400], Y[:400])
+    np.testing.assert_array_equal(model.coef_, fresh.coef_)
+    # weights that were not made by it are no dual variables
+    model.set_params(solver="lbfgs").fit(X[:400], Y[:400])
+    np.testing.assert_array_equal(model.set_params(solver="sdca").fit(X[:400], Y[:400]).coef_, fresh.coef_)
+
+
+def test_epochs_of_sdca_come_before_lbfgs():
+    """With L2 and more than 5,000 margins, where W starts from zeros."""
+    many, labels = text_like(n=2000, d=300, n_classes=3, seed=8)
+    options = dict(tol=1e-6, max_iter=500)
+    fits = {n: LogisticRegression(solver=LBFGS(start_epochs=n), **options).fit(many, labels) for n in (0, "auto", 1)}
+    first = {n: fit.history_[0] for n, fit in fits.items()}
+    assert first["auto"]["learning_rate"] is None and first[0]["learning_rate"] > 0
+    assert first["auto"]["objective"] < first[1]["objective"] < first[0]["objective"]
+    assert fits["auto"].n_iter_ < fits[0].n_iter_
+    for fit in fits.values():
+        assert fit.converged_ and [record["iteration"] for record in fit.history_] == list(range(1, fit.n_iter_ + 1))
+        np.testing.assert_allclose(fit.coef_, fits[0].coef_, atol=1e-3)
+    again = LogisticRegression(random_state=1, **options).fit(many, labels)
+    np.testing.assert_array_equal(again.coef_, fits["auto"].coef_)
+    # a start with weights, L1, no penalty or few samples has none
+    again.set_params(warm_start=True, C=1.1).fit(many, labels)
+    assert again.history_[0]["learning_rate"] is not None
+    for params in (dict(l1_ratio=0.5), dict(C=np.inf)):
+        model = quiet(LogisticRegression(max_iter=2, **params), many, labels)
+        assert model.history_[0]["learning_rate"] is not None
+    assert LogisticRegression().fit(X, Y).history_[0]["learning_rate"] is not None
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sdca"])
+def test_same_bits_for_the_same_threads_with_outputs_of_their_own(solver):
+    """Threads share blocks of outputs, in each of which other rows rest."""
+    many, labels = text_like(n=3000, d=300, n_classes=12, seed=2)
+    model = LinearSVC(solver=solver, max_iter=4, random_state=1)
+    two, again, one = (quiet(clone(model).set_params(n_jobs=n), many, labels) for n in (2, 2, 1))
+    np.testing.assert_array_equal(two.coef_, again.coef_)
+    assert two.history_[-1]["objective"] == pytest.approx(one.history_[-1]["objective"], rel=1e-2)
+
+
 def test_warm_start_of_lbfgs_and_across_solvers():
     model = LogisticRegression(warm_start=True, tol=1e-6).fit(X, Y)
     first = model.n_iter_
@@ -166,7 +246,7 @@ def test_a_fit_never_changes_its_solver():
     assert str(solver.get_params()) == before and model.solver_ is not solver
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize("solver", NAMES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_same_bits_for_same_seed_and_any_threads_with_several_outputs(solver, dtype):
     # large enough that the threads are used
@@ -209,7 +289,7 @@ def test_threads(monkeypatch):
     assert inside == [1, 1]
 
 
-@pytest.mark.parametrize("solver", STOCHASTIC)
+@pytest.mark.parametrize("solver", STOCHASTIC_NAMES)
 @pytest.mark.parametrize("Model", [LogisticRegression, LinearSVC])
 def test_partial_fit_learns_from_a_stream(solver, Model):
     many, labels = text_like(n=3000, d=100, n_classes=3, seed=9)
@@ -221,8 +301,9 @@ def test_partial_fit_learns_from_a_stream(solver, Model):
     assert model.score(many, labels) > best - 0.1
 
 
-def test_partial_fit_is_not_offered_by_lbfgs():
-    model = LogisticRegression()
+@pytest.mark.parametrize("solver", sorted(set(NAMES) - set(STOCHASTIC_NAMES)))
+def test_partial_fit_is_offered_by_stochastic_solvers_alone(solver):
+    model = LogisticRegression(solver=solver)
     assert not hasattr(model, "partial_fit")
     with pytest.raises(AttributeError) as error:
         model.partial_fit(X, Y, classes=[0, 1, 2])
@@ -286,7 +367,7 @@ def test_sparsify_keeps_the_predictions():
     assert isinstance(model.densify().coef_, np.ndarray)
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize("solver", NAMES)
 def test_pickle_and_clone(solver):
     model = quiet(LinearSVC(solver=SOLVERS[solver](), max_iter=3, random_state=0), X, Y)
     again = pickle.loads(pickle.dumps(model))
@@ -325,7 +406,7 @@ def test_grid_over_solvers_and_schedules_in_a_pipeline():
     assert table["mean_test_score"].nunique() > 3
 
 
-@pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])
+@pytest.mark.parametrize("solver", ["adagrad", "lbfgs", "sdca"])
 def test_verbose_prints_a_line_an_iteration(solver, capsys):
     model = LogisticRegression(solver=solver, verbose=1, random_state=0).fit(X, Y)
     lines = capsys.readouterr().out.splitlines()

@@ -77,7 +77,7 @@ class LinearAscent:
         return np.where(self.A > 0, self.A * up, self.A * down).astype(self.A.dtype)
 
     def _balanced_softmax(self):
-        """Probabilities ``y - a / c`` move, in every sample, from outputs that have too much to those that have too little."""
+        """Probabilities ``y - a / c`` move, in every sample, from outputs with too much to those with too little."""
         sums = self.A.sum(axis=0, dtype=float)
         mass = -self.A * 1.0
         mass[np.arange(len(mass)), self.objective.labels] += self._c
