@@ -300,6 +300,23 @@ def test_shares_start_another_penalty(name):
     assert other.value(warm.W) < other.value(cold.W)
 
 
+@pytest.mark.parametrize("name", WITH_DUAL)
+def test_weights_below_the_range_of_the_type_are_no_weights(name):
+    X, labels = text_like(n=60, n_classes=3, dtype=np.float32)
+    weights = np.where(np.arange(60) % 5, 1.0, 0.0)
+    runs = []
+    for least in (0.0, 1e-60, 1e-42):
+        objective = linear_objective(X, labels, np.maximum(weights, least), n_outputs=3, **LOSSES[name])
+        ascent = objective.ascent()
+        ascent.epoch(0)
+        runs.append(ascent)
+        assert (
+            np.isfinite(ascent.A).all() and not ascent.A[weights == 0].any() and not ascent.shares[weights == 0].any()
+        )
+        assert ascent.lower_bound() <= objective.value(ascent.W)
+    np.testing.assert_array_equal(runs[1].W, runs[0].W)
+
+
 VALUES = st.sampled_from([0.0, 0.0, 1.0, -1.0, 0.5, 1e-3, -30.0, 1e3])
 
 

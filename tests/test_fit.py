@@ -203,6 +203,14 @@ def test_epochs_of_sdca_come_before_lbfgs():
         np.testing.assert_allclose(fit.coef_, fits[0].coef_, atol=1e-3)
     again = LogisticRegression(random_state=1, **options).fit(many, labels)
     np.testing.assert_array_equal(again.coef_, fits["auto"].coef_)
+    # where they lead up they are dropped
+    unscaled = np.random.RandomState(0).randn(3000, 5) * [1e3, 1.0, 1e-2, 10.0, 1.0] + [1e3, 0, 0, 5, 0]
+    unscaled_fits = [
+        quiet(LogisticRegression(C=100, solver=LBFGS(start_epochs=n), max_iter=2), unscaled, np.arange(3000) % 3)
+        for n in (0, "auto", 5)
+    ]
+    for other in unscaled_fits[1:]:
+        np.testing.assert_array_equal(other.coef_, unscaled_fits[0].coef_)
     # a start with weights, L1, no penalty or few samples has none
     again.set_params(warm_start=True, C=1.1).fit(many, labels)
     assert again.history_[0]["learning_rate"] is not None

@@ -29,7 +29,10 @@ class LinearAscent:
 
     def __init__(self, objective, shares=None, intercept=0):
         self.objective = objective
-        self._c = (objective.weights / (objective.weights.sum() * objective.l2)).astype(objective.dtype)
+        c = objective.weights / (objective.weights.sum() * objective.l2)
+        # what is smaller has no inverse; a loss that is left out leaves a lower bound that is one
+        self._c = np.where(c < 1e8 * np.finfo(objective.dtype).tiny, 0, c).astype(objective.dtype)
+        self._rows = objective.samples[self._c[objective.samples] > 0]
         shape = (objective.X.shape[0], objective.shape[1])
         self.W = np.zeros(objective.shape, objective.dtype)
         self.A = np.zeros(shape, objective.dtype)
@@ -47,8 +50,8 @@ class LinearAscent:
         return np.divide(self.A, self._c[:, None], out=np.zeros_like(self.A), where=self._c[:, None] > 0)
 
     def epoch(self, seed):
-        """As many visits as there are samples, in an order that depends on `seed` only."""
-        self.native.epoch(self.objective.samples, seed, self.A.ravel(), self.W.ravel())
+        """As many visits as there are samples of positive weight, in an order that depends on `seed` only."""
+        self.native.epoch(self._rows, seed, self.A.ravel(), self.W.ravel())
 
     def move_center(self):
         """Between two epochs: the step of the method of multipliers that leads to :math:`\\sum_i a_i = 0`."""

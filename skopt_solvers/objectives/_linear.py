@@ -128,6 +128,11 @@ class LinearObjective:
         self.native.margins(W.ravel(), Z.ravel())
         return self.native.loss(Z.ravel(), np.empty_like(Z).ravel()) + self.native.penalise(W.ravel(), W[:0].ravel())
 
+    def value_at_zero(self):
+        """F(0), without a pass over X."""
+        Z = np.zeros(self.X.shape[0] * self.shape[1], self.dtype)
+        return self.native.loss(Z, np.empty_like(Z))
+
     def value_and_gradient(self, W):
         """F(W), and the gradient of its smooth part (loss and L2)."""
         position = self.position(W)

@@ -141,6 +141,9 @@ class LBFGS(Solver):
         obstacle = getattr(objective, "dual_obstacle", lambda: "a model of sequences")()
         if obstacle is None:
             position, rate = objective.position(ascend(objective, epochs)), None
+            # where C |x|^2 is large the epochs may lead up, and they start from 0 whatever W is
+            if not position.value <= (objective.value(W) if W.any() else objective.value_at_zero()):
+                return objective.position(W)
         else:
             try:
                 W_start, first_loss, rate = warm_up(objective, W, epochs, batch_size=16)

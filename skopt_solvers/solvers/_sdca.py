@@ -79,15 +79,13 @@ class SDCA(Solver):
             if gap <= min(tol * value, trusted):
                 proven, trusted = value - ascent.lower_bound(), gap / 2
                 if proven <= tol * value:
-                    stop, converged = (
-                        f"the duality gap, {proven / value:.2g} of the objective, is at most tol={tol:g}",
-                        True,
-                    )
+                    stop = f"the duality gap, {_relative(proven, value)} of the objective, is at most tol={tol:g}"
+                    converged = True
                     break
         else:
             proven = value - ascent.lower_bound()
             converged = proven <= tol * value
-            stop = f"max_iter={max_iter} was reached with a duality gap of {proven / value:.2g} of the objective"
+            stop = f"max_iter={max_iter} was reached with a duality gap of {_relative(proven, value)} of the objective"
         advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
         W = ascent.W
         kept = dict(state, shares=ascent.shares, W=W)
@@ -96,6 +94,10 @@ class SDCA(Solver):
             position = polished(objective, W)
             W, history[-1]["objective"] = position.W, objective.scale * position.value
         return Result(W, len(history), converged, stop, advice, history, kept)
+
+
+def _relative(gap, value):
+    return f"{gap / value if value else 0.0:.2g}"
 
 
 def ascend(objective, epochs):
