@@ -140,9 +140,10 @@ class LBFGS(Solver):
         began = time.perf_counter()
         obstacle = getattr(objective, "dual_obstacle", lambda: "a model of sequences")()
         if obstacle is None:
-            position, rate = objective.position(ascend(objective, epochs)), None
             # where C |x|^2 is large the epochs may lead up, and they start from 0 whatever W is
-            if not position.value <= (objective.value(W) if W.any() else objective.value_at_zero()):
+            most = objective.value(W) if W.any() else objective.value_at_zero()
+            position, rate = objective.position(ascend(objective, epochs)), None
+            if not position.value <= most:
                 return objective.position(W)
         else:
             try:
