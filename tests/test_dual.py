@@ -147,8 +147,8 @@ def test_an_epoch_is_that_of_the_reference(kernels, name, n_classes, intercept, 
     X, labels = text_like(n=40, n_classes=n_classes, index=index)
     K, c = outputs(n_classes), np.random.RandomState(1).randint(4, size=40) / 2
     rows = np.flatnonzero(c)
-    mean_square = c @ np.asarray(X.multiply(X).sum(axis=1)).ravel() / c.sum()
-    step = max(0.05, 20 * K / c.sum()) * mean_square if intercept else None
+    squares = np.asarray(X.multiply(X).sum(axis=1)).ravel()
+    step = max(0.05 * c @ squares, 20 * K) / c.sum() if intercept else None
     ours = compiled(X, labels, c, K, name, intercept)
     A, W = np.zeros((40, K)), np.zeros((X.shape[1] + intercept, K))
     expected_A, expected_W, rests = A.copy(), W.copy(), np.zeros((40, 2), int)
@@ -298,6 +298,24 @@ def test_shares_start_another_penalty(name):
     for ascent in (cold, warm):
         ascent.epoch(1)
     assert other.value(warm.W) < other.value(cold.W)
+
+
+@pytest.mark.parametrize("name", ["logistic", "squared_hinge"])
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("C", [0.01, 1.0])
+def test_the_scale_of_the_data_does_not_change_the_course(name, n_classes, C):
+    """With C to the opposite it is the same problem, also for the intercept's step."""
+    X, labels = text_like(n=100, n_classes=n_classes)
+    gaps = []
+    for scale in (1.0, 0.125, 16.0):
+        options = dict(C=C / scale**2, n_outputs=outputs(n_classes), **LOSSES[name])
+        objective = linear_objective(X * scale, labels, **options)
+        ascent = objective.ascent()
+        for epoch in range(20):
+            ascent.epoch(epoch << 8)
+            ascent.move_center()
+        gaps.append(1 - ascent.lower_bound() / objective.value(ascent.W))
+    assert max(gaps) < 1e-3
 
 
 @pytest.mark.parametrize("name", WITH_DUAL)
