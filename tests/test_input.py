@@ -82,13 +82,14 @@ def test_index_types_give_the_same_fit(solver):
 @pytest.mark.parametrize("solver, l1_ratio", [*((s, 0.0) for s in NAMES), *((s, 0.5) for s in L1_NAMES)])
 def test_float32_stays_float32(solver, l1_ratio):
     X = SPARSE.astype(np.float32)
-    model = fit(X, solver, l1_ratio=l1_ratio, warm_start=True, tol=1e-3)
+    tol = 1e-5 if solver == "sdca" else 1e-3  # in float64 it goes on to the last digit
+    model = fit(X, solver, l1_ratio=l1_ratio, warm_start=True, tol=tol)
     for value in (model.coef_, model.intercept_, model.decision_function(X), model.predict_proba(X)):
         assert value.dtype == np.float32
     state = getattr(model, "_resume", {"state": {}})["state"]
     tables = [*state.get("tables", {}).values(), *(state[name] for name in ("W", "shares") if name in state)]
     assert all(table.dtype in (np.float32, np.int64) for table in tables)
-    np.testing.assert_allclose(model.coef_, fit(SPARSE, solver, l1_ratio=l1_ratio, tol=1e-3).coef_, atol=2e-2)
+    np.testing.assert_allclose(model.coef_, fit(SPARSE, solver, l1_ratio=l1_ratio, tol=tol).coef_, atol=2e-2)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, bool, np.uint8, ">f8", np.float16])
