@@ -41,7 +41,7 @@ class LBFGS(Solver):
         Stochastic epochs before the first iteration, in an order of the samples that is always the same; all together
         are the first record of the history. They are epochs of :class:`SDCA` where that has a method, fewer where one
         gains nearly nothing and up to twice as many while each gains less than half of the one before, and of
-        :class:`AdaGrad` at a constant rate elsewhere. "auto" is what the objective asks for where W starts from zeros:
+        :class:`AdaGrad` at a constant rate elsewhere; where they lead up they are dropped. "auto" is what the objective asks for where W starts from zeros:
         5 for a linear model with L2 and more than 5,000 margins (samples times outputs); 4, or 6 with L1, for a CRF
         with 500 sequences or more; else 0.
 

@@ -21,7 +21,7 @@ class SDCA(Solver):
     keeps ``n_samples * n_outputs`` numbers besides W.
 
     Logistic and hinge losses have one step an output (one-versus-rest outputs in parallel threads); softmax takes all
-    outputs of a sample in one step of Newton's method. An unpenalised intercept, whose dual constraint is
+    outputs of a sample in one step, found by Newton's method. An unpenalised intercept, whose dual constraint is
     :math:`\sum_i a_i = 0`, is fitted by the method of multipliers, once an epoch.
 
     A fit has converged when the duality gap, which the dual variables prove, is at most `tol` of the objective.
