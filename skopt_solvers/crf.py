@@ -69,8 +69,8 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         In [0, 1]: 0 is L2, 1 is L1, between is elastic net.
     solver : str or Solver, default="lbfgs"
         "lbfgs", "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of :mod:`skopt_solvers.solvers` or of
-        a class of your own. Its parameters are set as ``solver__learning_rate``, by name too. lbfgs begins with
-        epochs of AdaGrad, see :class:`~skopt_solvers.solvers.LBFGS`.
+        a class of your own; "sdca" is for linear models. Its parameters are set as ``solver__learning_rate``, by name
+        too. lbfgs begins with epochs of AdaGrad, see :class:`~skopt_solvers.solvers.LBFGS`.
     state_features : {"all", "observed"}, default="all"
         Which (feature, label) pairs have a weight: all, or those that occur in the data (CRFsuite's default). With
         hundreds of labels "observed" takes a small part of the memory; `coef_` is then a sparse matrix.

@@ -79,19 +79,21 @@ class LogisticRegression(LinearClassifier):
     C : float, default=1.0
         Weight of the loss, > 0; ``np.inf`` for no penalty.
     l1_ratio : float, default=0.0
-        In [0, 1]: 0 is L2, 1 is L1, between is elastic net. L1 gives exact zeros with every solver.
+        In [0, 1]: 0 is L2, 1 is L1, between is elastic net. L1 gives exact zeros with every solver;
+        sdca takes L2 alone.
     solver : str or Solver, default="lbfgs"
-        "lbfgs", "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of :mod:`skopt_solvers.solvers` or of
-        a class of your own. Its parameters are set as ``solver__learning_rate``, by name too.
+        "lbfgs", "sdca" (L2 only), "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of
+        :mod:`skopt_solvers.solvers` or of a class of your own. Its parameters are set as ``solver__learning_rate``, by
+        name too. lbfgs begins with epochs of sdca on larger data, see :class:`~skopt_solvers.solvers.LBFGS`.
     fit_intercept : bool, default=True
     class_weight : dict, "balanced" or None, default=None
         Factors on the sample weights, by class; "balanced" gives each class the same total.
     max_iter : int, default=100
-        Most iterations, or epochs of a stochastic solver.
+        Most iterations, or epochs of a stochastic solver or sdca.
     tol : float, default=1e-4
-        lbfgs: largest entry of the gradient of the objective over ``C sum s_i``. Stochastic solvers: relative decrease
-        of the objective in an epoch; at the end, 100 times this is the largest relative duality gap of a converged
-        fit. With early stopping: increase of the validation score.
+        lbfgs: largest entry of the gradient of the objective over ``C sum s_i``. sdca: duality gap over the objective.
+        Stochastic solvers: relative decrease of the objective in an epoch; at the end, 100 times this is the largest
+        relative duality gap of a converged fit. With early stopping: increase of the validation score.
     early_stopping : bool, default=False
         Stop when the accuracy on validation data has not improved in `n_iter_no_change` iterations, and return the best
         weights.
@@ -100,11 +102,12 @@ class LogisticRegression(LinearClassifier):
     n_iter_no_change : int, default=5
     warm_start : bool, default=False
         Start from the last fit. A stochastic solver goes on as if it had not stopped: its state is kept, and time
-        counts on. Early stopping keeps no state.
+        counts on. sdca goes on from its dual variables. Early stopping keeps no state.
     random_state : int, RandomState or None, default=None
     n_jobs : int or None, default=None
-        Threads in the passes over all data (the steps of a stochastic solver are in sequence). None is all cores
-        unless joblib or OMP_NUM_THREADS says fewer. The result has the same bits for the same number.
+        Threads in the passes over all data (the steps of a stochastic solver are in sequence), and over the outputs of
+        one-versus-rest in sdca. None is all cores unless joblib or OMP_NUM_THREADS says fewer. The result has the same
+        bits for the same number.
     verbose : int, default=0
         1 prints a line an iteration.
 
@@ -116,8 +119,8 @@ class LogisticRegression(LinearClassifier):
     n_iter_ : int
     history_ : list of dict
         One an iteration or epoch: `iteration`, `objective` (P above, at its end; in `partial_fit` the mean of the
-        batches' losses, each before its step), `learning_rate` (lbfgs: step length), `seconds`, and where known
-        `gradient_norm` and `validation_score`.
+        batches' losses, each before its step), `learning_rate` (lbfgs: step length; sdca: None), `seconds`, and
+        where known `gradient_norm`, `duality_gap` and `validation_score`.
     converged_ : bool
     stop_reason_ : str
     solver_ : Solver
@@ -221,7 +224,7 @@ class LinearSVC(LinearClassifier):
         :math:`h(a) = \max(a, 0)^2`; :math:`\max(a, 0)`; or :math:`a^2 / 2` up to 1 and :math:`a - 1/2` above
         (Shalev-Shwartz & Zhang 2013, eq. 10). With "crammer_singer" the last smooths the maximum over the classes as
         a whole (Shalev-Shwartz & Zhang 2016, section 5). lbfgs needs a loss with a gradient everywhere and refuses
-        "hinge", and "squared_hinge" with "crammer_singer".
+        "hinge", and "squared_hinge" with "crammer_singer". sdca takes all three, and refuses "crammer_singer".
     multi_class : {"ovr", "crammer_singer"}, default="ovr"
     l1_ratio, solver, fit_intercept, class_weight, max_iter, tol, early_stopping :
         As in :class:`LogisticRegression`.

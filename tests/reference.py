@@ -2,12 +2,14 @@
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import logsumexp
+from scipy.optimize import brentq
+from scipy.special import expit, logsumexp, wrightomega
 
+from skopt_solvers import _kernels
 from skopt_solvers.objectives import LinearObjective
-from skopt_solvers.solvers import LBFGS, AdaGrad, Adam, AdamW, Momentum, RMSProp
+from skopt_solvers.solvers import LBFGS, SDCA, SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp, StochasticSolver
 
-# Every test of solvers runs through these. A new solver is one entry here.
+# Every test of solvers runs through these. A new solver is one entry here, and its name below if it refuses something.
 STOCHASTIC = {
     "momentum": Momentum(),
     "momentum-plain": Momentum(momentum=0.0),
@@ -24,7 +26,20 @@ STOCHASTIC = {
     "adamw-own-decay": AdamW(weight_decay=0.1),
     "adamw-amsgrad": AdamW(amsgrad=True),
 }
-EVERY = {**STOCHASTIC, "lbfgs": LBFGS(), "lbfgs-plain": LBFGS(memory=3, precondition=False)}
+EVERY = {
+    **STOCHASTIC,
+    "lbfgs": LBFGS(),
+    "lbfgs-plain": LBFGS(memory=3, precondition=False),
+    "sdca": SDCA(),
+}
+
+# The names, and what not every solver does.
+NAMES = sorted(SOLVERS)
+STOCHASTIC_NAMES = [name for name in NAMES if issubclass(SOLVERS[name], StochasticSolver)]
+L1_NAMES = [name for name in NAMES if name not in ("sdca",)]
+CHAIN_NAMES = [name for name in NAMES if name not in ("sdca",)]
+KINKED_NAMES = [name for name in NAMES if name not in ("lbfgs",)]
+EXACT_NAMES = [name for name in NAMES if name not in ("adamw",)]  # those that minimise the objective
 
 # What a LinearObjective takes as its loss; those whose gradient is continuous; the numbers of outputs each has.
 LOSSES = {
@@ -123,6 +138,71 @@ def numerical_gradient(function, W, step=1e-6):
         behind[index] -= step
         gradient[index] = (function(ahead) - function(behind)) / (2 * step)
     return gradient
+
+
+# Dual coordinate ascent
+
+
+def dual_gain(a, label, c, loss, gamma=0.0, squared=False):
+    """``-c loss*(-a / c)`` of one row; -inf where that is not finite."""
+    a = np.asarray(a, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if loss == "softmax":
+            p = (np.arange(len(a)) == label) - a / c
+            return -c * np.where(p == 0, 0, p * np.log(p)).sum() if (p >= 0).all() else -np.inf
+        b = a * signs(np.array([label]), len(a))[0]
+        if loss == "hinge":
+            slack = 0.5 / c if squared else gamma / c
+            return (b - slack / 2 * b**2).sum() if (b >= 0).all() and (squared or (b <= c).all()) else -np.inf
+        entropy = sum(np.where(p == 0, 0, p * np.log(p)) for p in (b / c, 1 - b / c))
+        return -c * entropy.sum() if ((b >= 0) & (b <= c)).all() else -np.inf
+
+
+def dual_step(z, a, label, q, c, loss, gamma=0.0, squared=False):
+    """The a' that maximises ``dual_gain(a') - z.(a' - a) - q/2 |a' - a|^2``, by closed forms and bisection."""
+    if loss == "softmax":
+        y = np.arange(len(a)) == label
+        if not q * c > 0:
+            return c * (y - np.exp(z - logsumexp(z)))
+        # u + q c softmax(u) = v is solved by q c p = omega(log(q c) + v - t), t being what makes sum p = 1
+        v = z - q * a + q * c * y + np.log(q * c)
+        excess = lambda t: wrightomega(v - t).sum() - q * c  # noqa: E731
+        low, high = (v.max() - r - np.log(r) for r in (q * c, q * c / len(a)))
+        t = brentq(excess, low - 1, high + 1, xtol=1e-13)
+        return c * (y - wrightomega(v - t) / (q * c))
+    s = signs(np.array([label]), len(a))[0]
+    if loss == "hinge":
+        slack = 0.5 / c if squared else gamma / c
+        with np.errstate(divide="ignore"):  # a row without a non-zero
+            b = s * a + (1 - s * z - slack * s * a) / np.float64(q + slack)
+        return s * np.clip(b, 0, np.inf if squared else c)
+    base = s * z - q * s * a
+    roots = [brentq(lambda t, f=f: t - f - q * c * expit(-t), f - 1, f + q * c + 1, xtol=1e-13) for f in base]
+    return s * c * expit(-np.array(roots))
+
+
+def sdca_epoch(X, labels, c, rows, seed, A, W, rests, intercept_step=None, **loss):
+    """An epoch of dual coordinate ascent in place, a row at a time; all outputs together.
+
+    `rests` has two counters a row: rounds to come without a visit, and visits without a change.
+    """
+    X, order, visits = X.toarray().astype(np.float64), _kernels.shuffled(rows, seed), 0
+    if intercept_step:
+        X = np.hstack([X, np.ones((len(X), 1))])
+    weight = np.ones(X.shape[1])
+    weight[len(weight) - bool(intercept_step) :] = intercept_step or 1.0  # W = weight * X^T A: the intercept's share
+    for round_ in range(16):
+        if visits >= len(rows) - len(rows) // 8:
+            break
+        awake = np.array([i for i in order if rests[i, 0] == 0], dtype=np.int64)
+        rests[[i for i in order if rests[i, 0]], 0] -= 1
+        for i in _kernels.shuffled(awake, seed + round_) if round_ else awake:
+            before = A[i].copy()
+            A[i] = dual_step(X[i] @ W, A[i], labels[i], X[i] @ (weight * X[i]), c[i], **loss)
+            W += np.outer(weight * X[i], A[i] - before)
+            rests[i, 1] = min(rests[i, 1] + 1, 4) if (A[i] == before).all() else 0
+            rests[i, 0] = 2 ** rests[i, 1] - 1
+        visits += len(awake)
 
 
 # Data

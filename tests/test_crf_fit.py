@@ -11,12 +11,12 @@ from skopt_solvers.schedules import CosineDecay, ReduceOnPlateau
 from skopt_solvers.solvers import SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp
 
 from .chain_reference import quiet, same_bits, tagging, weights_of
+from .reference import CHAIN_NAMES, NAMES, STOCHASTIC_NAMES
 
-STOCHASTIC = sorted(set(SOLVERS) - {"lbfgs"})
 X, Y = tagging()
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize("solver", CHAIN_NAMES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_same_bits_for_the_same_seed_and_any_threads(solver, dtype):
     many, labels = tagging(1500, n_labels=6, seed=1)
@@ -58,7 +58,7 @@ def test_warm_start_of_lbfgs_and_across_solvers():
         model.fit([x[:, :5] for x in X], Y)
 
 
-@pytest.mark.parametrize("solver", STOCHASTIC)
+@pytest.mark.parametrize("solver", [name for name in CHAIN_NAMES if name in STOCHASTIC_NAMES])
 def test_partial_fit_learns_from_a_stream(solver):
     many, labels = tagging(1200, seed=2, noise=0.5)
     model = LinearChainCRF(solver=SOLVERS[solver](batch_size=8), random_state=0)
@@ -106,7 +106,7 @@ def test_partial_fit_goes_on_from_fit():
 # Validation
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize("solver", CHAIN_NAMES)
 @pytest.mark.parametrize("own", [True, False])
 def test_early_stopping_returns_the_best_weights(solver, own):
     many, labels = tagging(250, seed=3, noise=3.0)
@@ -146,7 +146,15 @@ def test_validation_scores_do_not_ask_for_missing_labels():
 # As any estimator
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize("solver", sorted(set(NAMES) - set(CHAIN_NAMES)))
+def test_a_solver_that_has_no_method_for_sequences_says_so(solver):
+    model = LinearChainCRF(solver=solver)
+    with pytest.raises(ValueError, match=rf"solver='{solver}'.*a model of sequences.*lbfgs.*adagrad.*adamw"):
+        model.fit(X, Y)
+    assert not hasattr(model, "classes_") and not hasattr(model, "n_features_in_")
+
+
+@pytest.mark.parametrize("solver", CHAIN_NAMES)
 def test_pickle_and_clone(solver):
     model = quiet(LinearChainCRF(solver=SOLVERS[solver](), constraints="bio", max_iter=3, random_state=0), *bio())
     again = pickle.loads(pickle.dumps(model))

@@ -9,8 +9,11 @@ import pytest
 import scipy.sparse as sp
 
 from skopt_solvers import LinearSVC, LogisticRegression
+from skopt_solvers.objectives import LinearObjective
 from skopt_solvers.schedules import StepDecay
 from skopt_solvers.solvers import SOLVERS, Adam, Momentum
+
+from .reference import L1_NAMES, NAMES, STOCHASTIC_NAMES
 
 RNG = np.random.RandomState(0)
 DENSE = np.where(RNG.rand(150, 12) < 0.4, RNG.rand(150, 12), 0.0)
@@ -51,7 +54,7 @@ CONTAINERS = [
 ]
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize("solver", NAMES)
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
@@ -63,7 +66,7 @@ def test_every_container_gives_the_same_fit(solver, container):
     np.testing.assert_allclose(got.predict_proba(X), expected.predict_proba(SPARSE), atol=1e-8)
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize("solver", NAMES)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_index_types_give_the_same_fit(solver):
     wide = SPARSE.copy()
@@ -76,16 +79,17 @@ def test_index_types_give_the_same_fit(solver):
     np.testing.assert_allclose(fit(mixed, solver).coef_, expected, rtol=1e-7, atol=1e-10)
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
-@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+@pytest.mark.parametrize("solver, l1_ratio", [*((s, 0.0) for s in NAMES), *((s, 0.5) for s in L1_NAMES)])
 def test_float32_stays_float32(solver, l1_ratio):
     X = SPARSE.astype(np.float32)
-    model = fit(X, solver, l1_ratio=l1_ratio, warm_start=True, tol=1e-3)
+    tol = 1e-5 if solver == "sdca" else 1e-3  # in float64 it goes on to the last digit
+    model = fit(X, solver, l1_ratio=l1_ratio, warm_start=True, tol=tol)
     for value in (model.coef_, model.intercept_, model.decision_function(X), model.predict_proba(X)):
         assert value.dtype == np.float32
-    state = getattr(model, "_resume", {"state": {"tables": {}}})["state"]["tables"]
-    assert all(table.dtype in (np.float32, np.int64) for table in state.values())
-    np.testing.assert_allclose(model.coef_, fit(SPARSE, solver, l1_ratio=l1_ratio, tol=1e-3).coef_, atol=2e-2)
+    state = getattr(model, "_resume", {"state": {}})["state"]
+    tables = [*state.get("tables", {}).values(), *(state[name] for name in ("W", "shares") if name in state)]
+    assert all(table.dtype in (np.float32, np.int64) for table in tables)
+    np.testing.assert_allclose(model.coef_, fit(SPARSE, solver, l1_ratio=l1_ratio, tol=tol).coef_, atol=2e-2)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, bool, np.uint8, ">f8", np.float16])
@@ -96,7 +100,7 @@ def test_other_dtypes_become_float64(dtype):
     np.testing.assert_array_equal(model.coef_, fit((DENSE > 0.3).astype(float)).coef_)
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sdca"])
 def test_read_only_memory_maps(tmp_path, solver):
     arrays = []
     for name in ("data", "indices", "indptr"):
@@ -246,7 +250,26 @@ def test_lbfgs_refuses_losses_with_kinks_and_names_what_works():
             LinearSVC(**params).fit(DENSE, three)
 
 
-@pytest.mark.parametrize("solver", [name for name in sorted(SOLVERS) if name != "lbfgs"])
+@pytest.mark.parametrize("params, obstacle", [
+    (dict(l1_ratio=0.5), r"L1 \(l1_ratio > 0\)"),
+    (dict(l1_ratio=1.0), r"L1 \(l1_ratio > 0\)"),
+    (dict(C=np.inf), r"no penalty \(C=inf\)"),
+    (dict(loss="smoothed_hinge", multi_class="crammer_singer"), "multi_class='crammer_singer'"),
+])  # fmt: skip
+def test_sdca_refuses_what_has_no_such_dual_and_names_what_works(params, obstacle, monkeypatch):
+    monkeypatch.setattr(LinearObjective, "ascent", lambda *_: pytest.fail("work has started"))
+    model = LinearSVC(solver="sdca", **params)
+    with pytest.raises(ValueError, match=rf"solver='sdca'.*L2.*this one has {obstacle}.*lbfgs.*adagrad.*adamw"):
+        model.fit(DENSE, np.arange(150) % 3)
+    assert not hasattr(model, "n_features_in_")
+
+
+def test_a_loss_that_compares_two_classes_is_no_obstacle_to_sdca():
+    model = LinearSVC(solver="sdca", multi_class="crammer_singer").fit(DENSE, Y)
+    assert model.converged_ and model.coef_.shape == (1, 12)
+
+
+@pytest.mark.parametrize("solver", STOCHASTIC_NAMES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("C", [1.0, np.inf])
 def test_a_diverging_learning_rate_is_told_and_leaves_no_nan(solver, dtype, C):

@@ -74,18 +74,20 @@ static void bind_dual(nb::module_& m, const std::string& suffix) {
             : Dual(Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns},
                    (require(K > 0 && labels.size() == indptr.size() - 1 && c.size() == labels.size(), "labels and c must have one entry a row"), labels.data()),
                    c.data(), K, intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
-              kept(indptr, indices, data, labels, c), n_rows(labels.size()) {}
+              kept(indptr, indices, data, labels, c), n_rows(labels.size()) {
+            require(between(labels, 0, std::max<int64_t>(K, 2)), "labels must index outputs");
+        }
     };
     nb::class_<Bound>(m, ("Dual" + suffix).c_str())
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, size_t, bool, const std::string&, double, bool, int>(),
              "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_columns"_a, "labels"_a.noconvert(), "c"_a.noconvert(),
              "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "n_threads"_a)
-        .def("epoch", [](Bound& o, In<int64_t> rows, uint64_t seed, bool together, Out<T> A, Out<T> W) {
+        .def("epoch", [](Bound& o, In<int64_t> rows, uint64_t seed, Out<T> A, Out<T> W) {
             require(A.size() == o.size() && W.size() == o.table_size(), "A or W has the wrong size");
             require(between(rows, 0, o.n_rows), "rows must index X");
             nb::gil_scoped_release release;
-            o.epoch(rows.data(), rows.size(), seed, together, A.data(), W.data());
-        }, "rows"_a.noconvert(), "seed"_a, "together"_a, "A"_a.noconvert(), "W"_a.noconvert())
+            o.epoch(rows.data(), rows.size(), seed, A.data(), W.data());
+        }, "rows"_a.noconvert(), "seed"_a, "A"_a.noconvert(), "W"_a.noconvert())
         .def("gain", [](Bound& o, In<T> A) {
             require(A.size() == o.size(), "A has the wrong size");
             nb::gil_scoped_release release;

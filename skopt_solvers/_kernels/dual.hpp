@@ -7,7 +7,6 @@
 // (Bertsekas 1982, chapter 2): b = center + step * sum_i a_i, and after an epoch the center moves to b.
 #pragma once
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -25,24 +24,18 @@ public:
     // c_i are the rows' weights against |W|^2 / 2; rows of weight 0 are not visited.
     DualAscent(Csr<T, I> X, const int32_t* labels, const T* c, size_t K, bool intercept, std::unique_ptr<DualStep<T>> step, int n_threads)
         : X_(X), labels_(labels), c_(c), K_(K), intercept_(intercept), step_(std::move(step)), n_threads_(n_threads), square_(X.n_rows) {
-        double total = 0, weight = 0, n_active = 0;
-        std::vector<T> mean(n_threads > 1 ? X.n_cols : 0, T(0));
+        double total = 0, weight = 0;
         for (size_t i = 0; i < X.n_rows; ++i) {
             T sum = 0;
-            for (size_t p = X.indptr[i]; p < static_cast<size_t>(X.indptr[i + 1]); ++p) {
-                sum += X.data[p] * X.data[p];
-                if (n_threads > 1) mean[X.indices[p]] += c[i] * X.data[p];
-            }
+            for (size_t p = X.indptr[i]; p < static_cast<size_t>(X.indptr[i + 1]); ++p) sum += X.data[p] * X.data[p];
             square_[i] = sum;
             total += static_cast<double>(c[i]) * sum;
             weight += c[i];
-            n_active += c[i] > 0;
         }
-        // Against the mean square of a row: a small step hardly changes the rows' own problems, and is large enough where
-        // the weights of an output add up to many times its inverse. Measured between 0.01 and 1 on rcv1, 20 newsgroups, sms.
-        double least = std::max(0.05, 20 * static_cast<double>(K) / weight);
-        intercept_step_ = static_cast<T>(least * (total > 0 ? total / weight : 1));
-        if (n_threads > 1) coupling_ = dot(mean.data(), mean.data(), mean.size()) / weight / n_active + weight / n_active * (intercept ? intercept_step_ : T(0));
+        // A small part of the mean square of a row hardly changes the rows' own problems; measured between 0.01 and 1 on rcv1, 20
+        // newsgroups, sms. It is large enough where the weights of an output add up to many times its inverse, which
+        // does not depend on the scale of X.
+        intercept_step_ = static_cast<T>(std::max(0.05 * total, 20 * static_cast<double>(K)) / weight);
     }
 
     size_t size() const { return X_.n_rows * K_; }
@@ -51,13 +44,13 @@ public:
     // As many visits as there are `rows`, in random order, for each block of outputs. A row that a visit does not change, as
     // most of a hinge do not in the end, is left out for 1, 3, 7, then 15 rounds, and the others have its turn (Hsieh et al.
     // 2008, section 3.2, shrink for good instead). A (n_rows x K) and W change together; the last row of W is b.
-    void epoch(const int64_t* rows, size_t n, uint64_t seed, bool together, T* A, T* W) {
+    void epoch(const int64_t* rows, size_t n, uint64_t seed, T* A, T* W) {
         int threads = threads_for(n_threads_, static_cast<double>(X_.indptr[X_.n_rows]) * K_);
         size_t block = step_->separable ? kBlock : K_;
         if (step_->separable && threads > 1 && K_ >= threads * kLeastBlock) block = std::min(block, (K_ + threads - 1) / threads);
         const size_t n_blocks = (K_ + block - 1) / block;
         if (rests_.size() != n_blocks) rests_.assign(n_blocks, std::vector<Rest>(X_.n_rows));
-        auto ascend = [&](size_t b, int threads) {
+        auto ascend = [&](size_t b) {
             std::vector<int64_t> order(rows, rows + n), awake;
             shuffle(order.data(), n, seed);
             for (size_t visits = 0, round = 0; visits < n - n / 8 && round < kRounds; ++round) {
@@ -67,20 +60,14 @@ public:
                     else awake.push_back(i);
                 }
                 if (round) shuffle(awake.data(), awake.size(), seed + round);
-                Part part{b * block, std::min(block, K_ - b * block), rests_[b].data()};
-                if (threads > 1) visit_together(awake, A, W, part, threads);
-                else visit(awake.data(), awake.size(), A, W, part, nullptr);
+                visit(awake, A, W, b * block, std::min(block, K_ - b * block), rests_[b].data());
                 visits += awake.size();
             }
         };
-        if (n_blocks == 1) {
-            ascend(0, together && turn() >= kLeastTurn ? threads : 1);
-        } else {
-            threads = std::min(threads, static_cast<int>(n_blocks));
-            parallel(threads, [&](int t) {
-                for (size_t b = t; b < n_blocks; b += threads) ascend(b, 1);
-            });
-        }
+        threads = std::min(threads, static_cast<int>(n_blocks));
+        parallel(threads, [&](int t) {
+            for (size_t b = t; b < n_blocks; b += threads) ascend(b);
+        });
     }
 
     // sum_i gain(a_i)
@@ -101,81 +88,38 @@ public:
     }
 
 private:
-    static constexpr size_t kBlock = 64, kLeastBlock = 8, kRounds = 16, kLeastTurn = 16, kMostTurn = 128;
+    static constexpr size_t kBlock = 64, kLeastBlock = 8, kRounds = 16;
 
     struct Rest {
         uint8_t left = 0, calm = 0;  // rounds to come without a visit; visits without a change
     };
 
-    struct Part {
-        size_t first, width;  // outputs
-        Rest* rests;
-    };
-
-    // The changes that a thread has made in a turn.
-    struct Log {
-        std::vector<size_t> rows;
-        std::vector<T> changes;  // of each row, `width`
-    };
-
-    // Rows that a thread visits before it sees what the others did: few where rows overlap much. Measured on rcv1 and 20
-    // newsgroups: up to 100 / (c |mean x|^2) rows at once need no more epochs than one, with 400 they may diverge.
-    size_t turn() const { return static_cast<size_t>(std::min<double>(kMostTurn, 40 / std::max(coupling_, 1e-9))); }
-
-    // Threads take turns of rows, each on its own copy of the table, and then repeat the changes of the others.
-    void visit_together(const std::vector<int64_t>& order, T* A, T* W, const Part& part, int threads) {
-        const size_t length = turn(), n = order.size(), n_turns = (n + length * threads - 1) / (length * threads);
-        copies_.resize((threads - 1) * table_size());
-        std::vector<std::array<Log, 2>> logs(threads);
-        SpinBarrier barrier(threads);
-        parallel(threads, [&](int t) {
-            T* table = t ? copies_.data() + (t - 1) * table_size() : W;
-            if (t) std::copy(W, W + table_size(), table);
-            barrier.wait();
-            for (size_t turn = 0; turn < n_turns; ++turn) {
-                Log& log = logs[t][turn % 2];
-                log.rows.clear();
-                log.changes.clear();
-                size_t begin = std::min(n, (turn * threads + t) * length), end = std::min(n, begin + length);
-                visit(order.data() + begin, end - begin, A, table, part, &log);
-                barrier.wait();
-                for (int other = 0; other < threads; ++other)
-                    if (other != t) repeat(logs[other][turn % 2], table, part);
-            }
-        });
+    // Rows come in random order, so that no hardware foresees where the next one lies.
+    void call_row(size_t i) const {
+        size_t begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
+        prefetch_all(X_.indices + begin, nnz);
+        prefetch_all(X_.data + begin, nnz);
     }
 
-    void repeat(const Log& log, T* W, const Part& part) const {
-        for (size_t r = 0; r < log.rows.size(); ++r) change(log.rows[r], log.changes.data() + r * part.width, W + part.first, part.width);
-    }
-
-    // W += x_i change^T
-    void change(size_t i, const T* change, T* table, size_t width) const {
-        size_t begin = X_.indptr[i];
-        scatter(X_.indices + begin, X_.data + begin, X_.indptr[i + 1] - begin, change, K_, width, table);
-        T* intercept = table + X_.n_cols * K_;
-        for (size_t k = 0; intercept_ && k < width; ++k) intercept[k] += intercept_step_ * change[k];
+    void call_weights(size_t i, const T* table, size_t width) const {
+        for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p)
+            prefetch_line_ends(table + static_cast<size_t>(X_.indices[p]) * K_, width);
     }
 
     // Of the outputs from `first` on, the one of the row's class.
     int positive(size_t i, size_t first) const { return K_ == 1 ? labels_[i] - 1 : labels_[i] - static_cast<int>(first); }
 
-    void visit(const int64_t* order, size_t n, T* A, T* W, const Part& part, Log* log) const {
-        const auto [first, width, rests] = part;
+    // Outputs [first, first + width).
+    void visit(const std::vector<int64_t>& order, T* A, T* W, size_t first, size_t width, Rest* rests) const {
+        const size_t n = order.size();
         std::vector<T> buffer(2 * width);
         T *z = buffer.data(), *a = z + width, *table = W + first, *intercept = table + X_.n_cols * K_;
         for (size_t o = 0; o < n; ++o) {
             if (o + kRowsAhead < n) {
-                size_t i = order[o + kRowsAhead], begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
-                prefetch_all(X_.indices + begin, nnz);
-                prefetch_all(X_.data + begin, nnz);
-                prefetch_line_ends(A + i * K_ + first, width);
+                call_row(order[o + kRowsAhead]);
+                prefetch_line_ends(A + order[o + kRowsAhead] * K_ + first, width);
             }
-            if (o + 1 < n) {
-                size_t i = order[o + 1];
-                for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p)
-                    prefetch_line_ends(table + static_cast<size_t>(X_.indices[p]) * K_, width);
-            }
+            if (o + 1 < n) call_weights(order[o + 1], table, width);
             size_t i = order[o], begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
             const I* index = X_.indices + begin;
             const T* x = X_.data + begin;
@@ -197,11 +141,8 @@ private:
                 continue;
             }
             rests[i].calm = 0;
-            change(i, a, table, width);
-            if (log) {
-                log->rows.push_back(i);
-                log->changes.insert(log->changes.end(), a, a + width);
-            }
+            scatter(index, x, nnz, a, K_, width, table);
+            for (size_t k = 0; intercept_ && k < width; ++k) intercept[k] += intercept_step_ * a[k];
         }
     }
 
@@ -213,8 +154,6 @@ private:
     std::unique_ptr<DualStep<T>> step_;
     int n_threads_;
     T intercept_step_;
-    double coupling_ = 0;  // mean c x_i.x_j over pairs of rows
-    std::vector<T> copies_;
     std::vector<T> square_;
     std::vector<std::vector<Rest>> rests_;  // of each block
 };

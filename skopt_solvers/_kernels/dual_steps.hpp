@@ -25,14 +25,21 @@ struct DualStep {
 };
 
 // a = s c p with p = 1 / (1 + e^t), t being the margin s z' after the step: t = s z - q (s a) + q c p(t). Newton's method
-// from 0, or from the margin before where that lies between 0 and the root: there the sigmoid has no turning point and
-// every iterate is nearer (Yu, Huang & Lin 2011, section 3, for the same problem in a). The last iterate is taken along
-// the tangent, without another exponential.
+// from the margin before, or from 0 where that or an iterate is on the other side of 0 than the root: between 0 and the
+// root the sigmoid has no turning point and every iterate is nearer (Yu, Huang & Lin 2011, section 3, for the same problem in
+// a), by about 1 an iteration until t is log(q c). The last move is made along the tangent, without another exponential.
 template <class T>
 struct LogisticStep final : DualStep<T> {
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
-        if (K == 1) return step<true>(z[0], positive == 0 ? T(1) : T(-1), q, c, a[0]);
-        for (size_t k = 0; k < K; ++k) step<false>(z[k], static_cast<int>(k) == positive ? T(1) : T(-1), q, c, a[k]);
+        const T r = q * c;
+        if (K == 1) return ascend_one(z[0], positive == 0 ? T(1) : T(-1), q, c, a[0]);
+        if (r > kSmall) return ascend_far<32 / sizeof(T)>(z, positive, K, q, c, a);
+        for (size_t k = 0; k < K; ++k) {
+            T s = static_cast<int>(k) == positive ? T(1) : T(-1), m = s * z[k], base = m - q * s * a[k];
+            T side = base + r / 2 > 0 ? T(1) : T(-1), t = m * side > 0 ? m : T(0);
+            for (int i = 0; i + 1 < kIterations; ++i) t = nearer(t, base, side, r);
+            a[k] = s * c * along_tangent(t, base, r);
+        }
     }
     double gain(const T* a, int positive, size_t K, T c) const override {
         double total = 0;
@@ -44,28 +51,64 @@ struct LogisticStep final : DualStep<T> {
     }
 
 private:
-    static constexpr int kIterations = sizeof(T) == 4 ? 3 : 5;
+    static constexpr T kSmall = sizeof(T) == 4 ? 1.5 : 8;
+    static constexpr int kIterations = sizeof(T) == 4 ? 3 : 5;  // where q c <= kSmall
+    static constexpr T kEnough = sizeof(T) == 4 ? 2e-4 : 1e-7;  // a change whose square is rounding
 
-    // `Early` ends where the tangent is good enough; without it there is no branch, and loops over outputs become vectors.
-    template <bool Early>
-    static void step(T z, T s, T q, T c, T& a) {
-        const T r = q * c, m = s * z, base = m - q * s * a;
-        T side = base + r / 2 > 0 ? T(1) : T(-1), p = 1 / (1 + fast_exp(m));
-        bool between = m * side > 0 && (base + r * p - m) * side > 0;
-        T t = between ? m : T(0);
-        p = between ? p : T(0.5);
-        T move = 0;
-        for (int i = 0; i < kIterations; ++i) {
-            move = (base + r * p - t) / (1 + r * p * (1 - p));
-            if (i + 1 == kIterations || (Early && std::abs(move) < kTangent)) break;
-            t += move;
+    static constexpr T kTangent = sizeof(T) == 4 ? 0.03 : 1e-3;  // a move whose cube is rounding
+
+    // p at the next iterate, to second order in the move: p' = -p (1 - p), p'' = p (1 - p) (1 - 2 p).
+    static T along_tangent(T t, T base, T r) {
+        T p = 1 / (1 + fast_exp(t)), move = (base + r * p - t) / (1 + r * p * (1 - p));
+        return std::min(std::max(p - p * (1 - p) * move * (1 - (T(0.5) - p) * move), T(0)), T(1));
+    }
+
+    // As many iterations as it takes.
+    static void ascend_one(T z, T s, T q, T c, T& a) {
+        const T r = q * c, m = s * z, base = m - q * s * a, side = base + r / 2 > 0 ? T(1) : T(-1);
+        T t = m * side > 0 ? m : T(0), p = 0, move = 0;
+        for (int i = 0; i < 100; ++i) {
             p = 1 / (1 + fast_exp(t));
+            move = (base + r * p - t) / (1 + r * p * (1 - p));
+            if (std::abs(move) < kTangent) break;
+            t = (t + move) * side > 0 ? t + move : T(0);
         }
-        // to second order: p' = -p (1 - p), p'' = p (1 - p) (1 - 2 p)
         p -= p * (1 - p) * move * (1 - (T(0.5) - p) * move);
         a = s * c * std::min(std::max(p, T(0)), T(1));
     }
-    static constexpr T kTangent = sizeof(T) == 4 ? T(0.1) : T(0.01);
+
+    static T nearer(T t, T base, T side, T r) {
+        T p = 1 / (1 + fast_exp(t));
+        t -= (t - base - r * p) / (1 + r * p * (1 - p));
+        return t * side > 0 ? t : T(0);
+    }
+
+    // The same for `width` outputs at a time.
+    template <size_t width>
+    static void ascend_far(const T* z, int positive, size_t K, T q, T c, T* a) {
+        const T r = q * c;
+        T s[width], base[width], side[width], t[width];
+        for (size_t first = 0; first < K; first += width) {
+            for (size_t j = 0; j < width; ++j) {
+                size_t k = std::min(first + j, K - 1);
+                s[j] = static_cast<int>(k) == positive ? T(1) : T(-1);
+                T m = s[j] * z[k];
+                base[j] = m - q * s[j] * a[k];
+                side[j] = base[j] + r / 2 > 0 ? T(1) : T(-1);
+                t[j] = m * side[j] > 0 ? m : T(0);
+            }
+            T change = 1;
+            for (int i = 0; i < 100 && change > kEnough; ++i) {
+                change = 0;
+                for (size_t j = 0; j < width; ++j) {
+                    T before = t[j];
+                    t[j] = nearer(t[j], base[j], side[j], r);
+                    change = std::max(change, std::abs(t[j] - before));
+                }
+            }
+            for (size_t j = 0; j < std::min(width, K - first); ++j) a[first + j] = s[j] * c / (1 + fast_exp(t[j]));
+        }
+    }
 };
 
 // Hinge, smoothed over a width gamma, or squared (Hsieh et al. 2008, eq. 9; Shalev-Shwartz & Zhang 2013, section 6.2):
@@ -97,36 +140,45 @@ private:
     T slack_of(T c) const { return static_cast<T>(squared ? 0.5 / c : gamma / c); }
 };
 
-// a = c (y - p) with p = softmax(z'), z' = z + q (a' - a): Newton's method in the logits u, whose matrix I + q c (diag p - p p^T)
-// is inverted by the formula of Sherman and Morrison.
+// a = c (y - p) with p = softmax(z'), z' = z + q (a' - a): the logits u = z' minimise |u|^2 / 2 + r log sum e^u - v.u with
+// r = q c and v = z - q a + r y. Newton's method, whose matrix I + r (diag p - p p^T) is inverted by the formula of Sherman and
+// Morrison. Its third derivatives are bounded by the second, so that a step of range b times log(1 + b) / b descends, and a
+// full one where b <= 1 (Bach 2010, proposition 1).
 template <class T>
 struct SoftmaxStep final : DualStep<T> {
     SoftmaxStep() { this->separable = false; }
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
         thread_local std::vector<T> buffer;
-        if (buffer.size() < 3 * K) buffer.resize(3 * K);
-        T *u = buffer.data(), *p = u + K, *e = p + K;
+        if (buffer.size() < 4 * K) buffer.resize(4 * K);
+        T *u = buffer.data(), *p = u + K, *e = p + K, *v = e + K;
         const T r = q * c;
+        for (size_t k = 0; k < K; ++k) v[k] = z[k] - q * a[k];
+        v[positive] += r;
         std::copy(z, z + K, u);
         softmax(u, K, p);
+        const T enough = std::max(T(1e-3), 4 * r * std::numeric_limits<T>::epsilon());
         for (int i = 0; i < kIterations; ++i) {
-            T along = 0, square = 0, largest = 0;
+            T along = 0, rest = 0;
             for (size_t k = 0; k < K; ++k) {
                 T d = 1 / (1 + r * p[k]);
-                e[k] = d * (z[k] - q * a[k] - r * p[k] - u[k] + (static_cast<int>(k) == positive ? r : T(0)));
+                e[k] = d * (v[k] - r * p[k] - u[k]);
                 along += e[k] * p[k];
-                square += d * p[k] * p[k];
+                rest += d * p[k];
             }
-            T f = r * along / std::max(1 - r * square, std::numeric_limits<T>::epsilon());
+            T f = r * along / rest, low = std::numeric_limits<T>::max(), high = -low;
             for (size_t k = 0; k < K; ++k) {
                 e[k] += f * p[k] / (1 + r * p[k]);
-                largest = std::max(largest, std::abs(e[k]));
+                low = std::min(low, e[k]);
+                high = std::max(high, e[k]);
             }
-            // a longer step would leave the range in which the exponentials are near their tangents
-            T t = largest > kLongest ? kLongest / largest : T(1);
-            for (size_t k = 0; k < K; ++k) u[k] += t * e[k];
+            T range = high - low, t = range > 1 ? std::log1p(range) / range : T(1);
+            if (i == 0 && range > kFar) {
+                level(v, K, r, u);
+            } else {
+                for (size_t k = 0; k < K; ++k) u[k] += t * e[k];
+            }
             softmax(u, K, p);
-            if (largest < T(1e-3)) break;
+            if (std::max(-low, high) < enough) break;
         }
         for (size_t k = 0; k < K; ++k) a[k] = -c * p[k];
         a[positive] += c;
@@ -141,8 +193,24 @@ struct SoftmaxStep final : DualStep<T> {
     }
 
 private:
-    static constexpr int kIterations = 12;
-    static constexpr T kLongest = 4;
+    static constexpr int kIterations = 50;
+    static constexpr T kFar = 10;
+
+    // The u that minimises |u|^2 / 2 + r max u - v.u, which is some log(r K) from the one that is looked for: v, cut off at the
+    // level t above which it has r.
+    static void level(const T* v, size_t K, T r, T* u) {
+        T t = *std::max_element(v, v + K) - r, before = t;
+        do {
+            T sum = 0, n = 0;
+            before = t;
+            for (size_t k = 0; k < K; ++k) {
+                sum += v[k] > t ? v[k] - t : T(0);
+                n += v[k] > t ? T(1) : T(0);
+            }
+            if (n > 0) t += (sum - r) / n;
+        } while (t > before);
+        for (size_t k = 0; k < K; ++k) u[k] = std::min(v[k], t);
+    }
 
     static void softmax(const T* u, size_t K, T* p) {
         T top = u[0], sum = 0;

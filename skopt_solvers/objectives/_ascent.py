@@ -18,6 +18,8 @@ class LinearAscent:
     objective : LinearObjective
     shares : ndarray of shape (n_samples, n_outputs), optional
         ``a_i / c_i`` to start from, as `shares` gave it for the same samples; 0 by default.
+    intercept : ndarray of shape (1, n_outputs), optional
+        The last row of `W` that belongs to `shares`, where there is one.
 
     Attributes
     ----------
@@ -25,9 +27,12 @@ class LinearAscent:
     W : ndarray of shape `objective.shape`
     """
 
-    def __init__(self, objective, shares=None):
+    def __init__(self, objective, shares=None, intercept=0):
         self.objective = objective
-        self._c = (objective.weights / (objective.weights.sum() * objective.l2)).astype(objective.dtype)
+        c = objective.weights / (objective.weights.sum() * objective.l2)
+        # what is smaller has no inverse; a loss that is left out leaves a lower bound that is one
+        self._c = np.where(c < 1e8 * np.finfo(objective.dtype).tiny, 0, c).astype(objective.dtype)
+        self._rows = objective.samples[self._c[objective.samples] > 0]
         shape = (objective.X.shape[0], objective.shape[1])
         self.W = np.zeros(objective.shape, objective.dtype)
         self.A = np.zeros(shape, objective.dtype)
@@ -37,19 +42,16 @@ class LinearAscent:
         if shares is not None:
             self.A[:] = shares * self._c[:, None]
             objective.native.backward(self.A.ravel(), self.W.ravel())
-            self.W[objective.n_penalised :] = 0
+            self.W[objective.n_penalised :] = intercept
 
     @property
     def shares(self):
         """``a_i / c_i``: what a fit with another C can start from."""
         return np.divide(self.A, self._c[:, None], out=np.zeros_like(self.A), where=self._c[:, None] > 0)
 
-    def epoch(self, seed, together=True):
-        """As many visits as there are samples, in an order that depends on `seed` only.
-
-        Threads that visit `together` do not see at once what the others do, and so need not ascend.
-        """
-        self.native.epoch(self.objective.samples, seed, together, self.A.ravel(), self.W.ravel())
+    def epoch(self, seed):
+        """As many visits as there are samples of positive weight, in an order that depends on `seed` only."""
+        self.native.epoch(self._rows, seed, self.A.ravel(), self.W.ravel())
 
     def move_center(self):
         """Between two epochs: the step of the method of multipliers that leads to :math:`\\sum_i a_i = 0`."""

@@ -128,6 +128,11 @@ class LinearObjective:
         self.native.margins(W.ravel(), Z.ravel())
         return self.native.loss(Z.ravel(), np.empty_like(Z).ravel()) + self.native.penalise(W.ravel(), W[:0].ravel())
 
+    def value_at_zero(self):
+        """F(0), without a pass over X."""
+        Z = np.zeros(self.X.shape[0] * self.shape[1], self.dtype)
+        return self.native.loss(Z, np.empty_like(Z))
+
     def value_and_gradient(self, W):
         """F(W), and the gradient of its smooth part (loss and L2)."""
         position = self.position(W)
@@ -162,9 +167,9 @@ class LinearObjective:
         digit anyway."""
         return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > 5000 else 0
 
-    def ascent(self, shares=None):
+    def ascent(self, shares=None, intercept=0):
         """The :class:`LinearAscent` of this problem."""
-        return LinearAscent(self, shares)
+        return LinearAscent(self, shares, intercept)
 
     def position(self, W):
         """A point that moves along lines at O(n_samples) a trial, its margins being kept."""

@@ -39,10 +39,11 @@ class LBFGS(Solver):
     precondition : bool, default=True
     start_epochs : int or "auto", default="auto"
         Stochastic epochs before the first iteration, in an order of the samples that is always the same; all together
-        are the first record of the history. They are epochs of :class:`SDCA` where that has a method, twice as many
-        while each brings more than half of what is missing, and of :class:`AdaGrad` at a constant rate elsewhere.
-        "auto" is what the objective asks for where W starts from zeros: 5 for a linear model with L2 and more than
-        5,000 margins (samples times outputs); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
+        are the first record of the history. They are epochs of :class:`SDCA` where that has a method, fewer where one
+        gains nearly nothing and up to twice as many while each gains less than half of the one before, and of
+        :class:`AdaGrad` at a constant rate elsewhere; where they lead up they are dropped. "auto" is what the objective
+        asks for where W starts from zeros: 5 for a linear model with L2 and more than 5,000 margins (samples times
+        outputs); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
 
     References
     ----------
@@ -70,8 +71,8 @@ class LBFGS(Solver):
         if not objective.smooth:
             raise ValueError(
                 "solver='lbfgs' needs a loss with a gradient everywhere, and this one has kinks. Use "
-                "loss='squared_hinge' (multi_class='ovr') or loss='smoothed_hinge', or one of the solvers 'momentum', "
-                "'adagrad', 'rmsprop', 'adam', 'adamw'."
+                "loss='squared_hinge' (multi_class='ovr') or loss='smoothed_hinge', or one of the solvers 'sdca' "
+                "(multi_class='ovr', l1_ratio=0), 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw'."
             )
 
     def minimize(self, objective, W, *, max_iter, tol, rng=None, callback=None):
@@ -139,7 +140,11 @@ class LBFGS(Solver):
         began = time.perf_counter()
         obstacle = getattr(objective, "dual_obstacle", lambda: "a model of sequences")()
         if obstacle is None:
+            # where C |x|^2 is large the epochs may lead up, and they start from 0 whatever W is
+            most = objective.value(W) if W.any() else objective.value_at_zero()
             position, rate = objective.position(ascend(objective, epochs)), None
+            if not position.value <= most:
+                return objective.position(W)
         else:
             try:
                 W_start, first_loss, rate = warm_up(objective, W, epochs, batch_size=16)

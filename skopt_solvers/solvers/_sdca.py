@@ -23,7 +23,7 @@ class SDCA(Solver):
     keeps ``n_samples * n_outputs`` numbers besides W.
 
     Logistic and hinge losses have one step an output (one-versus-rest outputs in parallel threads); softmax takes all
-    outputs of a sample in one step of Newton's method. An unpenalised intercept, whose dual constraint is
+    outputs of a sample in one step, found by Newton's method. An unpenalised intercept, whose dual constraint is
     :math:`\sum_i a_i = 0`, is fitted by the method of multipliers, once an epoch.
 
     A fit has converged when the duality gap, which the dual variables prove, is at most `tol` of the objective. Small
@@ -56,20 +56,18 @@ class SDCA(Solver):
     def minimize(self, objective, W, *, max_iter, tol, rng, callback=None, state=None):
         """As :meth:`Solver.minimize`; it starts from the dual variables in `state`, or from zeros whatever `W` is."""
         if state is None or len(state["shares"]) != objective.X.shape[0]:
-            state = dict(epoch=0, seed=int(rng.randint(2**31)), shares=None)
-        ascent = objective.ascent(state["shares"])
+            state = dict(epoch=0, seed=int(rng.randint(2**31)), shares=None, W=W)
+        ascent = objective.ascent(state["shares"], state["W"][objective.n_penalised :])
         small = can_polish(objective)
         history, stop, converged, trusted, proven = [], None, False, np.inf, np.inf
-        together, gap = True, np.inf
         for _ in range(min(max_iter, _EPOCHS_OF_SMALL) if small else max_iter):
             began = time.perf_counter()
-            if history:
+            if state["epoch"]:
                 ascent.move_center()
-            ascent.epoch((state["seed"] << 32) + (state["epoch"] << 8), together)
+            ascent.epoch((state["seed"] << 32) + (state["epoch"] << 8))
             state["epoch"] += 1
-            value, before = objective.value(ascent.W), gap
+            value = objective.value(ascent.W)
             gap = abs(value - ascent.value())
-            together = together and gap <= 2 * before  # else rows overlap too much for threads to visit them together
             record = dict(
                 iteration=state["epoch"],
                 objective=objective.scale * value,
@@ -99,11 +97,17 @@ class SDCA(Solver):
             proven = value - ascent.lower_bound()
         if stop is None:
             converged = proven <= tol * value
-            stop = f"the duality gap, {proven / value:.2g} of the objective, is at most tol={tol:g}"
+            stop = f"the duality gap, {_relative(proven, value)} of the objective, is at most tol={tol:g}"
             if not converged:
-                stop = f"max_iter={max_iter} was reached with a duality gap of {proven / value:.2g} of the objective"
+                stop = (
+                    f"max_iter={max_iter} was reached with a duality gap of {_relative(proven, value)} of the objective"
+                )
         advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
         return Result(W, len(history), converged, stop, advice, history, kept)
+
+
+def _relative(gap, value):
+    return f"{gap / value if value else 0.0:.2g}"
 
 
 def ascend(objective, epochs):
