@@ -114,7 +114,8 @@ class SolverEstimator(NamedParameters):
 
     def _store(self, solver, objective, classes, result, state, n_iter=None):
         if not np.isfinite(result.W).all():
-            raise FloatingPointError(f"{type(solver).__name__} diverged: weights are not finite; lower learning_rate")
+            remedy = "lower learning_rate" if hasattr(solver, "learning_rate") else "scale X or sample_weight"
+            raise FloatingPointError(f"{type(solver).__name__} diverged: weights are not finite; {remedy}")
         self.classes_, self.solver_ = classes, solver
         self._unpack(result.W, objective)
         self.n_iter_ = result.n_iter if n_iter is None else n_iter

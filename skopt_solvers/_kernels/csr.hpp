@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "objective.hpp"
@@ -176,26 +178,27 @@ const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices,
     parallel(n, [&](int t) {
         std::vector<uint32_t> seen;  // by column, a mark of the last row that has it; only unsorted rows ask
         uint32_t mark = 0;
-        for (size_t i = part(n_major, 1, t, n); i < part(n_major, 1, t + 1, n) && valid; ++i) {
+        size_t first = part(n_major, 1, t, n), last = part(n_major, 1, t + 1, n);
+        // loops without a branch, which become vectors
+        using Unsigned = std::make_unsigned_t<I>;
+        const auto most = static_cast<Unsigned>(std::min<uint64_t>(n_minor, static_cast<uint64_t>(std::numeric_limits<I>::max()) + 1));
+        unsigned outside = 0, zeros = 0;
+        for (size_t p = indptr[first]; p < static_cast<size_t>(indptr[last]); ++p) outside |= static_cast<Unsigned>(indices[p]) >= most;
+        for (size_t p = indptr[first]; p < static_cast<size_t>(indptr[last]); ++p) zeros |= data[p] == 0;
+        if (outside) valid = false;
+        if (zeros) clean = false;
+        for (size_t i = first; i < last && valid && clean; ++i) {
             size_t begin = indptr[i], end = indptr[i + 1];
-            bool sorted = true, in_range = true, zero = false, repeated = false;
-            int64_t last = -1;
+            unsigned unsorted = 0;
+            for (size_t p = begin; p + 1 < end; ++p) unsorted |= indices[p] >= indices[p + 1];
+            if (!unsorted) continue;
+            if (mark++ == UINT32_MAX || seen.empty()) seen.assign(n_minor, 0), mark = 1;
+            bool repeated = false;
             for (size_t p = begin; p < end; ++p) {
-                int64_t j = indices[p];
-                in_range &= j >= 0 && j < static_cast<int64_t>(n_minor);
-                sorted &= j > last;
-                zero |= data[p] == 0;
-                last = j;
+                repeated |= seen[indices[p]] == mark;
+                seen[indices[p]] = mark;
             }
-            if (!in_range) valid = false;
-            else if (!sorted && clean) {
-                if (mark++ == UINT32_MAX || seen.empty()) seen.assign(n_minor, 0), mark = 1;
-                for (size_t p = begin; p < end; ++p) {
-                    repeated |= seen[indices[p]] == mark;
-                    seen[indices[p]] = mark;
-                }
-            }
-            if (zero || repeated) clean = false;
+            if (repeated) clean = false;
         }
     });
     canonical = clean;

@@ -26,10 +26,9 @@ public:
         : X_(X), labels_(labels), c_(c), K_(K), intercept_(intercept), step_(std::move(step)), n_threads_(n_threads), square_(X.n_rows) {
         double total = 0, weight = 0;
         for (size_t i = 0; i < X.n_rows; ++i) {
-            T sum = 0;
-            for (size_t p = X.indptr[i]; p < static_cast<size_t>(X.indptr[i + 1]); ++p) sum += X.data[p] * X.data[p];
-            square_[i] = sum;
-            total += static_cast<double>(c[i]) * sum;
+            const T* x = X.data + X.indptr[i];
+            square_[i] = static_cast<T>(dot(x, x, X.indptr[i + 1] - X.indptr[i]));
+            total += static_cast<double>(c[i]) * square_[i];
             weight += c[i];
         }
         // A small part of the mean square of a row hardly changes the rows' own problems; measured between 0.01 and 1 on rcv1, 20

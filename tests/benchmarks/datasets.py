@@ -205,7 +205,10 @@ def _parts_of(X, prefix):
 
 def _matrix_of(arrays, prefix):
     data, indices, indptr, shape = (arrays[f"{prefix}_{name}"] for name in ("data", "indices", "indptr", "shape"))
-    return sp.csr_matrix((data, indices, indptr), shape=tuple(shape))
+    X = sp.csr_matrix((data, indices, indptr), shape=tuple(shape))
+    # some contenders sort rows in place, and the indices belong to the values in the other float type too
+    X.sort_indices()
+    return X
 
 
 @dataclass
