@@ -97,17 +97,14 @@ class SDCA(Solver):
             proven = value - ascent.lower_bound()
         if stop is None:
             converged = proven <= tol * value
-            stop = f"the duality gap, {_relative(proven, value)} of the objective, is at most tol={tol:g}"
-            if not converged:
-                stop = (
-                    f"max_iter={max_iter} was reached with a duality gap of {_relative(proven, value)} of the objective"
-                )
+            relative = f"{proven / value if value else 0.0:.2g}"
+            ended = "Newton's method ended" if small else f"max_iter={max_iter} was reached"
+            if converged:
+                stop = f"the duality gap, {relative} of the objective, is at most tol={tol:g}"
+            else:
+                stop = f"{ended} with a duality gap of {relative} of the objective, above tol={tol:g}"
         advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
         return Result(W, len(history), converged, stop, advice, history, kept)
-
-
-def _relative(gap, value):
-    return f"{gap / value if value else 0.0:.2g}"
 
 
 def ascend(objective, epochs):
