@@ -56,7 +56,7 @@ def _between(low, high):
     if np.isfinite(fb) and np.isfinite(sb):
         d1 = sa + sb - 3 * (fa - fb) / (a - b)
         square = d1 * d1 - sa * sb
-        if square >= 0:
+        if 0 <= square < np.inf:
             d2 = np.sqrt(square)
             t = b - (b - a) * (sb + d2 - d1) / (sb - sa + 2 * d2) if sb - sa + 2 * d2 else np.nan
     else:
