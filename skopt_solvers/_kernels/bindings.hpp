@@ -39,8 +39,7 @@ inline bool between(const A& values, int64_t low, int64_t high) {
 template <class T>
 nb::tuple batch_gradient(Objective<T>& o, In<T> W, In<int64_t> batch, size_t n_samples) {
     require(W.size() == o.n_rows * o.n_outputs, "W has the wrong size");
-    for (size_t b = 0; b < batch.size(); ++b)
-        require(batch.data()[b] >= 0 && static_cast<size_t>(batch.data()[b]) < n_samples, "batch must index samples");
+    require(between(batch, 0, n_samples), "batch must index samples");
     RowGradient<T> g;
     {
         nb::gil_scoped_release release;

@@ -22,6 +22,7 @@ struct DualStep {
     // a = the a' that maximises gain(a') - z.(a' - a) - q/2 |a' - a|^2, z being the row's margins and q its |x|^2.
     virtual void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const = 0;
     virtual double gain(const T* a, int positive, size_t K, T c) const = 0;
+    static T sign(size_t k, int positive) { return static_cast<int>(k) == positive ? T(1) : T(-1); }
 };
 
 // a = s c p with p = 1 / (1 + e^t), t being the margin s z' after the step: t = s z - q (s a) + q c p(t). Newton's method
@@ -32,10 +33,10 @@ template <class T>
 struct LogisticStep final : DualStep<T> {
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
         const T r = q * c;
-        if (K == 1) return ascend_one(z[0], positive == 0 ? T(1) : T(-1), q, c, a[0]);
+        if (K == 1) return ascend_one(z[0], this->sign(0, positive), q, c, a[0]);
         if (r > kSmall) return ascend_far<32 / sizeof(T)>(z, positive, K, q, c, a);
         for (size_t k = 0; k < K; ++k) {
-            T s = static_cast<int>(k) == positive ? T(1) : T(-1), m = s * z[k], base = m - q * s * a[k];
+            T s = this->sign(k, positive), m = s * z[k], base = m - q * s * a[k];
             T side = base + r / 2 > 0 ? T(1) : T(-1), t = m * side > 0 ? m : T(0);
             for (int i = 0; i + 1 < kIterations; ++i) t = nearer(t, base, side, r);
             a[k] = s * c * along_tangent(t, base, r);
@@ -44,7 +45,7 @@ struct LogisticStep final : DualStep<T> {
     double gain(const T* a, int positive, size_t K, T c) const override {
         double total = 0;
         for (size_t k = 0; k < K; ++k) {
-            double p = std::min(1.0, std::max(0.0, (static_cast<int>(k) == positive ? a[k] : -a[k]) / static_cast<double>(c)));
+            double p = std::min(1.0, std::max(0.0, this->sign(k, positive) * a[k] / static_cast<double>(c)));
             if (p > 0 && p < 1) total -= p * std::log(p) + (1 - p) * std::log1p(-p);
         }
         return c * total;
@@ -59,9 +60,10 @@ private:
 
     // p at the next iterate, to second order in the move: p' = -p (1 - p), p'' = p (1 - p) (1 - 2 p).
     static T along_tangent(T t, T base, T r) {
-        T p = 1 / (1 + fast_exp(t)), move = (base + r * p - t) / (1 + r * p * (1 - p));
-        return std::min(std::max(p - p * (1 - p) * move * (1 - (T(0.5) - p) * move), T(0)), T(1));
+        T p = 1 / (1 + fast_exp(t));
+        return moved(p, (base + r * p - t) / (1 + r * p * (1 - p)));
     }
+    static T moved(T p, T move) { return std::min(std::max(p - p * (1 - p) * move * (1 - (T(0.5) - p) * move), T(0)), T(1)); }
 
     // As many iterations as it takes.
     static void ascend_one(T z, T s, T q, T c, T& a) {
@@ -73,8 +75,7 @@ private:
             if (std::abs(move) < kTangent) break;
             t = (t + move) * side > 0 ? t + move : T(0);
         }
-        p -= p * (1 - p) * move * (1 - (T(0.5) - p) * move);
-        a = s * c * std::min(std::max(p, T(0)), T(1));
+        a = s * c * moved(p, move);
     }
 
     static T nearer(T t, T base, T side, T r) {
@@ -91,7 +92,7 @@ private:
         for (size_t first = 0; first < K; first += width) {
             for (size_t j = 0; j < width; ++j) {
                 size_t k = std::min(first + j, K - 1);
-                s[j] = static_cast<int>(k) == positive ? T(1) : T(-1);
+                s[j] = DualStep<T>::sign(k, positive);
                 T m = s[j] * z[k];
                 base[j] = m - q * s[j] * a[k];
                 side[j] = base[j] + r / 2 > 0 ? T(1) : T(-1);
@@ -121,7 +122,7 @@ struct HingeStep final : DualStep<T> {
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
         const T slack = slack_of(c), most = squared ? std::numeric_limits<T>::max() : c;
         for (size_t k = 0; k < K; ++k) {
-            T s = static_cast<int>(k) == positive ? T(1) : T(-1), b = s * a[k], slope = 1 - s * z[k] - slack * b;
+            T s = this->sign(k, positive), b = s * a[k], slope = 1 - s * z[k] - slack * b;
             // a row without a non-zero has no curvature
             b = slope > 0 && !(q + slack > 0) ? most : b + (slope == 0 ? T(0) : slope / (q + slack));
             a[k] = s * std::min(std::max(b, T(0)), most);
@@ -130,7 +131,7 @@ struct HingeStep final : DualStep<T> {
     double gain(const T* a, int positive, size_t K, T c) const override {
         double total = 0, slack = slack_of(c);
         for (size_t k = 0; k < K; ++k) {
-            double b = static_cast<int>(k) == positive ? a[k] : -a[k];
+            double b = this->sign(k, positive) * a[k];
             total += b - slack / 2 * b * b;
         }
         return total;
@@ -211,18 +212,9 @@ private:
         } while (t > before);
         for (size_t k = 0; k < K; ++k) u[k] = std::min(v[k], t);
     }
-
-    static void softmax(const T* u, size_t K, T* p) {
-        T top = u[0], sum = 0;
-        for (size_t k = 1; k < K; ++k) top = std::max(top, u[k]);
-        for (size_t k = 0; k < K; ++k) p[k] = fast_exp(u[k] - top);
-        for (size_t k = 0; k < K; ++k) sum += p[k];
-        T inverse = 1 / sum;
-        for (size_t k = 0; k < K; ++k) p[k] *= inverse;
-    }
 };
 
-// Null for a loss that has no step.
+// Throws for a loss that has no step.
 template <class T>
 std::unique_ptr<DualStep<T>> make_dual_step(const std::string& loss, double gamma, bool squared) {
     if (loss == "logistic") return std::make_unique<LogisticStep<T>>();

@@ -1,8 +1,10 @@
 // exp without a branch, so that loops over classes become vector code, which libm's exp prevents.
 #pragma once
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 // Range reduction to [-log(2)/2, log(2)/2] and a polynomial (Cephes, expf.c), 1 ulp or so; below -87 it stays at e^-87.
 inline float fast_exp(float x) {
@@ -50,4 +52,16 @@ inline double fast_exp(double x) {
     double scale;
     std::memcpy(&scale, &bits, sizeof scale);
     return p * scale;
+}
+
+// p_k = e^(z_k - top) / sum, top being the largest of z; p is not z. Returns top and sum.
+template <class T>
+inline std::pair<T, T> softmax(const T* z, size_t K, T* p) {
+    T top = z[0], sum = 0;
+    for (size_t k = 1; k < K; ++k) top = std::max(top, z[k]);
+    for (size_t k = 0; k < K; ++k) p[k] = fast_exp(z[k] - top);
+    for (size_t k = 0; k < K; ++k) sum += p[k];
+    T inverse = 1 / sum;
+    for (size_t k = 0; k < K; ++k) p[k] *= inverse;
+    return {top, sum};
 }

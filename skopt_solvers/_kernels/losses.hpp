@@ -44,16 +44,9 @@ template <class T>
 struct Softmax {
     double curvature(size_t) const { return 0.5; }
     T operator()(const T* z, int label, size_t K, T* d) const {
-        T top = z[0];
-        for (size_t k = 1; k < K; ++k) top = std::max(top, z[k]);
-        T target = z[label];
-        for (size_t k = 0; k < K; ++k) d[k] = fast_exp(z[k] - top);
-        T sum = 0;
-        for (size_t k = 0; k < K; ++k) sum += d[k];
-        T inverse = 1 / sum;
-        for (size_t k = 0; k < K; ++k) d[k] *= inverse;
+        const auto [top, sum] = softmax(z, K, d);
         d[label] -= 1;
-        return std::log(sum) + top - target;
+        return std::log(sum) + top - z[label];
     }
 };
 

@@ -9,7 +9,7 @@ from ._base import Result, Solver, check_count, pseudo_gradient
 from ._line_search import backtrack, strong_wolfe
 from ._polish import POLISHED, newton_step, wants_polish
 from ._rules import warm_up
-from ._sdca import ascend
+from ._sdca import ascend, obstacle_of
 
 _STALLED = 10  # iterations in which neither the objective nor the gradient falls: what is left is rounding
 
@@ -138,8 +138,7 @@ class LBFGS(Solver):
         if not epochs:
             return objective.position(W)
         began = time.perf_counter()
-        obstacle = getattr(objective, "dual_obstacle", lambda: "a model of sequences")()
-        if obstacle is None:
+        if obstacle_of(objective) is None:
             # where C |x|^2 is large the epochs may lead up, and they start from 0 whatever W is
             most = objective.value(W) if W.any() else objective.value_at_zero()
             position, rate = objective.position(ascend(objective, epochs)), None

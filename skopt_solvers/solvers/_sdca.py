@@ -45,8 +45,7 @@ class SDCA(Solver):
     keeps_state = True
 
     def check(self, objective):
-        ask = getattr(objective, "dual_obstacle", None)
-        obstacle = "a model of sequences" if ask is None else ask()
+        obstacle = obstacle_of(objective)
         if obstacle:
             raise ValueError(
                 f"solver='sdca' works on the dual of a linear model with an L2 penalty, and this one has {obstacle}. "
@@ -105,6 +104,12 @@ class SDCA(Solver):
                 stop = f"{ended} with a duality gap of {relative} of the objective, above tol={tol:g}"
         advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
         return Result(W, len(history), converged, stop, advice, history, kept)
+
+
+def obstacle_of(objective):
+    """What keeps this solver from `objective`, in words, or None."""
+    ask = getattr(objective, "dual_obstacle", None)
+    return "a model of sequences" if ask is None else ask()
 
 
 def ascend(objective, epochs):
