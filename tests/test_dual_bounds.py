@@ -120,7 +120,7 @@ def problems(draw):
 
 
 @given(problems(), st.integers(0, 2**31))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None)
 def test_any_small_problem_stays_finite_and_proves_what_is_true(objective, seed):
     """Empty rows and columns, classes of one sample or none, any C: no NaN, and no bound above the value."""
     ascent, eps = objective.ascent(), 256 * float(np.finfo(objective.dtype).eps)
@@ -139,7 +139,7 @@ def test_any_small_problem_stays_finite_and_proves_what_is_true(objective, seed)
 
 
 @given(problems(), st.integers(0, 1000))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None)
 def test_any_small_fit_is_told_the_truth(objective, seed):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

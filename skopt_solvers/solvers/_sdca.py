@@ -91,7 +91,9 @@ class SDCA(Solver):
             position = polished(objective, W)
             W, value = position.W, position.value
             history[-1]["objective"] = objective.scale * value
-            proven = objective.suboptimality_bound(W) / objective.scale
+            # a sum of losses is not known more exactly than this, however small they are in the end
+            rounding = 1024 * float(np.finfo(objective.dtype).eps) * objective.value_at_zero()
+            proven = objective.suboptimality_bound(W) / objective.scale + rounding
         elif stop is None and not converged:
             proven = value - ascent.lower_bound()
         if stop is None:
