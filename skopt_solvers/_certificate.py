@@ -100,9 +100,13 @@ def _best_shift(native, Z, U, precision):
         ).x
     # with one output the derivative is monotone: its root, to the last bit
     slope = lambda b: float(value_and_gradient(np.array([b]))[1][0])  # noqa: E731
+    # Samples of one class alone lead beyond every number; exponentials end at the least normal one, so never at 0.
+    least = 1e3 * float(np.finfo(Z.dtype).tiny)
     low, high = -1.0, 1.0
-    while slope(low) > 0:
+    while slope(low) > least:
         low *= 2
-    while slope(high) < 0:
+    while slope(high) < -least:
         high *= 2
+    if slope(low) > 0 or slope(high) < 0:
+        return np.array([low if slope(low) > 0 else high])
     return np.array([brentq(slope, low, high, xtol=1e-15)])

@@ -3,8 +3,14 @@
 import importlib
 
 import pytest
+from hypothesis import settings
 
 from skopt_solvers import _kernels
+
+# The same random problems in every run, so that a failure belongs to the change that brought it;
+# `pytest --hypothesis-profile=default` looks for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(params=["_core", "_core_v3"])

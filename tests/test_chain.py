@@ -49,7 +49,7 @@ def test_many_labels_are_whole_vectors_and_tiles(kernels, n_labels, dtype, obser
 
 
 @given(problems(), st.sampled_from(DTYPES), st.integers(1, 3))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_problem_is_its_enumeration(problem, dtype, n_threads):
     assert_is_the_formula(problem, dtype, n_threads=n_threads)
 

@@ -69,7 +69,7 @@ def test_decoder_with_many_labels(kernels, n_labels, dtype):
 
 
 @given(problems(), st.sampled_from(DTYPES), st.integers(0, 1000))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_decoder_takes_known_labels_and_constraints(problem, dtype, seed):
     rng = np.random.RandomState(seed)
     known = np.where(

@@ -292,7 +292,7 @@ def plateaus(objectives, patience, threshold):
     return count
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from([4.0, 3.0, 2.999, 2.0, 1.0, -1.0]), max_size=30),
     st.integers(1, 4),
@@ -349,7 +349,7 @@ NESTED = st.one_of(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
+@settings(max_examples=300)
 @given(NESTED, st.lists(st.floats(0, 1e4), min_size=1, max_size=20), st.integers(1, 10**4))
 def test_factors_are_finite_and_between_0_and_1(schedule, times, length):
     factors = bind(schedule, length, [1.0, 1.0, 1.0, 1.0])(np.array(times))
@@ -366,7 +366,7 @@ class Rates(StochasticSolver):
         state["rates"].append(float(lr))
 
 
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(max_examples=40)
 @given(NESTED, st.integers(1, 5))
 def test_the_batch_size_leaves_the_schedule_alone(schedule, max_iter):
     """The rates of large batches are those of small ones at the same times."""

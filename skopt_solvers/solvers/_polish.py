@@ -5,9 +5,8 @@ import numpy as np
 from ._line_search import strong_wolfe
 
 _MOST_STEPS = 20
+_FLAT = 1e-15  # of the largest curvature: none
 MAX_MARGINS = 5000  # n_samples * n_outputs, up to which a polish costs less than the iterations before it
-
-
 POLISHED = 1e-12  # max|gradient| at which a polish ends
 
 
@@ -51,11 +50,14 @@ def newton_step(position):
     d, r = np.zeros_like(g), -g
     p, rr = r.copy(), float(np.vdot(g, g))
     # far from the optimum the pieces change anyway (Nocedal & Wright 2006, section 7.1)
+    sharpest = 0.0
     target = max(1e-20, min(1e-2, float(np.abs(g).max())) ** 2) * rr
     for _ in range(2 * g.size):
         Hp = position.hessian_vector(p)
         curvature = float(np.vdot(p, Hp))
-        if curvature <= 0:
+        sharpest = max(sharpest, curvature / float(np.vdot(p, p)))
+        # along the intercepts of flat losses there is none, and what is computed is rounding
+        if curvature <= _FLAT * sharpest * float(np.vdot(p, p)):
             break
         alpha = rr / curvature
         d += alpha * p
@@ -64,6 +66,8 @@ def newton_step(position):
         if rr <= target:
             break
         p = r + (rr / before) * p
+    if not d.any():
+        d = -g
     slope = float(np.vdot(g, d))
     if not slope < 0:
         return None
