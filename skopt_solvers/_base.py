@@ -14,7 +14,16 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from . import _kernels
 
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:
+        """There is no protocol of callbacks: `set_callbacks` is missing."""
+
+
 __all__ = [
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "LinearClassifierMixin",

@@ -80,6 +80,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
     # Fitting
 
     def _fit(self, X, y, sample_weight, X_val, y_val):
+        monitor = Monitor(self, (X, y, sample_weight))
         with unchanged_on_failure(self):
             solver = self._resolved_solver()
             resumed = self._resumable(solver)
@@ -93,12 +94,11 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
                 )
             labels, weights = self._encoded(y, classes, weights, positive)
             rng = check_random_state(self.random_state)
-            score = None
             if (X_val is None) != (y_val is None):
                 raise ValueError("X_val and y_val must be given together")
             if X_val is not None:
                 X_val, y_val = self._validated(X_val, y_val, reset=False, name="X_val")
-                score = _Accuracy(X_val, y_val, np.arange(X_val.shape[0]), classes)
+                monitor.score = _Accuracy(X_val, y_val, np.arange(X_val.shape[0]), classes)
             elif self.early_stopping:
                 splitter = StratifiedShuffleSplit(1, test_size=self.validation_fraction, random_state=rng)
                 try:
@@ -107,13 +107,14 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
                     raise ValueError(
                         f"early_stopping cannot hold out validation_fraction={self.validation_fraction}: {error}"
                     ) from error
-                score = _Accuracy(X, y, held_out, classes, weights)
+                monitor.score = _Accuracy(X, y, held_out, classes, weights)
                 weights = weights.copy()
                 weights[held_out] = 0
             objective = self._objective(X, labels, weights, len(classes))
             solver.check(objective)
-            result = self._solve(solver, objective, classes, Monitor(self, score), rng, resumed)
+            result = self._solve(solver, objective, classes, monitor, rng, resumed)
             self._seen = float(weights.sum())
+        monitor.end()
         self._warn_unless_converged(result, stacklevel=4)
         return self
 

@@ -1,6 +1,7 @@
 """What every estimator here is: a model whose objective any solver fits."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,12 +11,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 
-from ._base import HasMethods, Interval, StrOptions, unchanged_on_failure
+from ._base import CallbackSupportMixin, HasMethods, Interval, StrOptions, unchanged_on_failure
+from ._monitor import Monitor
 from ._named import NamedParameters, resolve
-from .solvers import SOLVERS, StochasticSolver
+from .solvers import SOLVERS, Result, StochasticSolver
 
 
-class SolverEstimator(NamedParameters):
+class SolverEstimator(CallbackSupportMixin, NamedParameters):
     """From an objective to fitted attributes: starting, resuming, streaming, storing.
 
     A subclass gives `_table(objective)`, its coefficients as the table of an objective, and `_unpack(W, objective)`,
@@ -36,6 +38,9 @@ class SolverEstimator(NamedParameters):
         "random_state": ["random_state"],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "callback": [callable, None],
+        "interrupt": [StrOptions({"raise", "keep"})],
     }
 
     def _names(self):
@@ -71,9 +76,22 @@ class SolverEstimator(NamedParameters):
             options.update(state=state)
         if isinstance(solver, StochasticSolver):
             options.update(n_iter_no_change=self.n_iter_no_change)
-        result = monitor.restored(solver.minimize(objective, W, **options))
+        unpack = partial(self._unpacked, solver, objective, classes, monitor)
+        monitor.begin(W, unpack, descends=getattr(solver, "minimises_objective", True))
+        try:
+            result = monitor.restored(solver.minimize(objective, W, **options))
+        except KeyboardInterrupt:
+            if self.interrupt == "raise":
+                raise
+            result = monitor.interrupted()
         self._store(solver, objective, classes, result, state=result.state if self.warm_start else None)
         return result
+
+    @staticmethod
+    def _unpacked(solver, objective, classes, monitor, estimator, W):
+        """Give a copy of the estimator the attributes of a fit that has come to W."""
+        result = Result(W, len(monitor.history), False, "the fit goes on", history=list(monitor.history))
+        estimator._store(solver, objective, classes, result, state=None)
 
     def _warn_unless_converged(self, result, stacklevel):
         if not self.converged_:
@@ -165,12 +183,15 @@ class SolverEstimator(NamedParameters):
                 if state is not None:
                     undo = _Undo(state, objective.touched())
                     state = dict(state, tables=dict(state["tables"]), objectives=list(state["objectives"]))
+                monitor = Monitor(self)
+                monitor.begin(W, partial(self._unpacked, solver, objective, classes, monitor))
                 result = solver.minimize(
                     objective,
                     W,
                     max_iter=self.max_iter,
                     tol=0.0,
                     rng=check_random_state(self.random_state),
+                    callback=monitor,
                     state=state,
                     streaming=True,
                 )

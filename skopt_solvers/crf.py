@@ -103,6 +103,15 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         fewer. The result has the same bits for every number.
     verbose : int, default=0
         1 prints a line an iteration.
+    max_time : float or None, default=None
+        Seconds since `fit` was called, > 0, after which no further iteration or epoch begins. The weights are then the
+        best so far: those of the least objective, or with early stopping of the best validation score.
+    callback : callable or None, default=None
+        ``callback(info)`` after each iteration, with a :class:`~skopt_solvers.FitInfo`; True stops. In scikit-learn 1.9
+        its own callbacks (``set_callbacks``) work beside it.
+    interrupt : {"raise", "keep"}, default="raise"
+        What Ctrl-C does in `fit`. "raise" leaves the estimator as it was. "keep" ends the fit with the best weights of
+        the iterations that were finished, and a warning.
     input : {"auto", "sequences"}, default="auto"
         "sequences" refuses flat input, and makes scikit-learn's model selection take y as a list of lists for any cv:
         the estimator is then no longer marked as a classifier of single labels.
@@ -147,7 +156,8 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
     def __init__(
         self, C=1.0, *, l1_ratio=0.0, solver="lbfgs", state_features="all", fit_boundaries=True, transitions="all",
         constraints=None, class_weight=None, max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1,
-        n_iter_no_change=5, warm_start=False, random_state=None, n_jobs=None, verbose=0, input="auto",
+        n_iter_no_change=5, warm_start=False, random_state=None, n_jobs=None, verbose=0,
+        max_time=None, callback=None, interrupt="raise", input="auto",
     ):  # fmt: skip
         self.C = C
         self.l1_ratio = l1_ratio
@@ -166,6 +176,9 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.max_time = max_time
+        self.callback = callback
+        self.interrupt = interrupt
         self.input = input
 
     def __sklearn_tags__(self):
@@ -269,6 +282,7 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         FloatingPointError
             Where a learning rate makes the objective overflow.
         """
+        monitor = Monitor(self, (X, y, sample_weight))
         with unchanged_on_failure(self):
             solver = self._resolved_solver()
             resumed = self._resumable(solver)
@@ -298,9 +312,11 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
                 weights, score = self._hold_out(tokens, codes, weights, rng)
             objective = self._objective(tokens, codes, weights, classes)
             solver.check(objective)
-            monitor = Monitor(self, None if score is None else TokenAccuracy(objective, *score))
+            if score is not None:
+                monitor.score = TokenAccuracy(objective, *score)
             result = self._solve(solver, objective, classes, monitor, rng, resumed)
             self._seen = float(weights.sum())
+        monitor.end()
         self._warn_unless_converged(result, stacklevel=3)
         return self
 

@@ -110,6 +110,15 @@ class LogisticRegression(LinearClassifier):
         bits for the same number.
     verbose : int, default=0
         1 prints a line an iteration.
+    max_time : float or None, default=None
+        Seconds since `fit` was called, > 0, after which no further iteration or epoch begins. The weights are then the
+        best so far: those of the least objective, or with early stopping of the best validation score.
+    callback : callable or None, default=None
+        ``callback(info)`` after each iteration, with a :class:`~skopt_solvers.FitInfo`; True stops. In scikit-learn 1.9
+        its own callbacks (``set_callbacks``) work beside it.
+    interrupt : {"raise", "keep"}, default="raise"
+        What Ctrl-C does in `fit`. "raise" leaves the estimator as it was. "keep" ends the fit with the best weights of
+        the iterations that were finished, and a warning.
 
     Attributes
     ----------
@@ -147,7 +156,7 @@ class LogisticRegression(LinearClassifier):
     def __init__(
         self, C=1.0, *, l1_ratio=0.0, solver="lbfgs", fit_intercept=True, class_weight=None, max_iter=100, tol=1e-4,
         early_stopping=False, validation_fraction=0.1, n_iter_no_change=5, warm_start=False, random_state=None,
-        n_jobs=None, verbose=0,
+        n_jobs=None, verbose=0, max_time=None, callback=None, interrupt="raise",
     ):  # fmt: skip
         self.C = C
         self.l1_ratio = l1_ratio
@@ -163,6 +172,9 @@ class LogisticRegression(LinearClassifier):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.max_time = max_time
+        self.callback = callback
+        self.interrupt = interrupt
 
     def _loss(self, n_classes):
         return dict(loss="logistic" if n_classes == 2 else "softmax")
@@ -259,7 +271,8 @@ class LinearSVC(LinearClassifier):
     def __init__(
         self, C=1.0, *, loss="squared_hinge", multi_class="ovr", l1_ratio=0.0, solver="lbfgs", fit_intercept=True,
         class_weight=None, max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1, n_iter_no_change=5,
-        warm_start=False, random_state=None, n_jobs=None, verbose=0,
+        warm_start=False, random_state=None, n_jobs=None, verbose=0, max_time=None, callback=None,
+        interrupt="raise",
     ):  # fmt: skip
         self.C = C
         self.loss = loss
@@ -277,6 +290,9 @@ class LinearSVC(LinearClassifier):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.max_time = max_time
+        self.callback = callback
+        self.interrupt = interrupt
 
     def _loss(self, n_classes):
         joint = self.multi_class == "crammer_singer" and n_classes > 2

@@ -1,6 +1,7 @@
 // The module: solvers' kernels and rules; the models are in files of their own.
 #include "bindings.hpp"
 
+#include "interrupt.hpp"
 #include "lbfgs.hpp"
 #include "rules.hpp"
 #include "shuffle.hpp"
@@ -68,7 +69,21 @@ static void bind_solver_kernels(nb::module_& m, const std::string& suffix) {
     }, "a"_a.noconvert(), "b"_a.noconvert());
 }
 
+// Python's own handlers run here; one that raises, as Ctrl-C's does, leaves its error set.
+static bool python_signal_arrived() {
+    nb::gil_scoped_acquire acquire;
+    return PyErr_CheckSignals() != 0;
+}
+
 NB_MODULE(MODULE_NAME, m) {
+    signal_arrived = &python_signal_arrived;
+    nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const Interrupted&) {
+            // the error of Python is set
+        }
+    });
     bind_solver_kernels<float>(m, "F32");
     bind_solver_kernels<double>(m, "F64");
     bind_rules<float>(m, "F32");

@@ -11,6 +11,7 @@
 
 #include "chain_layout.hpp"
 #include "csr.hpp"
+#include "interrupt.hpp"
 #include "lattice.hpp"
 #include "objective.hpp"
 #include "parallel.hpp"
@@ -63,6 +64,8 @@ public:
         double loss = 0;
         SpinBarrier barrier(n);
         std::atomic<size_t> next{0};
+        Interruption interruption;
+        bool stops[2] = {};  // by blocks that are even or odd: all threads leave after the same one
         parallel(n, [&](int t) {
             Worker worker;
             if (!in_place) {
@@ -75,7 +78,9 @@ public:
                 size_t first = b * kUnits, last = std::min(first + kUnits, units_.size() - 1), unit;
                 while ((unit = next.load()) < last)
                     if (next.compare_exchange_weak(unit, unit + 1)) run_unit(unit, first, state, block, worker, G != nullptr);
+                if (t == 0) stops[b % 2] = interruption.stops(0);
                 barrier.wait();
+                if (stops[b % 2]) return;
                 if (G) scatter_block(first, last, t, block, gradient);
                 if (t == 0) {
                     for (size_t u = 0; u < last - first; ++u) loss += block.loss[u];
@@ -85,6 +90,7 @@ public:
             if (G && !in_place)
                 for (size_t j = bounds_[t]; j < bounds_[t + 1]; ++j) layout_.compress(gradient + j * width, j, layout_.weights_of(G, j));
         });
+        interruption.rethrow();
         if (G) {
             for (size_t i = 0; i < K * K; ++i) pairs[i] -= observed_[i];
             layout_.pack(pairs, start, end, G);

@@ -15,6 +15,7 @@
 
 #include "csr.hpp"
 #include "dual_steps.hpp"
+#include "interrupt.hpp"
 #include "parallel.hpp"
 #include "shuffle.hpp"
 
@@ -49,24 +50,26 @@ public:
         if (step_->separable && threads > 1 && K_ >= threads * kLeastBlock) block = std::min(block, (K_ + threads - 1) / threads);
         const size_t n_blocks = (K_ + block - 1) / block;
         if (rests_.size() != n_blocks) rests_.assign(n_blocks, std::vector<Rest>(X_.n_rows));
-        auto ascend = [&](size_t b) {
+        Interruption interruption;
+        auto ascend = [&](size_t b, int t) {
             std::vector<int64_t> order(rows, rows + n), awake;
             shuffle(order.data(), n, seed);
-            for (size_t visits = 0, round = 0; visits < n - n / 8 && round < kRounds; ++round) {
+            for (size_t visits = 0, round = 0; visits < n - n / 8 && round < kRounds && !interruption.stops(t); ++round) {
                 awake.clear();
                 for (int64_t i : order) {
                     if (rests_[b][i].left) --rests_[b][i].left;
                     else awake.push_back(i);
                 }
                 if (round) shuffle(awake.data(), awake.size(), seed + round);
-                visit(awake, A, W, b * block, std::min(block, K_ - b * block), rests_[b].data());
+                visit(awake, A, W, b * block, std::min(block, K_ - b * block), rests_[b].data(), t, interruption);
                 visits += awake.size();
             }
         };
         threads = std::min(threads, static_cast<int>(n_blocks));
         parallel(threads, [&](int t) {
-            for (size_t b = t; b < n_blocks; b += threads) ascend(b);
+            for (size_t b = t; b < n_blocks; b += threads) ascend(b, t);
         });
+        interruption.rethrow();
     }
 
     // sum_i gain(a_i)
@@ -109,11 +112,12 @@ private:
     int positive(size_t i, size_t first) const { return K_ == 1 ? labels_[i] - 1 : labels_[i] - static_cast<int>(first); }
 
     // Outputs [first, first + width).
-    void visit(const std::vector<int64_t>& order, T* A, T* W, size_t first, size_t width, Rest* rests) const {
+    void visit(const std::vector<int64_t>& order, T* A, T* W, size_t first, size_t width, Rest* rests, int t, Interruption& interruption) const {
         const size_t n = order.size();
         std::vector<T> buffer(2 * width);
         T *z = buffer.data(), *a = z + width, *table = W + first, *intercept = table + X_.n_cols * K_;
         for (size_t o = 0; o < n; ++o) {
+            if (o % 512 == 0 && interruption.stops(t)) return;
             if (o + kRowsAhead < n) {
                 call_row(order[o + kRowsAhead]);
                 prefetch_line_ends(A + order[o + kRowsAhead] * K_ + first, width);

@@ -61,6 +61,7 @@ template <class Read>
 static std::vector<int64_t> each_token(nb::list X, const char* items, Position& at, Read read) {
     std::vector<int64_t> lengths;
     for (at.sequence = 0; at.sequence < PyList_GET_SIZE(X.ptr()); ++at.sequence) {
+        if (at.sequence % 256 == 0 && PyErr_CheckSignals()) throw nb::python_error();
         nb::object sequence = nb::borrow(PyList_GET_ITEM(X.ptr(), at.sequence));
         PyObject* s = sequence.ptr();
         if (PyUnicode_Check(s) || PyBytes_Check(s) || PyDict_Check(s) || PyAnySet_Check(s)) at.refuse_sequence(s, items);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "csr.hpp"
+#include "interrupt.hpp"
 #include "losses.hpp"
 #include "objective.hpp"
 #include "parallel.hpp"
@@ -39,9 +40,11 @@ public:
     void margins(const T* W, T* Z) const {
         size_t K = this->n_outputs;
         int n = threads();
+        Interruption interruption;
         parallel(n, [&](int t) {
-            for (size_t i = row_part(t, n); i < row_part(t + 1, n); ++i) margins_of(i, W, Z + i * K);
+            each_row(row_part(t, n), row_part(t + 1, n), t, interruption, [&](size_t i) { margins_of(i, W, Z + i * K); });
         });
+        interruption.rethrow();
     }
 
     // sum_i omega_i loss(Z_i); D = its gradient with respect to Z.
@@ -72,8 +75,9 @@ public:
         int n = threads();
         if (n == 1) {
             std::fill(G, G + X_.n_cols * K, T(0));
-            for (size_t i = 0; i < X_.n_rows; ++i)
-                if (omega_[i] != 0) scatter_row(i, X_.indices, X_.data, X_.indptr[i], X_.indptr[i + 1], D, G);
+            Interruption interruption;
+            scatter_rows_of(0, X_.n_rows, 0, D, G, interruption);
+            interruption.rethrow();
         } else if (K == 1) {
             backward_by_rows(n, D, G);
         } else {
@@ -167,13 +171,22 @@ private:
         size_t rows = std::max<size_t>(1, 4096 / this->n_outputs), n_chunks = (X_.n_rows + rows - 1) / rows;
         std::vector<double> sums(2 * n_chunks, 0.0);
         int n = threads_for(n_threads_, 10.0 * n_margins());
+        Interruption interruption;
         parallel(n, [&](int t) {
-            for (size_t c = part(n_chunks, 1, t, n); c < part(n_chunks, 1, t + 1, n); ++c)
+            for (size_t c = part(n_chunks, 1, t, n); c < part(n_chunks, 1, t + 1, n) && !interruption.stops(t); ++c)
                 f(c * rows, std::min(rows, X_.n_rows - c * rows), &sums[2 * c]);
         });
+        interruption.rethrow();
         std::array<double, 2> total{};
         for (size_t c = 0; c < n_chunks; ++c) total[0] += sums[2 * c], total[1] += sums[2 * c + 1];
         return total;
+    }
+
+    // G += the rows' part of X^T D.
+    void scatter_rows_of(size_t begin, size_t end, int t, const T* D, T* G, Interruption& interruption) const {
+        each_row(begin, end, t, interruption, [&](size_t i) {
+            if (omega_[i] != 0) scatter_row(i, X_.indices, X_.data, X_.indptr[i], X_.indptr[i + 1], D, G);
+        });
     }
 
     void scatter_row(size_t i, const I* indices, const T* data, size_t begin, size_t end, const T* D, T* G) const {
@@ -184,12 +197,13 @@ private:
     void backward_by_rows(int n, const T* D, T* G) {
         size_t size = X_.n_cols;
         buffers_.resize((n - 1) * size);
+        Interruption interruption;
         parallel(n, [&](int t) {
             T* g = t ? buffers_.data() + (t - 1) * size : G;
             std::fill(g, g + size, T(0));
-            for (size_t i = row_part(t, n); i < row_part(t + 1, n); ++i)
-                if (omega_[i] != 0) scatter_row(i, X_.indices, X_.data, X_.indptr[i], X_.indptr[i + 1], D, g);
+            scatter_rows_of(row_part(t, n), row_part(t + 1, n), t, D, g, interruption);
         });
+        interruption.rethrow();
         parallel(n, [&](int t) {
             for (int b = 0; b < n - 1; ++b)
                 for (size_t j = part(size, kChunk, t, n); j < part(size, kChunk, t + 1, n); ++j) G[j] += buffers_[b * size + j];
@@ -200,16 +214,18 @@ private:
     void backward_by_columns(int n, const T* D, T* G) {
         size_t K = this->n_outputs;
         if (splits_ != n) split_columns(n);
+        Interruption interruption;
         parallel(n, [&](int t) {
             std::fill(G + bounds_[t] * K, G + bounds_[t + 1] * K, T(0));
-            for (size_t i = 0; i < X_.n_rows; ++i) {
-                if (omega_[i] == 0) continue;
+            each_row(0, X_.n_rows, t, interruption, [&](size_t i) {
+                if (omega_[i] == 0) return;
                 size_t begin = X_.indptr[i], end = X_.indptr[i + 1];
                 if (t + 1 < n) end = begin + cuts_[i * (n - 1) + t];
                 if (t > 0) begin += cuts_[i * (n - 1) + t - 1];
                 scatter_row(i, split_indices_, split_data_, begin, end, D, G);
-            }
+            });
         });
+        interruption.rethrow();
     }
 
     // Column ranges with about as many non-zeros each, and where each row passes from one to the next: 4 bytes a row and

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "interrupt.hpp"
 #include "objective.hpp"
 #include "parallel.hpp"
 
@@ -173,7 +174,8 @@ double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* or
     size_t K = objective.n_outputs;
     RowGradient<T> clipped;
     double total = 0;
-    for (size_t begin = 0, b = 0; begin < n; begin += batch_size, ++b) {
+    Interruption interruption;
+    for (size_t begin = 0, b = 0; begin < n && !interruption.stops(0); begin += batch_size, ++b) {
         size_t size = std::min(batch_size, n - begin);
         const RowGradient<T>* gradient = &objective.gradient(W, order + begin, size);
         if (!std::isfinite(gradient->loss)) return NAN;
@@ -190,5 +192,6 @@ double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* or
         if (mean) mean->before_step(W, K, *gradient);
         rule.step(W, K, *gradient, rates[b], objective.penalty);
     }
+    interruption.rethrow();
     return total;
 }
