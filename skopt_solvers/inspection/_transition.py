@@ -8,8 +8,8 @@ from .._constraints import allowed_transitions
 from ._drawing import points, require_matplotlib
 
 START, END = "(start)", "(end)"
-# Sizes in points: of a cell, where a figure is made, of the letters, and of the smallest letters that are drawn.
-_CELL, _LETTER, _SMALLEST = (16, 36), (5.0, 10.0), 4.0
+# Sizes in points: of a cell and all cells, where a figure is made, of letters, and of the smallest letters of labels.
+_CELL, _ALL_CELLS, _LETTER, _SMALLEST = (16, 36), 1000, (5.0, 10.0), 4.0
 # A negative weight bears its sign from this part of the largest weight on.
 _SIGNED = 0.1
 
@@ -36,7 +36,9 @@ class TransitionDisplay:
     im_ : matplotlib AxesImage
         Its array is a row and a column larger than `transitions` where there are start and end weights.
     text_ : ndarray of Text or None, of the shape of the array of `im_`
-        The values in the cells, None where a cell has none.
+        The values in the cells, None where a transition is forbidden.
+    signs_ : PathCollection or None
+        The minus signs in the place of values.
     forbidden_ : PathCollection or None
         The hatched cells.
     colorbar_ : matplotlib Colorbar or None
@@ -75,8 +77,10 @@ class TransitionDisplay:
             A diverging one: its middle is 0.
         include_values : bool or "auto", default="auto"
             Whether the weights are written in their cells. "auto": where the cells are large enough to read them.
-            Where they are not written, negative weights have a minus sign, which is seen in grey too.
+            Where they are not written, negative weights have a minus sign, which is seen in grey too, from a tenth of
+            the largest weight on.
         values_format : str, default="z.1f"
+            "z" makes -0.0 a 0.0.
         colorbar : bool, default=True
         im_kw : dict or None, default=None
             Keyword arguments for ``ax.imshow``.
@@ -222,26 +226,34 @@ class TransitionDisplay:
         return collection
 
     def _write(self, weights, largest, include, values_format):
+        """The values in the cells, or the signs of the negative ones."""
+        cell, known = self._cell(), ~np.ma.getmaskarray(weights)
         longest = max((len(format(value, values_format)) for value in weights.compressed()), default=1)
-        size = min(_LETTER[1], 1.5 * self._cell() / longest)
-        if include == "auto":
-            include = size >= _LETTER[0]
-        self.text_ = np.full(weights.shape, None, dtype=object)
-        style = dict(ha="center", va="center", fontsize=size, in_layout=False)
-        for row, column in np.argwhere(~np.ma.getmaskarray(weights)):
-            value = weights[row, column]
-            # letters on dark cells are white; the luminance of Rec. 601
-            dark = np.dot(self.im_.cmap(self.im_.norm(value))[:3], [0.299, 0.587, 0.114]) < 0.5
-            if include or value < -_SIGNED * largest:
-                text = format(value, values_format) if include else "\N{MINUS SIGN}"
-                self.text_[row, column] = self.ax_.text(column, row, text, color="white" if dark else "black", **style)
+        size = min(_LETTER[1], 1.5 * cell / longest)
+        # the luminance of Rec. 601: letters on dark cells are white
+        dark = self.im_.cmap(self.im_.norm(weights.filled(0)))[..., :3] @ [0.299, 0.587, 0.114] < 0.5
+        colours = np.where(dark, "white", "black")
+        self.text_ = self.signs_ = None
+        if size >= _LETTER[0] if include == "auto" else include:
+            style = dict(ha="center", va="center", fontsize=size, in_layout=False)
+            self.text_ = np.full(weights.shape, None, dtype=object)
+            for row, column in np.argwhere(known):
+                text = format(weights[row, column], values_format)
+                self.text_[row, column] = self.ax_.text(column, row, text, color=colours[row, column], **style)
+            return
+        rows, columns = np.nonzero(known & (weights.filled(0) < -_SIGNED * largest))
+        limits = self.ax_.axis()
+        self.signs_ = self.ax_.scatter(
+            columns, rows, marker="_", s=(0.4 * cell) ** 2, c=colours[rows, columns], linewidths=max(0.4, 0.05 * cell)
+        )
+        self.ax_.axis(limits)
 
 
 def _new_axes(shape, labels):
     """Axes whose cells are as large as a label's letters ask, within limits."""
     from matplotlib import pyplot as plt
 
-    cell = np.clip(400 / max(shape), *_CELL)
+    cell = min(np.clip(400 / max(shape), *_CELL), _ALL_CELLS / max(shape))
     margin = 0.65 * _LETTER[1] * max(len(str(label)) for label in labels) + 50
     height, width = (np.array(shape) * cell + margin) / 72
     return plt.subplots(figsize=(width + 1, height), layout="constrained")[1]
