@@ -1,11 +1,14 @@
 """Fixtures that several files of tests share."""
 
 import importlib
+import os
 
 import pytest
 from hypothesis import settings
 
 from skopt_solvers import _kernels
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # no windows, in doctests neither
 
 # The same random problems in every run, so that a failure belongs to the change that brought it;
 # `pytest --hypothesis-profile=default` looks for new ones.

@@ -1,0 +1,158 @@
+"""Learning-rate schedules as curves."""
+
+from collections.abc import Mapping
+from numbers import Real
+
+import numpy as np
+
+from ..schedules import Schedule, bind
+from ._drawing import add_legend, draw_lines, require_matplotlib
+
+# Enough for a smooth curve over the width of a figure.
+_POINTS = 1000
+
+
+class ScheduleDisplay:
+    """Curves of learning rates over the epochs of a fit.
+
+    :meth:`from_schedules` makes and draws it.
+
+    Parameters
+    ----------
+    times : ndarray of shape (n_times,)
+        Epochs done, with fractions.
+    factors : dict of str to ndarray of shape (n_times,)
+        For each name the factors at these times.
+    learning_rate : float, default=1.0
+        What the factors multiply.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    lines_ : list of Line2D
+        In the order of `factors`.
+
+    See Also
+    --------
+    ConvergenceDisplay : Its panel `learning_rate` has the rates of fits.
+
+    Examples
+    --------
+    >>> from skopt_solvers.inspection import ScheduleDisplay
+    >>> from skopt_solvers.schedules import CosineDecay, Warmup
+    >>> schedules = ["linear", "one_cycle", Warmup(CosineDecay(), epochs=3)]
+    >>> display = ScheduleDisplay.from_schedules(schedules, epochs=20)
+    >>> list(display.factors)
+    ['linear', 'one_cycle', 'Warmup(epochs=3, schedule=CosineDecay())']
+    """
+
+    def __init__(self, times, factors, learning_rate=1.0):
+        self.times = times
+        self.factors = factors
+        self.learning_rate = learning_rate
+
+    def plot(self, ax=None, *, line_kw=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        line_kw : dict or None, default=None
+            Keyword arguments of all lines, for ``ax.plot``.
+
+        Returns
+        -------
+        ScheduleDisplay
+            Itself.
+        """
+        require_matplotlib("ScheduleDisplay.plot")
+        own = ax is None
+        if own:
+            from matplotlib import pyplot as plt
+
+            ax = plt.subplots(layout="constrained")[1]
+        self.ax_, self.figure_ = ax, ax.figure
+        curves = {name: (self.times, self.learning_rate * factor) for name, factor in self.factors.items()}
+        self.lines_ = draw_lines(ax, curves, line_kw, len(ax.lines))
+        ax.set_xlabel("Epochs")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.set_ylabel("Factor on the learning rate" if self.learning_rate == 1 else "Learning rate")
+        add_legend(ax, resize=own)
+        return self
+
+    @classmethod
+    def from_schedules(cls, schedules, *, epochs=100, learning_rate=1.0, objectives=(), ax=None, line_kw=None):
+        """Draw schedules.
+
+        Parameters
+        ----------
+        schedules : Schedule, name or callable, or a list or dict of them
+            In a list each is called by its name, its parameters or its function's name.
+        epochs : float, default=100
+            The fit's `max_iter`, > 0: the end of the curves, and what stands in for lengths of None.
+        learning_rate : float, default=1.0
+            Multiplies the factors, > 0.
+        objectives : sequence of float, default=()
+            The objective after each epoch, as a `history_` has it, for schedules that react to it: without it
+            :class:`~skopt_solvers.schedules.ReduceOnPlateau` sees no plateau.
+        ax, line_kw :
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        ScheduleDisplay
+
+        Raises
+        ------
+        ValueError
+            For a number out of range, an unknown name, or a factor that is negative or not finite.
+        """
+        require_matplotlib("ScheduleDisplay.from_schedules")
+        for argument, value in (("epochs", epochs), ("learning_rate", learning_rate)):
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if not (number and 0 < value < np.inf):
+                raise ValueError(f"{argument} must be a finite number > 0, got {value!r}")
+        named = _named(schedules)
+        for schedule in named.values():
+            bind(schedule, epochs)
+        begins = np.arange(np.ceil(epochs))
+        steps = int(np.ceil(_POINTS / len(begins))) + 1
+        # an epoch's last time is just before the next, so that a jump between them is upright
+        times = [np.linspace(begin, min(begin + 1, epochs) * (1 - 1e-9), steps) for begin in begins]
+        factors = {name: _factors(name, schedule, times, epochs, objectives) for name, schedule in named.items()}
+        return cls(np.concatenate(times), factors, learning_rate).plot(ax, line_kw=line_kw)
+
+
+def _named(schedules):
+    """The schedules as a dict of names."""
+    if isinstance(schedules, Mapping):
+        named = dict(schedules)
+    else:
+        named = {}
+        for schedule in schedules if isinstance(schedules, (list, tuple)) else [schedules]:
+            name = schedule if isinstance(schedule, str) else repr(schedule)
+            if callable(schedule) and not isinstance(schedule, Schedule):
+                name = getattr(schedule, "__name__", name)
+            same = sum(other == name or other.startswith(f"{name} (") for other in named)
+            named[f"{name} ({same + 1})" if same else name] = schedule
+    if not named:
+        raise ValueError(f"schedules must not be empty, got {schedules!r}")
+    return named
+
+
+def _factors(name, schedule, times, epochs, objectives):
+    """The factors at the times of each epoch, with the objectives of the epochs before it, as in a fit."""
+    parts = []
+    for epoch, t in enumerate(times):
+        factor = np.asarray(bind(schedule, epochs, list(objectives[:epoch]))(t), dtype=float)
+        parts.append(np.broadcast_to(factor, t.shape))
+    factors = np.concatenate(parts)
+    if not (np.isfinite(factors) & (factors >= 0)).all():
+        bad = ~(np.isfinite(factors) & (factors >= 0))
+        at = np.concatenate(times)[bad][0]
+        raise ValueError(
+            f"schedule {name!r} must give factors that are finite and >= 0, got {factors[bad][0]} at t={at:g} epochs"
+        )
+    return factors
