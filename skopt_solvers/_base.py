@@ -14,12 +14,21 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from . import _kernels
 
+try:
+    from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+except ImportError:
+    try:
+        from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock  # scikit-learn 1.6
+    except ImportError:
+        VisualBlock = None  # HTML then shows an estimator without what is inside
+
 __all__ = [
     "HasMethods",
     "Interval",
     "LinearClassifierMixin",
     "SparseCoefMixin",
     "StrOptions",
+    "VisualBlock",
     "_fit_context",
     "canonical_csr",
     "check_structure",
