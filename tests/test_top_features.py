@@ -233,7 +233,8 @@ def test_many_classes_and_names_that_are_hard_to_show():
     X, y = rng.normal(size=(200, 25)), np.arange(200) % 20
     names = ["$5 and $6", " th", "a\tb", "", "x" * 200, "same", "same", "   ", "<b>&", "a_{b}^"]
     names += ["y" * (5 * j) for j in range(15)]
-    model = LinearSVC(C=0.1).fit(X, y)
+    labels = np.array(["comp.sys.ibm.pc.hardware", "$", "x" * 80, *(f"class {k}" for k in range(17))])
+    model = LinearSVC(C=0.1).fit(X, labels[y])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         display = WeightsDisplay.from_estimator(model, n=6, feature_names=names)
@@ -248,6 +249,7 @@ def test_many_classes_and_names_that_are_hard_to_show():
         heights = [label.get_window_extent() for label in ax.get_yticklabels() if label.get_text()]
         assert not any(one.overlaps(two) for one, two in pairwise(heights))
     width, height = display.figure_.get_size_inches()
+    assert all(box.x0 >= 0 and box.x1 <= width * display.figure_.dpi for box in boxes)
     assert width < 16 and height < 30
 
 

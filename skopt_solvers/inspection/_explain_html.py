@@ -26,7 +26,8 @@ def explanation_html(explanation, max_rows):
         classes.setdefault(record["class"], []).append(record)
     # one scale, so that the classes can be compared
     deepest = max((abs(amount) for spans in explanation.spans.values() for *_, amount in spans), default=0.0)
-    longest = max(abs(record["contribution"]) for record in explanation.records if record["kind"] != "rest")
+    features = [abs(record["contribution"]) for record in explanation.records if record["kind"] == "feature"]
+    longest = max(features, default=0.0)
     parts = [f'<div style="{_FRAME}">']
     for label, records in classes.items():
         predicted = label == explanation.predicted
@@ -43,7 +44,7 @@ def explanation_html(explanation, max_rows):
         in_text = sum(contribution for *_, contribution in spans)
         elsewhere = sum(record["contribution"] for record in records) - intercept - in_text
         summary = f"text {_signed(in_text)}, intercept {_signed(intercept)}"
-        if abs(elsewhere) > 1e-6 * longest:
+        if abs(elsewhere) > 1e-6 * longest:  # and not rounding
             summary += f", features without a place {_signed(elsewhere)}"
         parts.append(
             f'<div style="{_TEXT}">{_marked(explanation.text, spans, deepest)}</div>'
@@ -117,8 +118,8 @@ def _table_row(record, longest):
         numbers = "", ""
     contribution = record["contribution"]
     cells = "".join(f'<td style="{_NUMBER}">{number}</td>' for number in (*numbers, _signed(contribution)))
-    # a sum of many would make theirs invisible
-    width = round(_BAR * abs(contribution) / longest) if longest and record["kind"] != "rest" else 0
+    # an intercept or a sum of many would make the bars of single features invisible
+    width = round(_BAR * abs(contribution) / longest) if longest and record["kind"] == "feature" else 0
     # bars against the class go to the left, so that colour is not needed
     left, colour = (_BAR, _FOR) if contribution > 0 else (_BAR - width, _AGAINST)
     bar = (

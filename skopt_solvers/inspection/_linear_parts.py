@@ -1,5 +1,6 @@
 """A fitted linear model apart: the steps before it, its weights, its classes, the names of its columns."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,12 +144,10 @@ def check_count(value, name):
 def shown_name(name, length=None):
     """A feature's name for readers: what is not seen made visible, and cut in the middle where it is too long.
 
-    Spaces at the ends, where n-grams of characters have them, become ``␣``, and control characters their escapes.
+    Spaces at the ends, where n-grams of characters have them, and behind the name of a transformer become ``␣``, and
+    control characters their escapes.
     """
-    text = str(name)
-    inner = text.strip(" ")
-    ends = len(text) - len(text.lstrip(" ")) if inner else len(text)
-    text = "␣" * ends + inner + "␣" * (len(text) - ends - len(inner))
+    text = re.sub(r"^ +| +$|(?<=__) +", lambda match: "␣" * len(match[0]), str(name))
     text = "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
     if length is None or len(text) <= length:
         return text

@@ -10,6 +10,7 @@ _BAR_INCHES = 0.19
 _FEWEST_BARS = 3  # a panel of fewer has room for as many, so that its bars are no blocks
 _COLUMN_INCHES = 3.6
 _MOST_COLUMNS = 4
+_LONG_TITLE = 14
 
 
 class WeightsDisplay:
@@ -98,9 +99,14 @@ class WeightsDisplay:
             self.figure_ = self.axes_[0].figure
         self.ax_ = self.axes_[0]
         self.bars_ = [
-            _draw(panel, label, records, name_length, room)
-            for panel, (label, records), room in zip(self.axes_, panels.items(), rooms, strict=True)
+            _draw(panel, records, name_length, room)
+            for panel, records, room in zip(self.axes_, panels.values(), rooms, strict=True)
         ]
+        titles = [_as_text(label, name_length + 6) for label in panels]
+        # long ones go over the names, where there is room, and not beyond the right edge
+        place = dict(x=1.0, horizontalalignment="right") if max(map(len, titles)) > _LONG_TITLE else {}
+        for panel, title in zip(self.axes_, titles, strict=True):
+            panel.set_title(title, fontsize="medium", fontweight="bold", **place)
         low, high = np.array([panel.get_xlim() for panel in self.axes_]).T
         if sharex:
             for panel in self.axes_:
@@ -162,7 +168,7 @@ def _figure(plt, rooms, n_columns):
     return figure, axes[: len(rooms)], np.repeat(rows, n_columns)[: len(rooms)]
 
 
-def _draw(ax, label, records, name_length, room):
+def _draw(ax, records, name_length, room):
     weights = np.array([record["weight"] for record in records])
     positive = weights > 0
     # a name may be that of two columns: bars are placed by number
@@ -179,7 +185,6 @@ def _draw(ax, label, records, name_length, room):
     ax.tick_params(axis="x", labelsize="small")
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
-    ax.set_title(_as_text(label, 2 * name_length), fontsize="medium", fontweight="bold")
     ax.set_xlabel("Weight", fontsize="small")
     return bars
 
