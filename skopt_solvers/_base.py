@@ -22,6 +22,14 @@ except ImportError:  # before scikit-learn 1.9
         """There is no protocol of callbacks: `set_callbacks` is missing."""
 
 
+try:
+    from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+except ImportError:
+    try:
+        from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock  # scikit-learn 1.6
+    except ImportError:
+        VisualBlock = None  # HTML then shows an estimator without what is inside
+
 __all__ = [
     "CallbackSupportMixin",
     "HasMethods",
@@ -29,6 +37,7 @@ __all__ = [
     "LinearClassifierMixin",
     "SparseCoefMixin",
     "StrOptions",
+    "VisualBlock",
     "_fit_context",
     "canonical_csr",
     "check_structure",

@@ -1,6 +1,9 @@
 """Parameters that are objects or their names: `solver="adam"`, `schedule="cosine"`."""
 
 from sklearn.base import clone
+from sklearn.utils.metaestimators import available_if
+
+from ._base import VisualBlock
 
 
 def resolve(value, names, argument, accept):
@@ -13,11 +16,16 @@ def resolve(value, names, argument, accept):
     raise ValueError(f"{argument} must be one of {sorted(names)} or an object of such a class, got {value!r}")
 
 
+def has_parameters(value):
+    """Whether it is an object with parameters: a solver or a schedule, not a name, a function or a class."""
+    return hasattr(value, "get_params") and not isinstance(value, type)
+
+
 class NamedParameters:
     """Adds nested parameters of objects that are given by name: ``set_params(solver__learning_rate=0.1)``.
 
     A parameter that is a name is first replaced by its object; scikit-learn's own `set_params` then finds what to set.
-    `_names()` maps a parameter to its registry.
+    `_names()` maps a parameter to its registry. In notebooks the objects are shown inside what holds them.
     """
 
     def _names(self):
@@ -36,3 +44,18 @@ class NamedParameters:
             elif nested and parameter in params:
                 params[parameter] = clone(value, safe=False)  # a grid's object is not changed by its neighbours' values
         return super().set_params(**params)
+
+    def _nested(self):
+        """The parameters that are objects with parameters of their own, by the names they are shown under."""
+        values = {parameter: getattr(self, parameter) for parameter in self._names()}
+        return {name: value for name, value in values.items() if has_parameters(value)}
+
+    @available_if(lambda self: VisualBlock is not None and self._nested())
+    def _sk_visual_block_(self):
+        nested = self._nested()
+        return VisualBlock(
+            "serial",
+            list(nested.values()),
+            names=[f"{name}: {type(value).__name__}" for name, value in nested.items()],
+            name_details=[str(value) for value in nested.values()],
+        )

@@ -10,7 +10,7 @@ from copy import copy
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from ._named import NamedParameters, resolve
+from ._named import NamedParameters, has_parameters, resolve
 
 __all__ = [
     "Constant",
@@ -450,6 +450,10 @@ class ScheduleSequence(Schedule):
     def __init__(self, schedules=("constant",), boundaries=()):
         self.schedules = schedules
         self.boundaries = boundaries
+
+    def _nested(self):
+        parts = {f"schedules[{i}]": schedule for i, schedule in enumerate(self.schedules)}
+        return parts if any(map(has_parameters, self.schedules)) else {}
 
     def _starts(self):
         if len(self.schedules) != len(self.boundaries) + 1:

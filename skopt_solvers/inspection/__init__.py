@@ -1,7 +1,18 @@
-"""Pictures of fits, schedules and models, as scikit-learn's displays are; they need matplotlib, the extra `plot`."""
+"""Looking into fits: what was learned, why it decides as it does, and pictures, for which it needs matplotlib."""
 
 from ._convergence import ConvergenceDisplay
+from ._explain import Explanation, explain
 from ._schedule import ScheduleDisplay
+from ._top_features import top_features
 from ._transition import TransitionDisplay
+from ._weights_display import WeightsDisplay
 
-__all__ = ["ConvergenceDisplay", "ScheduleDisplay", "TransitionDisplay"]
+__all__ = [
+    "ConvergenceDisplay",
+    "Explanation",
+    "ScheduleDisplay",
+    "TransitionDisplay",
+    "WeightsDisplay",
+    "explain",
+    "top_features",
+]
