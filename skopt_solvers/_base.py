@@ -1,6 +1,8 @@
 """What the estimators share: checked input, threads, unchanged on failure. The only private scikit-learn imports."""
 
 import os
+import sys
+import threading
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -11,6 +13,7 @@ from joblib.parallel import get_active_backend
 from sklearn.base import _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from threadpoolctl import ThreadpoolController
 
 from . import _kernels
 
@@ -42,6 +45,7 @@ __all__ = [
     "canonical_csr",
     "check_structure",
     "effective_threads",
+    "one_blas_thread",
     "unchanged_on_failure",
     "with_dtype",
 ]
@@ -66,22 +70,75 @@ def _cores(limit):
 
 
 def effective_threads(n_jobs):
-    """Threads for `n_jobs`; None means all cores unless joblib or OMP_NUM_THREADS says fewer."""
+    """Threads for `n_jobs`, so that fits that run side by side have no more than the cores.
+
+    None is all that this fit may use: the cores, or what OMP_NUM_THREADS or an enclosing ``joblib.parallel_config``
+    says, or in a worker what joblib leaves it. Negative numbers count down from there, -1 being all; positive ones are
+    taken as they are.
+    """
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be None or an integer other than 0, got 0")
     if n_jobs is not None and n_jobs > 0:
         return n_jobs
-    cores = _cores(os.environ.get("LOKY_MAX_CPU_COUNT"))
-    if n_jobs is not None:
-        return max(1, cores + 1 + n_jobs)
     backend, context_jobs = get_active_backend()
-    if getattr(backend, "nesting_level", 0):
-        return 1  # a worker thread of joblib: its siblings have the other cores
-    limits = [cores]
-    if context_jobs is not None and context_jobs > 1:
-        limits.append(context_jobs)
-    omp = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if omp.isdigit() and int(omp) > 0:
-        limits.append(int(omp))
-    return min(limits)
+    available = _available(backend)
+    if n_jobs is None:
+        n_jobs = context_jobs or -1
+    return min(available, n_jobs) if n_jobs > 0 else max(1, available + 1 + n_jobs)
+
+
+def _available(backend):
+    if _in_dask_task():
+        return 1  # its siblings have the other threads of the worker, and other workers may be in this process
+    limits = [_cores(os.environ.get("LOKY_MAX_CPU_COUNT"))]
+    if not getattr(backend, "nesting_level", 0):
+        omp = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+        return min(limits + [int(omp)] if omp.isdigit() and int(omp) > 0 else limits)
+    # A process of loky is told its share, cores // n_jobs or inner_max_num_threads, in every variable that its parent
+    # had not set; other workers of joblib, such as threads, are told nothing: their siblings have the other cores.
+    shares = [os.environ.get(name, "") for name in getattr(backend, "MAX_NUM_THREADS_VARS", ())]
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not shares or not in_main_thread or not all(share.isdigit() for share in shares):
+        return 1
+    return max(1, min(limits + [int(share) for share in shares]))
+
+
+def _in_dask_task():
+    """joblib's backend for dask has no level of nesting, and what is submitted to a client has no backend."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_worker()
+    except (ValueError, AttributeError):  # no task; half imported
+        return False
+    return True
+
+
+class _OneBlasThread:
+    """Inside, BLAS has one thread, in the whole process: its setting has no other scope.
+
+    It is put back when the last of several threads leaves.
+    """
+
+    def __init__(self):
+        self.lock, self.depth, self.controller, self.limits = threading.Lock(), 0, None, None
+
+    def __enter__(self):
+        with self.lock:
+            if not self.depth:
+                self.controller = self.controller or ThreadpoolController()
+                self.limits = self.controller.limit(limits=1, user_api="blas")
+            self.depth += 1
+
+    def __exit__(self, *exception):
+        with self.lock:
+            self.depth -= 1
+            if not self.depth:
+                self.limits.restore_original_limits()
+
+
+one_blas_thread = _OneBlasThread()
 
 
 def _checked(X, n_threads=1, name="X"):

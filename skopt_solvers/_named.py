@@ -35,13 +35,16 @@ class NamedParameters:
 
     def set_params(self, **params):
         for parameter, names in self._names().items():
-            nested = any(key.startswith(parameter + "__") for key in params)
+            if not any(key.startswith(parameter + "__") for key in params):
+                continue
             value = params.get(parameter, getattr(self, parameter))
-            if nested and isinstance(value, str) and value not in names:
-                raise ValueError(f"{parameter}={value!r} has no parameters; set {parameter} to one of {sorted(names)}")
-            if nested and isinstance(value, str):
+            if isinstance(value, str) and value in names:
                 params[parameter] = names[value]()
-            elif nested and parameter in params:
+            elif isinstance(value, type) or not hasattr(value, "set_params"):
+                raise ValueError(
+                    f"{parameter}={value!r} has no parameters; set {parameter} to one of {sorted(names)} or an object"
+                )
+            elif parameter in params:
                 params[parameter] = clone(value, safe=False)  # a grid's object is not changed by its neighbours' values
         return super().set_params(**params)
 

@@ -99,8 +99,8 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         Start from the last fit; a stochastic solver goes on as if it had not stopped.
     random_state : int, RandomState or None, default=None
     n_jobs : int or None, default=None
-        Threads in the passes over all data and in prediction. None is all cores unless joblib or OMP_NUM_THREADS says
-        fewer. The result has the same bits for every number.
+        Threads in the passes over all data and in prediction. None or -1 is all cores, fewer where joblib, dask or
+        OMP_NUM_THREADS says so. The result has the same bits for every number.
     verbose : int, default=0
         1 prints a line an iteration.
     max_time : float or None, default=None

@@ -106,8 +106,8 @@ class LogisticRegression(LinearClassifier):
     random_state : int, RandomState or None, default=None
     n_jobs : int or None, default=None
         Threads in the passes over all data (the steps of a stochastic solver are in sequence), and over the outputs of
-        one-versus-rest in sdca. None is all cores unless joblib or OMP_NUM_THREADS says fewer. The result has the same
-        bits for the same number.
+        one-versus-rest in sdca. None or -1 is all cores, fewer where joblib, dask or OMP_NUM_THREADS says so. The
+        result has the same bits for the same number.
     verbose : int, default=0
         1 prints a line an iteration.
     max_time : float or None, default=None

@@ -8,9 +8,9 @@ Where a length in epochs is `None` it is the whole of the estimator's `max_iter`
 from copy import copy
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from ._named import NamedParameters, has_parameters, resolve
+from ._configuration import Configuration
+from ._named import has_parameters, resolve
 
 __all__ = [
     "Constant",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class Schedule(NamedParameters, BaseEstimator):
+class Schedule(Configuration):
     """Base of all schedules: subclass it and write ``__call__``.
 
     A plain function of one time does as well wherever a schedule is expected.

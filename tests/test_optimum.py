@@ -222,6 +222,18 @@ def test_bound_is_zero_at_the_optimum_and_infinite_without_penalty():
     assert LogisticRegression(C=np.inf, max_iter=20, tol=1.0).fit(X, y).suboptimality_bound(X, y) == np.inf
 
 
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e9, 1e100])
+@pytest.mark.parametrize("Model, loss", [(LogisticRegression, "logistic"), (LinearSVC, "squared_hinge")])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_bound_is_above_the_true_distance_of_intercepts_that_are_far_off(n_classes, Model, loss, size):
+    X, y = text_like(n=120, d=40, n_classes=n_classes)
+    model = Model(tol=1e-8, max_iter=1000).fit(X, y)
+    best = objective(model, X, y, 1.0, 0, loss)
+    model.intercept_ = size * (1.0 + np.arange(len(model.intercept_)))
+    distance = objective(model, X, y, 1.0, 0, loss) - best
+    assert model.suboptimality_bound(X, y) >= (1 - 1e-9) * distance > size
+
+
 def test_unpenalised_agrees_with_scikit_learn():
     rng = np.random.RandomState(0)
     X = rng.randn(300, 4)

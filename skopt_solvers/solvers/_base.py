@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from .._named import NamedParameters
+from .._configuration import Configuration
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Result:
     state: dict | None = None
 
 
-class Solver(NamedParameters, BaseEstimator):
+class Solver(Configuration):
     """Base of all solvers. A solver is configuration: `minimize` never changes it."""
 
     # Whether `minimize` takes the `state` of an earlier result, to go on from there.

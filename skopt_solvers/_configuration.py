@@ -1,0 +1,76 @@
+"""What solvers and schedules are: parameters, and nothing else."""
+
+import inspect
+from functools import lru_cache, total_ordering
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from ._named import NamedParameters
+
+
+@total_ordering
+class Configuration(NamedParameters, BaseEstimator):
+    """Base of solvers and schedules: equal by class and parameters, ordered as they are printed.
+
+    So a column of ``cv_results_``, names among the objects, is sorted, grouped and pivoted by pandas. A name comes
+    before an object of the same text, and is equal to none. The hash is that of the class: equal objects have the same,
+    and it stays when `set_params` changes one that is the key of a dict.
+
+    Examples
+    --------
+    >>> from skopt_solvers.solvers import Adam, Momentum
+    >>> sorted(["lbfgs", Momentum(momentum=0.5), "adam", Adam(learning_rate=0.1)])
+    [Adam(learning_rate=0.1), Momentum(momentum=0.5), 'adam', 'lbfgs']
+    >>> Adam(learning_rate=0.1) == Adam(learning_rate=0.1), Adam() == "adam"
+    (True, False)
+    """
+
+    def __eq__(self, other):
+        if not isinstance(other, Configuration):
+            return NotImplemented
+        return self is other or (
+            type(self) is type(other)
+            and all(_same(getattr(self, name), getattr(other, name)) for name in _defaults(type(self)))
+        )
+
+    def __hash__(self):
+        return hash(type(self))
+
+    def __lt__(self, other):
+        if not isinstance(other, (Configuration, str)):
+            return NotImplemented
+        return self is not other and _key(self) < _key(other)
+
+
+def _key(value):
+    return (value, 0) if isinstance(value, str) else (_text(value), 1)
+
+
+@lru_cache
+def _defaults(cls):
+    """The parameters, in the order of their names, and their defaults: a signature is slow to ask for."""
+    parameters = inspect.signature(cls).parameters
+    return {name: parameters[name].default for name in sorted(parameters)}
+
+
+def _text(value):
+    """``repr(value)`` at a tenth of its cost: a sort asks for it thousands of times."""
+    if not isinstance(value, Configuration):
+        return repr(value)
+    defaults = _defaults(type(value)).items()
+    changed = ((name, getattr(value, name)) for name, default in defaults if not _same(getattr(value, name), default))
+    return f"{type(value).__name__}({', '.join(f'{name}={_text(v)}' for name, v in changed)})"
+
+
+def _same(a, b):
+    """Whether two values of a parameter mean the same: of one type, as True and 1 may be two things."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, np.ndarray):
+        return np.array_equal(a, b)
+    return bool(a == b)
