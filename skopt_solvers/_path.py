@@ -43,6 +43,17 @@ class LinearData:
         first = model._objective(self.X, labels, weights, len(classes))
         return Problem(classes, first.at)
 
+    def accuracy(self, rows):
+        """The function of a model that is its `score` of some rows; the checks of a prediction cost what it costs."""
+        X, y = self.X[rows], self.y[rows]
+
+        def score(model):
+            Z = X @ model.coef_.T + model.intercept_
+            predicted = (Z[:, 0] > 0).astype(int) if Z.shape[1] == 1 else Z.argmax(axis=1)
+            return float(np.mean(model.classes_[predicted] == y))
+
+        return score
+
 
 class ChainData:
     """Sequences, labels and weights of a CRF, checked once for all fits."""
@@ -90,29 +101,47 @@ def fitted_along(template, data, counts, Cs, n_threads):
     model.random_state = copy.deepcopy(template.random_state)
     model.n_jobs = n_threads
     problem, solver = data.problem(model, counts), model._resolved_solver()
-    path, state = [], None
+    predictor, state = _Predictor(orders=(0,) if model.l1_ratio else (1, 2)), None
     for C in Cs:
         model.C, objective = C, problem.objective(C)
         solver.check(objective)
-        start = predicted(path, objective, C), state
+        W = predictor.start(C) if predictor.points else np.zeros(objective.shape, objective.dtype)
         rng = check_random_state(model.random_state)
-        result = model._solve(solver, objective, problem.classes, Monitor(model), rng, start=start)
+        result = model._solve(solver, objective, problem.classes, Monitor(model), rng, start=(W, state))
         # dual variables are of use at another C; a stochastic solver's state holds a clock whose schedule has run down
         state = result.state if isinstance(solver, SDCA) else None
-        path = [*path[-1:], (C, result.W)]
+        predictor.add(C, result.W)
         yield model
 
 
-def predicted(path, objective, C):
-    """Where to start at C: on the line in log C through the last two tables of the path."""
-    if not path:
-        return np.zeros(objective.shape, objective.dtype)
-    last, W = path[-1]
-    if len(path) < 2 or np.isinf(C):
-        return W
-    before, V = path[-2]
-    step = W.dtype.type(np.log(C / last) / np.log(last / before))
-    ahead = W + step * (W - V)
-    if objective.l1:
-        ahead[ahead * W <= 0] = 0  # no weight changes its sign without a stop at 0
-    return ahead
+class _Predictor:
+    """Where a path of tables leads: by polynomials in log C through its last points.
+
+    The order is the one of `orders` that was nearest at the last point: a higher one follows a curve better, and
+    enlarges more what the tolerance has left in the points.
+    """
+
+    def __init__(self, orders):
+        self.orders = orders
+        self.points, self.tried, self.best = [], {}, orders[0]
+
+    def start(self, C):
+        usable = [order for order in self.orders if order < len(self.points)]
+        # an infinite C is no point of a logarithmic scale
+        self.tried = {} if np.isinf(C) else {order: self._ahead(C, order) for order in usable}
+        return self.tried.get(self.best, self.points[-1][1])
+
+    def add(self, C, W):
+        if len(self.tried) > 1:
+            self.best = min(self.tried, key=lambda order: np.linalg.norm(self.tried[order] - W))
+        self.tried = {}
+        self.points = [*self.points[-max(self.orders) :], (C, W)] if max(self.orders) else [(C, W)]
+
+    def _ahead(self, C, order):
+        points = self.points[-1 - order :]
+        t = [np.log(at) for at, _ in points]
+        ahead = np.zeros_like(points[0][1])
+        for i, (_, W) in enumerate(points):
+            others = [u for j, u in enumerate(t) if j != i]
+            ahead += W.dtype.type(np.prod([(np.log(C) - u) / (t[i] - u) for u in others])) * W
+        return ahead

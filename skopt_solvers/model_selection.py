@@ -5,7 +5,7 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +20,7 @@ from ._base import effective_threads
 from ._linear_classifier import LinearClassifier
 from ._path import ChainData, LinearData, fitted_along
 from .crf import LinearChainCRF
+from .linear_model import LinearSVC, LogisticRegression
 
 __all__ = ["CPath", "C_path"]
 
@@ -72,8 +73,8 @@ class CPath:
         Returns
         -------
         DataFrame
-            `C`, `mean_score`, `std_score`, `mean_n_iter`, `converged` (in all folds), and a column ``fold0``, ``fold1``,
-            ... of the scores of each fold.
+            `C`, `mean_score`, `std_score`, `mean_n_iter`, `converged` (in all folds), and the scores of each fold,
+            ``fold0``, ``fold1``, ...
 
         Raises
         ------
@@ -98,12 +99,9 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
 
     What ``GridSearchCV(estimator, {"C": Cs})`` finds, to the estimator's `tol`, in less time and memory: X is checked
     once and never copied for a fold, whose training rows are those of positive weight, and folds run in threads over
-    the same X. With :math:`W_k` the weights at :math:`C_k`, in rising order, the fit at the next C starts from
-
-    .. math:: W_k + \frac{\log C_{k+1} - \log C_k}{\log C_k - \log C_{k-1}}\, (W_k - W_{k-1})
-
-    and sdca from the dual variables of the last fit over their bounds. No fold's fit starts from anything that has seen
-    its test rows.
+    the same X. C rises, and a fit starts where the line, or the parabola, through the weights of the last fits as a
+    function of log C leads, whichever came nearer the last time; with L1 from the last weights; with sdca from the last
+    dual variables, over their bounds. No fold's fit starts from anything that has seen its test rows.
 
     Parameters
     ----------
@@ -125,7 +123,7 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     n_jobs : int or None, default=None
         Threads in all: folds side by side first, what is left inside of each fit. None is the estimator's `n_jobs`.
     return_coefs : bool, default=True
-        Whether to fit all data at every C and keep the weights. Otherwise they are fitted up to the best C.
+        Whether to fit all data at every C and keep the weights. Otherwise they are fitted at the best C only.
 
     Returns
     -------
@@ -167,6 +165,7 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     template = clone(estimator)
     template._validate_params()
     scorer = _scorer(template, scoring)
+    plain = scoring is None and type(estimator) in (LogisticRegression, LinearSVC)
     X, y, groups = indexable(X, y, groups)
     data = data_of(template, X, y, sample_weight)
     splitter = check_cv(cv, y, classifier=isinstance(estimator, LinearClassifier))
@@ -182,9 +181,9 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
 
     def fold(number):
         counts, test = folds[number]
-        X_test, y_test = _safe_indexing(X, test), _safe_indexing(y, test)
+        score = data.accuracy(test) if plain else partial(_scored, scorer, *_rows((X, y), test))
         for i, model in zip(order, fitted_along(template, data, counts, Cs[order], inner), strict=True):
-            scores[i, number] = scorer(model, X_test, y_test)
+            scores[i, number] = score(model)
             n_iter[i, number], converged[i, number] = model.n_iter_, model.converged_
 
     refits = _Refits(estimator, len(Cs)) if return_coefs else None
@@ -203,10 +202,9 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     if return_coefs:
         best_estimator = refits.estimator(best)
     else:
-        until = int(np.flatnonzero(order == best)[0])
-        along = fitted_along(template, data, ones, Cs[order], n_threads)
-        best_estimator = _as_given(estimator, next(islice(along, until, None)))
-    _warn(estimator, Cs, converged, best_estimator)
+        along = fitted_along(template, data, ones, Cs[[best]], n_threads)
+        best_estimator = _as_given(estimator, next(along))
+    _warn(Cs, converged, best_estimator)
     return CPath(
         Cs=Cs,
         scores=scores,
@@ -263,22 +261,26 @@ def _as_given(estimator, model):
 
 def _data_of(estimator):
     """How the estimator's data are read; TypeError or ValueError where it has no path."""
+    kinds = "LogisticRegression, LinearSVC or LinearChainCRF"
     if isinstance(estimator, Pipeline):
         raise TypeError(
-            "estimator must be LogisticRegression, LinearSVC or LinearChainCRF, got a Pipeline: its transformers would be "
-            "fitted to the test rows too. Make X by them first where they learn nothing from y or the other rows, or use "
-            "GridSearchCV, which fits them in each fold"
+            f"estimator must be {kinds}, got a Pipeline, whose transformers would learn from the test rows too. Make X "
+            "before, by transformers that learn nothing or where that does not matter, or use GridSearchCV, which fits "
+            "them in each fold"
         )
-    for kind, data_of in ((LinearClassifier, LinearData), (LinearChainCRF, ChainData)):
-        if isinstance(estimator, kind):
-            break
-    else:
-        raise TypeError(
-            f"estimator must be LogisticRegression, LinearSVC or LinearChainCRF, got {type(estimator).__name__}"
-        )
+    if not isinstance(estimator, (LinearClassifier, LinearChainCRF)):
+        raise TypeError(f"estimator must be {kinds}, got {type(estimator).__name__}")
     if estimator.early_stopping:
-        raise ValueError("estimator must have early_stopping=False: a fit that ends early says nothing of its C")
-    return data_of
+        raise ValueError("estimator must have early_stopping=False: where it ends a fit says nothing of C")
+    return LinearData if isinstance(estimator, LinearClassifier) else ChainData
+
+
+def _rows(arrays, indices):
+    return [_safe_indexing(array, indices) for array in arrays]
+
+
+def _scored(scorer, X, y, model):
+    return scorer(model, X, y)
 
 
 def _checked_Cs(Cs):
@@ -329,16 +331,16 @@ def _run(tasks, workers):
                 future.cancel()
 
 
-def _warn(estimator, Cs, converged, best_estimator):
+def _warn(Cs, converged, best_estimator):
     failed = ~converged.all(axis=1)
-    if not failed.any() and best_estimator.converged_:
-        return
-    which = f"{(~converged).sum()} of {converged.size} fits of folds, at C = {', '.join(f'{C:g}' for C in Cs[failed])}"
-    if not failed.any():
+    if failed.any():
+        which = f"{(~converged).sum()} of {converged.size} fits, at C = {', '.join(f'{C:g}' for C in Cs[failed])},"
+    elif not best_estimator.converged_:
         which = "the fit to all data at the best C"
+    else:
+        return
     warnings.warn(
-        f"C_path of {type(estimator).__name__}: {which}, did not converge. Raise max_iter or tol, scale the features, or "
-        "leave out the largest C.",
+        f"C_path: {which} did not converge. Raise max_iter or tol, scale the features, or leave out the largest C.",
         ConvergenceWarning,
         stacklevel=3,
     )
