@@ -45,12 +45,12 @@ class LinearData:
 
     def accuracy(self, rows):
         """The function of a model that is its `score` of some rows; the checks of a prediction cost what it costs."""
-        X, y = self.X[rows], self.y[rows]
+        X, y, weights = self.X[rows], self.y[rows], self.weights[rows]
 
         def score(model):
             Z = X @ model.coef_.T + model.intercept_
             predicted = (Z[:, 0] > 0).astype(int) if Z.shape[1] == 1 else Z.argmax(axis=1)
-            return float(np.mean(model.classes_[predicted] == y))
+            return float(np.average(model.classes_[predicted] == y, weights=weights))
 
         return score
 
@@ -89,7 +89,13 @@ class ChainData:
         return Problem(classes, lambda C: model._objective(self.tokens, codes, weights, classes, C=C))
 
 
-def fitted_along(template, data, counts, Cs, n_threads):
+def check_solver(template, data, C):
+    """Raise the ValueError of the solver where it has no method for this problem at the largest C."""
+    problem = data.problem(template, np.ones(data.n_samples))
+    template._resolved_solver().check(problem.objective(C))
+
+
+def fitted_along(template, data, counts, Cs):
     """The model fitted at each C in turn, on samples taken `counts` times; changed by the next.
 
     Parameters
@@ -99,12 +105,10 @@ def fitted_along(template, data, counts, Cs, n_threads):
     """
     model = copy.copy(template)
     model.random_state = copy.deepcopy(template.random_state)
-    model.n_jobs = n_threads
     problem, solver = data.problem(model, counts), model._resolved_solver()
     predictor, state = _Predictor(orders=(0,) if model.l1_ratio else (1, 2)), None
     for C in Cs:
         model.C, objective = C, problem.objective(C)
-        solver.check(objective)
         W = predictor.start(C) if predictor.points else np.zeros(objective.shape, objective.dtype)
         rng = check_random_state(model.random_state)
         result = model._solve(solver, objective, problem.classes, Monitor(model), rng, start=(W, state))

@@ -5,7 +5,8 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from inspect import signature
+from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +19,7 @@ from sklearn.utils import _safe_indexing, indexable
 
 from ._base import effective_threads
 from ._linear_classifier import LinearClassifier
-from ._path import ChainData, LinearData, fitted_along
+from ._path import ChainData, LinearData, check_solver, fitted_along
 from .crf import LinearChainCRF
 from .linear_model import LinearSVC, LogisticRegression
 
@@ -119,7 +120,7 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     scoring : str, callable ``(estimator, X, y) -> float`` or None, default=None
         None is the estimator's `score`. A callable is called in several threads at a time.
     sample_weight : array of shape (n_samples,), optional
-        Of the fits; scores are not weighted, as in GridSearchCV.
+        Of the fits, and of the scores where the scorer takes `sample_weight`, as most of scikit-learn's do.
     n_jobs : int or None, default=None
         Threads in all: folds side by side first, what is left inside of each fit. None is the estimator's `n_jobs`.
     return_coefs : bool, default=True
@@ -157,39 +158,43 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     >>> X, y = load_iris(return_X_y=True)
     >>> path = C_path(LogisticRegression(max_iter=1000), X, y, np.logspace(-3, 2, 6))
     >>> path.scores.shape, path.coefs.shape, path.best_C
-    ((6, 5), (6, 3, 4), 10.0)
+    ((6, 5), (6, 3, 4), 100.0)
     """
     began = time.perf_counter()
     data_of = _data_of(estimator)
+    if n_jobs is not None and not isinstance(n_jobs, Integral):
+        raise TypeError(f"n_jobs must be an integer or None, got {n_jobs!r}")
     Cs = _checked_Cs(Cs)
     template = clone(estimator)
     template._validate_params()
     scorer = _scorer(template, scoring)
     plain = scoring is None and type(estimator) in (LogisticRegression, LinearSVC)
-    X, y, groups = indexable(X, y, groups)
+    X, y, groups, sample_weight = indexable(X, y, groups, sample_weight)
+    weights = sample_weight if _takes_weights(scorer) else None
     data = data_of(template, X, y, sample_weight)
     splitter = check_cv(cv, y, classifier=isinstance(estimator, LinearClassifier))
     folds = [_counts_and_test(*fold, data.n_samples) for fold in splitter.split(X, y, groups)]
     ones = np.ones(data.n_samples)
     _check_classes(data, [*(counts for counts, _ in folds), ones])
-    order = np.argsort(Cs, kind="stable")
     n_threads = effective_threads(estimator.n_jobs if n_jobs is None else n_jobs)
     workers = min(n_threads, len(folds) + bool(return_coefs))
-    inner = n_threads // workers
+    template.n_jobs = n_threads // workers  # inside of each
+    check_solver(template, data, Cs.max())
+    order = np.argsort(Cs, kind="stable")
     shape = (len(Cs), len(folds))
     scores, n_iter, converged = np.empty(shape), np.empty(shape, int), np.empty(shape, bool)
 
     def fold(number):
         counts, test = folds[number]
-        score = data.accuracy(test) if plain else partial(_scored, scorer, *_rows((X, y), test))
-        for i, model in zip(order, fitted_along(template, data, counts, Cs[order], inner), strict=True):
+        score = data.accuracy(test) if plain else _scorer_of(scorer, X, y, weights, test)
+        for i, model in zip(order, fitted_along(template, data, counts, Cs[order]), strict=True):
             scores[i, number] = score(model)
             n_iter[i, number], converged[i, number] = model.n_iter_, model.converged_
 
     refits = _Refits(estimator, len(Cs)) if return_coefs else None
 
     def all_data():
-        for i, model in zip(order, fitted_along(template, data, ones, Cs[order], inner), strict=True):
+        for i, model in zip(order, fitted_along(template, data, ones, Cs[order]), strict=True):
             refits.add(i, model)
 
     tasks = [
@@ -202,7 +207,8 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     if return_coefs:
         best_estimator = refits.estimator(best)
     else:
-        along = fitted_along(template, data, ones, Cs[[best]], n_threads)
+        template.n_jobs = n_threads
+        along = fitted_along(template, data, ones, Cs[[best]])
         best_estimator = _as_given(estimator, next(along))
     _warn(Cs, converged, best_estimator)
     return CPath(
@@ -275,12 +281,18 @@ def _data_of(estimator):
     return LinearData if isinstance(estimator, LinearClassifier) else ChainData
 
 
-def _rows(arrays, indices):
-    return [_safe_indexing(array, indices) for array in arrays]
+def _takes_weights(scorer):
+    """As GridSearchCV asks: of its own scorers it is the metric that says."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return scorer._accept_sample_weight()
+    return "sample_weight" in signature(scorer).parameters
 
 
-def _scored(scorer, X, y, model):
-    return scorer(model, X, y)
+def _scorer_of(scorer, X, y, weights, test):
+    """The function of a model that is its score of some rows."""
+    X, y = _safe_indexing(X, test), _safe_indexing(y, test)
+    weighted = {} if weights is None else {"sample_weight": _safe_indexing(weights, test)}
+    return lambda model: scorer(model, X, y, **weighted)
 
 
 def _checked_Cs(Cs):
