@@ -68,9 +68,9 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
 
     # Fitting
 
-    def _solve(self, solver, objective, classes, monitor, rng, resumed):
-        """Minimise and store; the solver's result."""
-        W, state = self._start(objective, classes, resumed)
+    def _solve(self, solver, objective, classes, monitor, rng, resumed=None, start=None):
+        """Minimise from `start`, a table and a state, and store; the solver's result."""
+        W, state = self._start(objective, classes, resumed) if start is None else start
         options = dict(max_iter=self.max_iter, tol=self.tol, rng=rng, callback=monitor)
         if getattr(solver, "keeps_state", False):
             options.update(state=state)

@@ -59,6 +59,7 @@ class LinearObjective:
         self._model = dict(
             n_outputs=n_outputs, C=C, l1_ratio=l1_ratio, fit_intercept=fit_intercept, n_threads=n_threads
         )
+        self._kept = {}  # what belongs to the data, whatever C is
         self.native = _kernels.linear(
             X,
             labels,
@@ -71,6 +72,12 @@ class LinearObjective:
             l2=self.l2,
             n_threads=n_threads,
         )
+
+    def at(self, C):
+        """The same problem with another C; what belongs to the data is not computed again."""
+        other = LinearObjective(self.X, self.labels, self.weights, **{**self._model, **self.loss, "C": C})
+        other._kept = self._kept
+        return other
 
     @property
     def coefficients(self):
@@ -118,9 +125,11 @@ class LinearObjective:
 
     def squared_norms(self):
         """Mean square of each row of the table over the samples, ``sum_i omega_i x_ij^2``; the intercept's is 1."""
-        square = np.empty(self.shape[0], self.dtype)
-        self.native.squared_norms(square)
-        return square.astype(float)
+        if "squared_norms" not in self._kept:
+            square = np.empty(self.shape[0], self.dtype)
+            self.native.squared_norms(square)
+            self._kept["squared_norms"] = square.astype(float)
+        return self._kept["squared_norms"]
 
     def value(self, W):
         """F(W)."""

@@ -170,7 +170,7 @@ class LBFGS(Solver):
         rows[: objective.n_penalised] += objective.l2
         # a row that no sample has stays where it is; its scaling only has to be finite
         rows = np.where(rows > 0, rows, 1.0)
-        return np.repeat(rows**-0.5, objective.shape[1]).astype(objective.dtype)
+        return np.repeat(1 / np.sqrt(rows), objective.shape[1]).astype(objective.dtype)
 
     def _step(self, objective, position, pairs, steepest):
         """The step length and the position downhill; None where there is none, even along the gradient itself."""
