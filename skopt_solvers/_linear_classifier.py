@@ -174,9 +174,10 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
         Notes
         -----
-        Where at most a tenth of the products of a feature and a weight is not zero, as with L1 and many classes,
-        whether `coef_` is dense or was made sparse by `sparsify`, they are formed by sparse_dot_topn, in `n_jobs`
-        threads, and a row keeps k + 1 scores. Else the scores of some rows at a time are: a block of 2^20 a thread.
+        The scores of some rows at a time are formed, 2^20 in each of `n_jobs` threads, by a sparse product where
+        `coef_` is sparse (`sparsify`) or less than a tenth of it is not zero, as with L1. Where besides a sample has a
+        product with few of thousands of classes, sparse_dot_topn picks the largest sums of products, the intercepts are
+        added, and a row for which these do not prove the k best is computed in full.
 
         Examples
         --------

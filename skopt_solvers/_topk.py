@@ -7,10 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-# Up to this part of non-zero products the sparse product is the faster one, and a class's score its few terms.
+from ._base import dense_product
+
+# A weight table with a smaller part of non-zeros is read as a sparse one.
 _SPARSE = 0.1
-_BLOCK = 2**20  # entries of a block of scores, and of what is looked at of X and of a table at a time
-_ROWS = 4096  # a sparse product copies the indices of the weights, so its blocks are long
+_ENTRIES = 2**20  # of a block of scores, and of what is looked at of X and of a table at a time
+_STORED = 2**21  # weights of a chunk of classes, about
+_LEAST_CLASSES = 1024  # of a chunk: merging chunks costs as much as a few hundred scores
+_ROWS = 2048  # of a product that keeps its largest entries: the package copies the indices of the weights for each
 
 
 class TopK(NamedTuple):
@@ -37,6 +41,8 @@ def check_topk(k, n_classes, threshold):
 def top_classes(X, coef, intercept, k, threshold=0.0, n_threads=1):
     """Indices and scores of the k classes of the largest score in each row, equal scores in the order of the classes.
 
+    Chunks of classes are gone through one after another, and the best of each are merged with those before.
+
     Parameters
     ----------
     X : ndarray or CSR of shape (n_samples, n_features), valid
@@ -53,35 +59,49 @@ def top_classes(X, coef, intercept, k, threshold=0.0, n_threads=1):
     indices : ndarray of shape (n_samples, k), int64
     scores : ndarray of shape (n_samples, k)
     """
-    dtype, n_outputs = np.result_type(X.dtype, coef.dtype), coef.shape[0]
-    W, counts = _weights(coef, dtype, threshold)
-    if 1 < 2 * k < n_outputs and _part_of_products(X, counts, n_outputs) <= _SPARSE:
-        W = W if sp.issparse(W) else _csr_of(W, counts, threshold)
-        return _by_sparse_products(X, W, intercept.astype(dtype), k, n_threads)
-    if threshold and not sp.issparse(W):
-        W = np.where(np.abs(W) < threshold, 0, W)
-    return _by_blocks(X, W, intercept, k, n_threads)
+    dtype = np.result_type(X.dtype, coef.dtype)
+    if coef.shape[0] == 1:
+        coef, intercept = (
+            (sp.vstack if sp.issparse(coef) else np.vstack)([-coef, coef]),
+            np.append(-intercept, intercept),
+        )
+    intercept, best = intercept.astype(dtype, copy=False), None
+    for first, W in _chunks(coef, dtype, threshold):
+        n = W.shape[1]
+        kept = min(k, n)
+        find = _by_largest_products if _has_few_products(X, W, kept) else _by_blocks
+        indices, scores = find(X, W, intercept[first : first + n], kept, n_threads)
+        best = (indices + first, scores) if best is None else _merged(best, (indices + first, scores), k)
+    return best
 
 
-def _weights(coef, dtype, threshold):
-    """The table (features, outputs), CSR or C-contiguous, and its number of weights of each feature that count."""
+def _chunks(coef, dtype, threshold):
+    """Tables (features, outputs) of some classes each, CSR or dense and C-contiguous, and their first class."""
     if sp.issparse(coef):
-        W = coef.T.tocsr()
-        W = W.copy() if np.shares_memory(W.data, coef.data) and threshold else W
-        if threshold:
-            W.data[np.abs(W.data) < threshold] = 0
-            W.eliminate_zeros()
-        return W.astype(dtype, copy=False), np.diff(W.indptr)
+        coef = coef.tocsr()
+        step = max(_LEAST_CLASSES, coef.shape[0] * _STORED // max(coef.nnz, 1))
+        for first in range(0, coef.shape[0], step):
+            W = coef[first : first + step].T.tocsr().astype(dtype, copy=False)
+            if threshold:
+                W.data[np.abs(W.data) < threshold] = 0
+                W.eliminate_zeros()
+            yield first, W
+        return
     W = np.ascontiguousarray(coef.T, dtype=dtype)
-    return W, np.concatenate([kept.sum(axis=1) for _, kept in _kept(W, threshold)])
+    counts = np.concatenate([kept.sum(axis=1) for _, kept in _kept(W, threshold)])
+    if counts.sum() <= _SPARSE * W.size:
+        W = _csr_of(W, counts, threshold)
+    elif threshold:
+        W = np.where(np.abs(W) < threshold, 0, W)
+    yield 0, W
 
 
 def _kept(W, threshold):
-    """Blocks of a dense table, and where a block's weights count."""
-    step = max(1, _BLOCK // W.shape[1])
+    """Blocks of rows of a dense table, and where their weights count."""
+    step = max(1, _ENTRIES // W.shape[1])
     for start in range(0, len(W), step):
         block = W[start : start + step]
-        yield block, (block != 0 if not threshold else np.abs(block) >= threshold)
+        yield block, (np.abs(block) >= threshold if threshold else block != 0)
 
 
 def _csr_of(W, counts, threshold):
@@ -94,69 +114,73 @@ def _csr_of(W, counts, threshold):
     return sp.csr_matrix((data, indices, indptr), shape=W.shape)
 
 
-def _part_of_products(X, counts, n_outputs):
-    """The part of the products ``x_j w_jk`` over the non-zero x_j that is not zero, from the first rows."""
-    seen = counts[X.indices[:_BLOCK]] if sp.issparse(X) else counts
-    return float(seen.mean()) / n_outputs if len(seen) else 0.0
+def _has_few_products(X, W, k):
+    """Whether a sample has so few products that are not 0 that they are worth picking out of the classes.
+
+    Measured: such a product costs as much as twelve classes in a block of scores, and a row as much as 5,000.
+    """
+    if not sp.issparse(X) or not sp.issparse(W) or W.shape[1] < 5000 or 20 * k > W.shape[1]:
+        return False
+    seen = X.indices[:_ENTRIES]
+    a_sample = np.diff(W.indptr)[seen].mean() * X.nnz / X.shape[0] if len(seen) else 0.0
+    return 5000 + 12 * a_sample < W.shape[1]
 
 
-def _by_sparse_products(X, W, intercept, k, n_threads):
-    """By sparse products that keep k + 1 scores a row.
+def _by_largest_products(X, W, intercept, k, n_threads):
+    r"""By the m largest entries s_c of each row of XW, as a sparse product keeps them; it has no entry of no product.
 
-    The intercepts are the weights of one more feature, which every sample has. They are stored where they are 0 too,
-    so every class has a term in every row and none is left out as an implicit zero. Which of equal scores is kept is
-    open: where the last of k + 1 equals the one before, the row is computed again.
+    To the scores :math:`s_c + b_c` of these come classes without a product, whose score is :math:`b_c`: where fewer
+    than m are kept, the first of the falling intercepts. Where m are kept, no other class has a score above
+    :math:`\max(s_{(m)}, 0) + \max_c b_c`. Rows whose k best are not above that are done again by blocks.
     """
     from sparse_dot_topn import sp_matmul_topn
 
-    n_features, n_outputs = W.shape
-    wide = W.nnz + n_outputs >= 2**31
-    W = sp.csr_matrix(
-        (
-            np.concatenate([W.data, intercept]),
-            np.concatenate([W.indices, np.arange(n_outputs, dtype=W.indices.dtype)]),
-            np.append(W.indptr, np.array([W.nnz + n_outputs], np.int64 if wide else W.indptr.dtype)),
-        ),
-        shape=(n_features + 1, n_outputs),
-    )
+    n_classes = W.shape[1]
+    m = 4 * k + 12
+    by_intercept = np.argsort(-intercept, kind="stable")
+    spare = by_intercept[: m + k]
+    rank = np.empty(n_classes, np.int64)
+    rank[by_intercept] = np.arange(n_classes)
     indices, scores = np.empty((X.shape[0], k), np.int64), np.empty((X.shape[0], k), W.dtype)
-    step = max(1, min(_ROWS, 4 * _BLOCK // (k + 1)))
-    for start in range(0, X.shape[0], step):
-        block = sp.csr_matrix(X[start : start + step])
-        ends = block.indptr[1:]
-        A = sp.csr_matrix(
-            (
-                np.insert(block.data.astype(W.dtype, copy=False), ends, 1),
-                np.insert(block.indices, ends, n_features),
-                block.indptr + np.arange(len(ends) + 1, dtype=block.indptr.dtype),
-            ),
-            shape=(len(ends), n_features + 1),
-        )
+    wide = np.int64 if max(W.nnz, X.nnz) >= 2**31 else np.int32
+    certain = np.ones(X.shape[0], bool)
+    for start in range(0, X.shape[0], _ROWS):
+        block = sp.csr_matrix(X[start : start + _ROWS].astype(W.dtype, copy=False))
+        rows, n = slice(start, start + _ROWS), block.shape[0]
         # without a threshold the package drops what is not positive
-        best = sp_matmul_topn(
-            A, W, k + 1, threshold=-np.inf, sort=True, n_threads=n_threads, idx_dtype=np.int64 if wide else np.int32
-        )
-        Z, columns = best.data.reshape(-1, k + 1), best.indices.reshape(-1, k + 1)
-        rows = slice(start, start + len(ends))
-        indices[rows], scores[rows] = _ordered(columns[:, :k].astype(np.int64), Z[:, :k])
-        tied = start + np.flatnonzero(Z[:, k] == Z[:, k - 1])
-        if len(tied):
-            indices[tied], scores[tied] = _by_blocks(X[tied], W[:n_features], intercept, k, n_threads)
+        found = sp_matmul_topn(block, W, m, threshold=-np.inf, sort=True, n_threads=n_threads, idx_dtype=wide)
+        count = np.diff(found.indptr)
+        there = np.arange(m) < count[:, None]
+        columns, values = np.zeros((n, m), np.int64), np.full((n, m), -np.inf, W.dtype)
+        columns[there], values[there] = found.indices[: found.indptr[-1]], found.data[: found.indptr[-1]]
+        full = count == m
+        bound = np.where(full, np.maximum(values[:, -1], 0) + intercept[by_intercept[0]], -np.inf)
+        values += intercept[columns]
+        others = np.where(full[:, None], -np.inf, intercept[spare])
+        listed = there & (rank[columns] < len(spare))
+        others[np.nonzero(listed)[0], rank[columns][listed]] = -np.inf
+        columns = np.hstack([columns, np.broadcast_to(spare, others.shape)])
+        indices[rows], scores[rows] = _ordered(columns, np.hstack([values, others]), k)
+        certain[rows] = scores[rows, -1] > bound
+        if start == 0 and certain[rows].mean() < 0.5:
+            certain[:] = False
+            break
+    again = np.flatnonzero(~certain)
+    if len(again):
+        indices[again], scores[again] = _by_blocks(X[again], W, intercept, k, n_threads)
     return indices, scores
 
 
 def _by_blocks(X, W, intercept, k, n_threads):
     """By all scores of a few rows at a time."""
-    n_classes = max(W.shape[1], 2)
     indices, scores = np.empty((X.shape[0], k), np.int64), np.empty((X.shape[0], k), W.dtype)
-    step = max(1, _BLOCK // n_classes)
+    step = max(1, _ENTRIES // W.shape[1])
 
     def fill(start):
-        block = X[start : start + step].astype(W.dtype, copy=False) @ W
-        Z = block.toarray() if sp.issparse(block) else block
+        Z = dense_product(X[start : start + step].astype(W.dtype, copy=False), W)
         Z += intercept
         rows = slice(start, start + len(Z))
-        indices[rows], scores[rows] = _best(Z if Z.shape[1] > 1 else np.hstack([-Z, Z]), k)
+        indices[rows], scores[rows] = _best(Z, k)
 
     with ThreadPoolExecutor(n_threads) as pool:
         list(pool.map(fill, range(0, X.shape[0], step)))
@@ -164,22 +188,29 @@ def _by_blocks(X, W, intercept, k, n_threads):
 
 
 def _best(Z, k):
-    """Columns of the k largest values of each row and the values, largest first, then first."""
-    n = Z.shape[1]
-    if k == n:
-        columns = np.broadcast_to(np.arange(n), Z.shape)
-    else:
-        columns = np.argpartition(Z, n - k, axis=1)[:, n - k :]
-        least = np.take_along_axis(Z, columns, axis=1).min(axis=1, keepdims=True)
-        tied = np.flatnonzero(np.count_nonzero(Z >= least, axis=1) > k)
-        # a partition keeps any of equal values
-        columns[tied] = np.argsort(-Z[tied], axis=1, kind="stable")[:, :k]
-    return _ordered(columns, np.take_along_axis(Z, columns, axis=1))
+    """Columns of the k largest values of each row and the values, largest first, then first.
+
+    The k-th largest of the maxima of disjoint groups of columns is no larger than the k-th largest value; few values
+    are as large, and only these are sorted.
+    """
+    n_rows, n = Z.shape
+    groups = max(1, min(64, n // (4 * k)))  # of one column in `width` each
+    width = n // groups
+    maxima = Z[:, : groups * width].reshape(n_rows, groups, width).max(axis=1)
+    least = np.partition(maxima, width - k, axis=1)[:, width - k]
+    flat = np.flatnonzero(Z >= least[:, None])
+    rows, columns = np.divmod(flat, n)
+    values = Z.ravel()[flat]
+    order = np.lexsort((-values, rows))
+    best = order[np.searchsorted(rows, np.arange(n_rows))[:, None] + np.arange(k)]
+    return columns[best], values[best]
 
 
-def _ordered(columns, values):
-    """Both in the order of falling values, and of rising columns where values are equal."""
-    by_column = np.argsort(columns, axis=1)
-    columns, values = (np.take_along_axis(a, by_column, axis=1) for a in (columns, values))
-    order = np.argsort(-values, axis=1, kind="stable")
-    return tuple(np.take_along_axis(a, order, axis=1) for a in (columns, values))
+def _merged(one, other, k):
+    return _ordered(*(np.hstack(pair) for pair in zip(one, other, strict=True)), k)
+
+
+def _ordered(columns, values, k):
+    """The first k of both in the order of falling values, and of rising columns where values are equal."""
+    order = np.lexsort((columns, -values), axis=1)[:, :k]
+    return np.take_along_axis(columns, order, axis=1), np.take_along_axis(values, order, axis=1)

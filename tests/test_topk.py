@@ -63,13 +63,45 @@ def test_the_best_classes_are_the_first_of_all_sorted_scores(problem, dtype, spa
     np.testing.assert_array_equal(top.labels[:, 0], model.predict(X))
 
 
-def kind_of_product(monkeypatch):
-    """The products that are formed, by name."""
-    used = []
-    for name in ("_by_sparse_products", "_by_blocks"):
+@given(problems(), st.sampled_from([np.float32, np.float64]), st.sampled_from([1, 2]))
+def test_picked_products_and_intercepts_give_the_same(problem, dtype, n_threads):
+    X, coef, intercept, k = problem
+    coef = np.vstack([coef] * 3 + [np.zeros((20, coef.shape[1]))])
+    intercept = np.append(np.concatenate([intercept, intercept + 1, intercept - 9]), np.zeros(20))
+    k = min(k, (len(coef) - 12) // 5)
+    X, coef, intercept = X.astype(dtype), coef.astype(dtype), intercept.astype(dtype)
+    labels, scores = by_sorting(model_of(coef, intercept), X, k)
+    found = _topk._by_largest_products(sp.csr_matrix(X), sp.csr_matrix(coef.T), intercept, k, n_threads)
+    np.testing.assert_array_equal(found[0] * 10, labels)
+    np.testing.assert_array_equal(found[1], scores)
+
+
+@given(problems(), st.integers(1, 5))
+def test_chunks_of_classes_are_merged(problem, n_classes):
+    X, coef, intercept, k = problem
+    model = model_of(coef, intercept)
+    labels, scores = by_sorting(model, X, k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_topk, "_LEAST_CLASSES", n_classes)
+        patch.setattr(_topk, "_STORED", 1)
+        top = model.sparsify().predict_topk(X, k)
+    np.testing.assert_array_equal(top.scores, scores)
+    np.testing.assert_array_equal(top.labels, labels)
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """What scores were found by, and for how many rows."""
+    calls = []
+    for name in ("_by_largest_products", "_by_blocks"):
         whole = getattr(_topk, name)
-        monkeypatch.setattr(_topk, name, lambda *a, whole=whole, name=name: used.append(name) or whole(*a))
-    return used
+
+        def noted(X, W, *rest, whole=whole, name=name):
+            calls.append((name, X.shape[0], sp.issparse(W)))
+            return whole(X, W, *rest)
+
+        monkeypatch.setattr(_topk, name, noted)
+    return calls
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -92,34 +124,37 @@ def test_random_sparse_weights(dtype, index, shift, k):
     assert (scores.max() < 0) == (shift < 0)
 
 
-def test_the_density_of_the_weights_that_x_has_chooses_the_product(monkeypatch):
-    rng, used = np.random.RandomState(0), kind_of_product(monkeypatch)
-    coef = weights(rng, 100, 200, 0.02).toarray()
-    coef[:, 0] = rng.randn(100)
-    others, first = sp.csr_matrix(np.eye(200)[1:]), sp.csr_matrix(np.eye(200)[:1])
-    model = model_of(coef, rng.randn(100))
+def test_the_density_of_products_chooses_how(used):
+    rng = np.random.RandomState(0)
+    coef = weights(rng, 6000, 200, 0.002).tolil()
+    coef[:, 0] = 1.0
+    # intercepts that differ by little against the products: proven at once
+    model = model_of(coef.tocsr().toarray(), 1e-3 * rng.randn(6000))
+    few, many = sp.csr_matrix(np.eye(200)[1:]), sp.csr_matrix(np.eye(200)[:1])
     for form in (lambda model: model, LinearSVC.sparsify):
-        form(model).predict_topk(others, 3)
-        model.predict_topk(first, 3)
-        model.predict_topk(others, 60)  # most of the classes
-        assert used == ["_by_sparse_products", "_by_blocks", "_by_blocks"]
+        form(model).predict_topk(few, 3)
+        model.predict_topk(many, 3)
+        model.predict_topk(few, 400)
+        assert [name for name, *_ in used] == ["_by_largest_products", "_by_blocks", "_by_blocks"]
+        assert all(sparse for *_, sparse in used)
         used.clear()
+    model_of(rng.randn(60, 20), np.zeros(60)).predict_topk(few[:, :20], 3)
+    assert used == [("_by_blocks", 199, False)]
 
 
-def test_few_equal_scores_are_settled_without_another_pass(monkeypatch):
-    rng, used = np.random.RandomState(0), kind_of_product(monkeypatch)
-    coef = weights(rng, 100, 200, 0.05).tolil()
-    coef[70] = coef[3]
-    X = sp.random(300, 200, density=0.05, format="csr", random_state=rng)
-    intercept = rng.randn(100)
-    intercept[70] = intercept[3]
-    model = model_of(coef.tocsr(), intercept)
-    for k in (1, 5, 40):
-        labels, scores = by_sorting(model, X, k)
-        top = model.predict_topk(X, k)
-        np.testing.assert_array_equal(top.labels, labels)
-        np.testing.assert_allclose(top.scores, scores, rtol=1e-13)
-    assert used.count("_by_sparse_products") == 3 and used.count("_by_blocks") >= 1
+@pytest.mark.parametrize("spread", [1e-3, 10.0])
+def test_only_rows_without_a_proof_are_done_again(spread, used):
+    rng = np.random.RandomState(0)
+    coef = weights(rng, 6000, 300, 0.003)
+    X = sp.random(2500, 300, density=0.01, format="csr", random_state=rng)
+    model = model_of(coef, spread * rng.randn(6000), n_jobs=2)
+    top = model.predict_topk(X, 4)
+    labels, scores = by_sorting(model, X, 4)
+    np.testing.assert_array_equal(top.labels, labels)
+    np.testing.assert_allclose(top.scores, scores, rtol=1e-12)
+    (first, n, _), *again = used
+    assert (first, n) == ("_by_largest_products", 2500)
+    assert sum(rows for _, rows, _ in again) < 500 if spread < 1 else again == [("_by_blocks", 2500, True)]
 
 
 @pytest.mark.parametrize("density", [0.05, 0.9])
