@@ -61,16 +61,15 @@ def top_classes(X, coef, intercept, k, threshold=0.0, n_threads=1):
     """
     dtype = np.result_type(X.dtype, coef.dtype)
     if coef.shape[0] == 1:
-        coef, intercept = (
-            (sp.vstack if sp.issparse(coef) else np.vstack)([-coef, coef]),
-            np.append(-intercept, intercept),
-        )
+        coef = (sp.vstack if sp.issparse(coef) else np.vstack)([-coef, coef])
+        intercept = np.append(-intercept, intercept)
     intercept, best = intercept.astype(dtype, copy=False), None
     for first, W in _chunks(coef, dtype, threshold):
         n = W.shape[1]
         kept = min(k, n)
         find = _by_largest_products if _has_few_products(X, W, kept) else _by_blocks
         indices, scores = find(X, W, intercept[first : first + n], kept, n_threads)
+        del W  # before there is another
         best = (indices + first, scores) if best is None else _merged(best, (indices + first, scores), k)
     return best
 
@@ -81,11 +80,7 @@ def _chunks(coef, dtype, threshold):
         coef = coef.tocsr()
         step = max(_LEAST_CLASSES, coef.shape[0] * _STORED // max(coef.nnz, 1))
         for first in range(0, coef.shape[0], step):
-            W = coef[first : first + step].T.tocsr().astype(dtype, copy=False)
-            if threshold:
-                W.data[np.abs(W.data) < threshold] = 0
-                W.eliminate_zeros()
-            yield first, W
+            yield first, _transposed(coef[first : first + step], dtype, threshold)
         return
     W = np.ascontiguousarray(coef.T, dtype=dtype)
     counts = np.concatenate([kept.sum(axis=1) for _, kept in _kept(W, threshold)])
@@ -94,6 +89,14 @@ def _chunks(coef, dtype, threshold):
     elif threshold:
         W = np.where(np.abs(W) < threshold, 0, W)
     yield 0, W
+
+
+def _transposed(coef, dtype, threshold):
+    W = coef.T.tocsr().astype(dtype, copy=False)
+    if threshold:
+        W.data[np.abs(W.data) < threshold] = 0
+        W.eliminate_zeros()
+    return W
 
 
 def _kept(W, threshold):

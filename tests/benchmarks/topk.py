@@ -76,7 +76,7 @@ class Titles:
     def make(self, options):
         data = load("onet", options.data, options.cache)
         model = LogisticRegression(
-            multi_class="ovr", C=self.C, l1_ratio=self.l1, solver="adagrad", tol=1e-2, max_iter=20, random_state=0
+            multi_class="ovr", C=self.C, l1_ratio=self.l1, solver="adagrad", tol=1e-2, max_iter=5, random_state=0
         )
         model.fit(data.matrix(np.float32), data.y).sparsify()
         return data.X_test.astype(np.float32), model.coef_, model.intercept_
