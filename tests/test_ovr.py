@@ -101,6 +101,14 @@ def test_streams_and_resumes():
     np.testing.assert_allclose(half.coef_, whole.coef_, atol=1e-3)
 
 
+@pytest.mark.parametrize("first, then", [("ovr", "softmax"), ("softmax", "ovr")])
+def test_a_warm_start_from_the_other_model_ends_where_a_fresh_one_does(first, then):
+    model = model_of("sdca", warm_start=True).set_params(multi_class=first, tol=1e-8).fit(X, Y)
+    model.set_params(multi_class=then).fit(X, Y)
+    fresh = LogisticRegression(multi_class=then, tol=1e-9, max_iter=3000).fit(X, Y)
+    np.testing.assert_allclose(model.coef_, fresh.coef_, atol=1e-3)
+
+
 def test_adamw_has_the_fixed_point_of_one_class():
     # its own decay, which no objective has
     solver = AdamW(weight_decay=0.01, batch_size=240, learning_rate=0.05)
