@@ -1,6 +1,7 @@
 """The k best classes of each sample, without a matrix of all scores."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ _SPARSE = 0.1
 _ENTRIES = 2**20  # of a block of scores, and of what is looked at of X and of a table at a time
 _STORED = 2**21  # weights of a chunk of classes, about
 _LEAST_CLASSES = 1024  # of a chunk: merging chunks costs as much as a few hundred scores
+_TRIAL = 64  # rows that show whether picked products prove the best classes
 _ROWS = 2048  # of a product that keeps its largest entries: the package copies the indices of the weights for each
 
 
@@ -134,7 +136,8 @@ def _by_largest_products(X, W, intercept, k, n_threads):
 
     To the scores :math:`s_c + b_c` of these come classes without a product, whose score is :math:`b_c`: where fewer
     than m are kept, the first of the falling intercepts. Where m are kept, no other class has a score above
-    :math:`\max(s_{(m)}, 0) + \max_c b_c`. Rows whose k best are not above that are done again by blocks.
+    :math:`\max(s_{(m)}, 0) + \max_c b_c`. Rows whose k best are not above that are done again by blocks; all
+    of them, where too few of the first are.
     """
     from sparse_dot_topn import sp_matmul_topn
 
@@ -147,9 +150,9 @@ def _by_largest_products(X, W, intercept, k, n_threads):
     indices, scores = np.empty((X.shape[0], k), np.int64), np.empty((X.shape[0], k), W.dtype)
     wide = np.int64 if max(W.nnz, X.nnz) >= 2**31 else np.int32
     certain = np.ones(X.shape[0], bool)
-    for start in range(0, X.shape[0], _ROWS):
-        block = sp.csr_matrix(X[start : start + _ROWS].astype(W.dtype, copy=False))
-        rows, n = slice(start, start + _ROWS), block.shape[0]
+    for start, stop in pairwise([0, *range(_TRIAL, X.shape[0], _ROWS), X.shape[0]]):
+        block = sp.csr_matrix(X[start:stop].astype(W.dtype, copy=False))
+        rows, n = slice(start, stop), stop - start
         # without a threshold the package drops what is not positive
         found = sp_matmul_topn(block, W, m, threshold=-np.inf, sort=True, n_threads=n_threads, idx_dtype=wide)
         count = np.diff(found.indptr)
@@ -165,12 +168,13 @@ def _by_largest_products(X, W, intercept, k, n_threads):
         columns = np.hstack([columns, np.broadcast_to(spare, others.shape)])
         indices[rows], scores[rows] = _ordered(columns, np.hstack([values, others]), k)
         certain[rows] = scores[rows, -1] > bound
-        if start == 0 and certain[rows].mean() < 0.5:
+        if start == 0 and certain[rows].mean() < 0.8:
             certain[:] = False
             break
     again = np.flatnonzero(~certain)
     if len(again):
-        indices[again], scores[again] = _by_blocks(X[again], W, intercept, k, n_threads)
+        rest = X if len(again) == X.shape[0] else X[again]
+        indices[again], scores[again] = _by_blocks(rest, W, intercept, k, n_threads)
     return indices, scores
 
 

@@ -50,10 +50,11 @@ class Synthetic:
     density: float
     rows: int
     features: int = 20_000
+    intercept: bool = True
 
     @property
     def name(self):
-        return f"{self.classes:,} classes, {self.density:.1%}"
+        return f"{self.classes:,} classes, {self.density:.1%}" + ("" if self.intercept else ", no intercept")
 
     def make(self, options):
         rng = np.random.default_rng(0)
@@ -64,7 +65,7 @@ class Synthetic:
         coef = sp.csr_matrix((values.ravel(), columns.ravel(), indptr), shape=(self.classes, self.features))
         coef.sum_duplicates()
         X = zipf_rows(self.rows, self.features, PER_SAMPLE)
-        return X, coef, rng.standard_normal(self.classes, dtype=np.float32)
+        return X, coef, rng.standard_normal(self.classes, dtype=np.float32) * np.float32(self.intercept)
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,10 @@ CASES = {
     "onet": [Titles()],
     "10k": [Synthetic(10_000, density, 5_000) for density in (0.001, 0.01, 0.05)],
     "100k": [Synthetic(100_000, density, 2_000) for density in (0.001, 0.01, 0.05)],
+    "no intercept": [
+        Synthetic(10_000, 0.001, 5_000, intercept=False),
+        Synthetic(100_000, 0.001, 2_000, intercept=False),
+    ],
     "quick": [Synthetic(1_000, 0.01, 2_000)],
 }
 
@@ -171,7 +176,7 @@ def compare(case, options):
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--cases", nargs="+", choices=list(CASES), default=["onet", "10k", "100k"], metavar="CASE")
+    add("--cases", nargs="+", choices=list(CASES), default=["onet", "10k", "100k", "no intercept"], metavar="CASE")
     add("--quick", action="store_true")
     add("-k", type=int, default=5)
     add("--threads", type=int, default=1)
