@@ -82,7 +82,8 @@ def _chunks(coef, dtype, threshold):
         coef = coef.tocsr()
         step = max(_LEAST_CLASSES, coef.shape[0] * _STORED // max(coef.nnz, 1))
         for first in range(0, coef.shape[0], step):
-            yield first, _transposed(coef[first : first + step], dtype, threshold)
+            part = coef if step >= coef.shape[0] else coef[first : first + step]
+            yield first, _transposed(part, dtype, threshold)
         return
     W = np.ascontiguousarray(coef.T, dtype=dtype)
     counts = np.concatenate([kept.sum(axis=1) for _, kept in _kept(W, threshold)])
