@@ -33,6 +33,14 @@ except ImportError:
     except ImportError:
         VisualBlock = None  # HTML then shows an estimator without what is inside
 
+try:
+    from sklearn.utils.sparsefuncs import sparse_matmul_to_dense
+except ImportError:  # before scikit-learn 1.9
+
+    def sparse_matmul_to_dense(A, B):
+        return (A @ B).toarray()
+
+
 __all__ = [
     "CallbackSupportMixin",
     "HasMethods",
@@ -44,6 +52,7 @@ __all__ = [
     "_fit_context",
     "canonical_csr",
     "check_structure",
+    "dense_product",
     "effective_threads",
     "one_blas_thread",
     "unchanged_on_failure",
@@ -198,6 +207,11 @@ def canonical_csr(X, owned=False, canonical=False):
 def with_dtype(X, dtype):
     """X itself, or a CSR over the same indices with other values."""
     return X if X.dtype == dtype else sp.csr_matrix((X.data.astype(dtype), X.indices, X.indptr), shape=X.shape)
+
+
+def dense_product(A, B):
+    """A @ B as a dense array, of the dtype that both have."""
+    return sparse_matmul_to_dense(A, B) if sp.issparse(A) and sp.issparse(B) else A @ B
 
 
 def _csr_of_dense(X):

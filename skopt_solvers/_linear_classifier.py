@@ -19,6 +19,7 @@ from ._base import (
 )
 from ._monitor import Monitor
 from ._solver_estimator import SolverEstimator
+from ._topk import TopK, check_topk, top_classes
 from .objectives import LinearObjective
 
 
@@ -147,6 +148,55 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         return self._stream(classes, read)
 
     # Afterwards
+
+    def predict_topk(self, X, k=5, *, coef_threshold=0.0):
+        """The k best classes of each sample and their scores, without the matrix of all scores.
+
+        Scores are what `decision_function` gives; for two classes, whose one value is z, they are -z and z. Equal
+        scores are in the order of `classes_`, so the first label is that of `predict`.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+        k : int, default=5
+            From 1 to the number of classes.
+        coef_threshold : float, default=0.0
+            Weights of a smaller magnitude are taken as 0. With 0 the result is exact.
+
+        Returns
+        -------
+        TopK, a named tuple
+            `labels` and `scores`, both of shape (n_samples, k), best first.
+
+        Raises
+        ------
+        ValueError
+            Where k or coef_threshold is out of range.
+
+        Notes
+        -----
+        The scores of some rows at a time are formed, 2^20 in each of `n_jobs` threads, by a sparse product where
+        `coef_` is sparse (`sparsify`) or less than a tenth of it is not zero, as with L1. Where besides a sample has a
+        product with few of thousands of classes, sparse_dot_topn picks the largest sums of products, the intercepts are
+        added, and a row for which these do not prove the k best is computed in full.
+
+        Examples
+        --------
+        >>> from skopt_solvers import LogisticRegression
+        >>> X, y = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["a", "b", "c"]
+        >>> top = LogisticRegression(C=10).fit(X, y).predict_topk(X, k=2)
+        >>> top.labels.tolist(), top.scores.shape
+        ([['a', 'c'], ['b', 'c'], ['c', 'a']], (3, 2))
+        """
+        check_is_fitted(self)
+        check_topk(k, len(self.classes_), coef_threshold)
+        n_threads = effective_threads(self.n_jobs)
+        check_structure(X, n_threads)
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True, reset=False
+        )
+        indices, scores = top_classes(X, self.coef_, self.intercept_, k, coef_threshold, n_threads)
+        return TopK(self.classes_[indices], scores)
 
     def suboptimality_bound(self, X, y, sample_weight=None):
         r"""A proven upper bound of :math:`P(W) - \min P`, whatever solver made W.

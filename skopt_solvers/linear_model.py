@@ -66,18 +66,22 @@ def _documented(text):
 
 
 class LogisticRegression(LinearClassifier):
-    r"""Logistic regression, binary or multinomial.
+    r"""Logistic regression, binary, multinomial or one-versus-rest.
 
     .. math:: \min_W\; C \sum_i s_i\, \ell(x_i W, y_i) + \frac{1 - \rho}{2} \|W\|_2^2 + \rho \|W\|_1
 
     with :math:`\rho` the `l1_ratio`, :math:`\ell = \log(1 + e^{-y\, xw})`, :math:`y = \pm 1`, for two classes
-    and :math:`\ell = \log \sum_k e^{x w_k} - x w_y` for more. The intercept is not penalised. Every solver minimises
-    this objective, AdamW excepted, whose decay has a fixed point of its own.
+    and, for more, :math:`\ell = \log \sum_k e^{x w_k} - x w_y` with ``multi_class="softmax"`` and
+    :math:`\ell = \sum_k \log(1 + e^{-y_k\, x w_k})`, :math:`y_k = \pm 1`, with "ovr". The intercept is not penalised.
+    Every solver minimises this objective, AdamW excepted, whose decay has a fixed point of its own.
 
     Parameters
     ----------
     C : float, default=1.0
         Weight of the loss, > 0; ``np.inf`` for no penalty.
+    multi_class : {"softmax", "ovr"}, default="softmax"
+        Of three classes or more: one model of all, or for each class a problem of its own, it against the rest, all
+        fitted in the same passes over X.
     l1_ratio : float, default=0.0
         In [0, 1]: 0 is L2, 1 is L1, between is elastic net. L1 gives exact zeros with every solver;
         sdca takes L2 alone.
@@ -151,14 +155,18 @@ class LogisticRegression(LinearClassifier):
     [1, 1, 0, 0]
     """
 
-    _parameter_constraints = LinearClassifier._parameter_constraints
+    _parameter_constraints = {
+        **LinearClassifier._parameter_constraints,
+        "multi_class": [StrOptions({"softmax", "ovr"})],
+    }
 
     def __init__(
-        self, C=1.0, *, l1_ratio=0.0, solver="lbfgs", fit_intercept=True, class_weight=None, max_iter=100, tol=1e-4,
-        early_stopping=False, validation_fraction=0.1, n_iter_no_change=5, warm_start=False, random_state=None,
-        n_jobs=None, verbose=0, max_time=None, callback=None, interrupt="raise",
+        self, C=1.0, *, multi_class="softmax", l1_ratio=0.0, solver="lbfgs", fit_intercept=True, class_weight=None,
+        max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1, n_iter_no_change=5, warm_start=False,
+        random_state=None, n_jobs=None, verbose=0, max_time=None, callback=None, interrupt="raise",
     ):  # fmt: skip
         self.C = C
+        self.multi_class = multi_class
         self.l1_ratio = l1_ratio
         self.solver = solver
         self.fit_intercept = fit_intercept
@@ -177,7 +185,7 @@ class LogisticRegression(LinearClassifier):
         self.interrupt = interrupt
 
     def _loss(self, n_classes):
-        return dict(loss="logistic" if n_classes == 2 else "softmax")
+        return dict(loss="softmax" if self.multi_class == "softmax" and n_classes > 2 else "logistic")
 
     @_fit_context(prefer_skip_nested_validation=True)
     @_documented(_FIT)
@@ -191,7 +199,10 @@ class LogisticRegression(LinearClassifier):
         return self._partial_fit(X, y, classes, sample_weight)
 
     def predict_proba(self, X):
-        """Probabilities of the classes, in the order of `classes_`.
+        r"""Probabilities of the classes, in the order of `classes_`.
+
+        With one-versus-rest the logistic function of each score, over their sum, as scikit-learn's
+        ``OneVsRestClassifier``: :math:`p_k = \sigma(z_k) / \sum_j \sigma(z_j)`.
 
         Parameters
         ----------
@@ -201,7 +212,7 @@ class LogisticRegression(LinearClassifier):
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        z = self.decision_function(X)
+        z = self._joint_scores(X)
         return np.stack([expit(-z), expit(z)], axis=1) if z.ndim == 1 else softmax(z, axis=1)
 
     def predict_log_proba(self, X):
@@ -215,8 +226,14 @@ class LogisticRegression(LinearClassifier):
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        z = self.decision_function(X)
+        z = self._joint_scores(X)
         return np.stack([log_expit(-z), log_expit(z)], axis=1) if z.ndim == 1 else log_softmax(z, axis=1)
+
+    def _joint_scores(self, X):
+        """The scores whose softmax are the probabilities of three classes or more."""
+        z = self.decision_function(X)
+        # softmax of log sigma(z) is sigma(z) over its sum, and does not underflow where all of them would
+        return log_expit(z) if z.ndim > 1 and self.multi_class == "ovr" else z
 
 
 class LinearSVC(LinearClassifier):

@@ -21,6 +21,7 @@ ESTIMATORS = [Model(solver=s) for Model in (LogisticRegression, LinearSVC) for s
     # scikit-learn's 1e-7 between weights and repetitions is met at convergence
     LinearSVC(solver=LBFGS(memory=3, precondition=False), max_iter=1000),
     LogisticRegression(l1_ratio=0.5, tol=1e-8, max_iter=300),
+    *(LogisticRegression(multi_class="ovr", solver=s) for s in ("lbfgs", "sdca", "adam")),
     LinearSVC(loss="smoothed_hinge", multi_class="crammer_singer", tol=1e-8, max_iter=300),
     LinearSVC(loss="hinge", solver="adagrad"),
     # likewise, without the Newton steps that smooth losses end with

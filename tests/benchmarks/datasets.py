@@ -120,10 +120,15 @@ def _language_id(data):
     return _vectorised(vectorizer, *_split(texts, languages))
 
 
-def _onet(data):
+def title_texts(data):
+    """Job titles and their occupations, four fifths to train on and the rest: texts, labels, texts, labels."""
     codes, titles = _columns(data / "onet_titles.tsv.gz")
+    return _split(titles, codes)
+
+
+def _onet(data):
     vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, sublinear_tf=True)
-    return _vectorised(vectorizer, *_split(titles, codes))
+    return _vectorised(vectorizer, *title_texts(data))
 
 
 def _sms(data):
