@@ -12,6 +12,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
 ]
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
@@ -23,6 +24,17 @@ autosummary_generate = True
 autodoc_member_order = "bysource"
 # the templates of autosummary say which methods are shown
 numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_(?!chunking)",  # run; chunking needs data and is only shown
+    "ignore_pattern": r"(_corpus|quickstart)\.py$",  # neither run nor shown
+    "within_subsection_order": "ExampleTitleSortKey",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("skopt_solvers",),
+    "reference_url": {"skopt_solvers": None},
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = project
