@@ -18,7 +18,13 @@ myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
+default_role = "literal"  # in docstrings, `C` is code
+toc_object_entries_show_parents = "hide"
 highlight_language = "none"
+highlight_options = {"pycon": {"stripnl": True}}  # the empty line that ends a doctest is not shown
+
+nitpicky = True  # a reference to what is not there is a warning, and -W makes it an error
+nitpick_ignore = [("py:class", "numpy.ndarray")]  # no inventory of other projects is read: the build is offline
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
@@ -38,4 +44,11 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = project
+# pages that have no section of their own need no navigation in it
+html_sidebars = {
+    page: []
+    for page in ("add_a_schedule", "add_a_solver", "benchmarks", "changelog", "design", "getting_started", "index")
+}
+html_static_path = ["_static"]
+html_css_files = ["widths.css"]
 html_show_sourcelink = False

@@ -27,7 +27,7 @@ def hold_and_fall(t):
 
 
 class Triangle(Schedule):
-    """Up and down between `low` and `high`, which falls by half each period (Smith 2017, "triangular2")."""
+    """Up and down, half as high each period (Smith 2017, "triangular2")."""
 
     def __init__(self, period=8.0, low=0.0):
         self.period = period

@@ -113,7 +113,7 @@ x, y = np.meshgrid(np.linspace(-2.5, 3.1, 120), np.linspace(-2.2, 2.3, 120))
 values = np.array([objective.value(np.array([[a], [b]])) for a, b in zip(x.ravel(), y.ravel(), strict=True)])
 levels = objective.value(objective.optimum) + np.geomspace(0.02, 120, 14)
 
-figure, axes = plt.subplots(2, 4, figsize=(13, 6), sharex=True, sharey=True, layout="constrained")
+figure, axes = plt.subplots(4, 2, figsize=(8, 12), sharex=True, sharey=True, layout="constrained")
 for axis, (name, path) in zip(axes.flat, paths.items(), strict=False):
     axis.contour(x, y, values.reshape(x.shape), levels, colors="0.8", linewidths=0.7)
     axis.plot(*path.T, "o-", markersize=2.5, linewidth=1)
@@ -121,12 +121,12 @@ for axis, (name, path) in zip(axes.flat, paths.items(), strict=False):
     axis.plot(*objective.c, "kx", markersize=6)
     axis.set_title(f"{name}, {len(path) - 1} steps")
 axes.flat[-1].remove()
-distance = figure.add_subplot(2, 4, 8)
+distance = figure.add_subplot(4, 2, 8)
 for name, path in paths.items():
     gaps = [objective.suboptimality_bound(w[:, None], 0) for w in path]
-    distance.semilogy(np.maximum(gaps, 1e-8), label=name)
-distance.set(title="F above its minimum", xlabel="steps", ylim=(1e-7, None))
-distance.legend(fontsize="x-small")
+    distance.semilogy(np.maximum(gaps, 1e-9), label=name)
+distance.set(title="F above its minimum", xlabel="steps", ylim=(1e-9, None))
+distance.legend(fontsize="small", ncols=2, loc="lower left")
 plt.show()
 
 # %%

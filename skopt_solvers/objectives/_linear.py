@@ -148,7 +148,7 @@ class LinearObjective:
         return RowGradient(rows.ravel(), values, share, self.l1, self.l2, loss)
 
     def suboptimality_bound(self, W, precision=1e-12):
-        """An upper bound of ``scale (F(W) - min F)``, see :mod:`skopt_solvers._certificate`."""
+        """An upper bound of ``scale (F(W) - min F)``, see ``skopt_solvers._certificate``."""
         return suboptimality(self, W, precision)
 
     def smoothed(self, width):
@@ -171,7 +171,7 @@ class LinearObjective:
         return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > 5000 else 0
 
     def ascent(self, shares=None, intercept=0):
-        """The :class:`LinearAscent` of this problem."""
+        """The `LinearAscent` of this problem."""
         return LinearAscent(self, shares, intercept)
 
     def position(self, W):
