@@ -21,7 +21,8 @@ exclude_patterns = ["_build"]
 default_role = "literal"  # in docstrings, `C` is code
 toc_object_entries_show_parents = "hide"
 highlight_language = "none"
-highlight_options = {"pycon": {"stripnl": True}}  # the empty line that ends a doctest is not shown
+# the empty line that ends a doctest or a part of a file is not shown
+highlight_options = {"pycon": {"stripnl": True}, "python": {"stripnl": True}}
 
 nitpicky = True  # a reference to what is not there is a warning, and -W makes it an error
 nitpick_ignore = [("py:class", "numpy.ndarray")]  # no inventory of other projects is read: the build is offline
