@@ -12,18 +12,44 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
 ]
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
+default_role = "literal"  # in docstrings, `C` is code
+toc_object_entries_show_parents = "hide"
 highlight_language = "none"
+# the empty line that ends a doctest or a part of a file is not shown
+highlight_options = {"pycon": {"stripnl": True}, "python": {"stripnl": True}}
+
+nitpicky = True  # a reference to what is not there is a warning, and -W makes it an error
+nitpick_ignore = [("py:class", "numpy.ndarray")]  # no inventory of other projects is read: the build is offline
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
 # the templates of autosummary say which methods are shown
 numpydoc_show_class_members = False
 
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_(?!chunking)",  # run; chunking needs data and is only shown
+    "ignore_pattern": r"(_corpus|quickstart)\.py$",  # neither run nor shown
+    "within_subsection_order": "ExampleTitleSortKey",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("skopt_solvers",),
+    "reference_url": {"skopt_solvers": None},
+}
+
 html_theme = "pydata_sphinx_theme"
 html_title = project
+# pages that have no section of their own need no navigation in it
+html_sidebars = {
+    page: []
+    for page in ("add_a_schedule", "add_a_solver", "benchmarks", "changelog", "design", "getting_started", "index")
+}
+html_static_path = ["_static"]
+html_css_files = ["widths.css"]
 html_show_sourcelink = False

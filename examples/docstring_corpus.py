@@ -1,5 +1,6 @@
 """Real text that every installation has: the docstrings of four packages, to be told apart by how they are written."""
 
+import functools
 import importlib
 import inspect
 import re
@@ -58,6 +59,7 @@ MASKED = re.compile(r"\b(numpy|np|scipy|sp|sklearn|scikit-learn|scikits?|c?pytho
 FEWEST_WORDS = 8
 
 
+@functools.cache
 def load_docstrings():
     """Docstrings of public modules, functions, classes and methods, without doctests and names of packages.
 

@@ -1,9 +1,15 @@
-"""Chunks of CoNLL-2000: a linear-chain CRF, its solver, schedule and C chosen by F1 in a grid search, and a figure.
+"""
+Chunks of CoNLL-2000: a grid search by F1
+=========================================
 
-    python examples/plot_chunking.py --data FOLDER        which holds conll2000/train.txt.gz and conll2000/test.txt.gz
+A linear-chain CRF with its solver, schedule and C chosen in a grid search, and a figure. It needs the data, which are
+not part of the library, and is shown here without its output::
 
-The folder may also be given by the environment variable SKOPT_SOLVERS_DATA. The files have a word, its part of speech
-and its chunk in a line, and an empty line between sentences; they may be packed or not.
+    python examples/plot_chunking.py --data FOLDER
+
+FOLDER holds ``conll2000/train.txt.gz`` and ``conll2000/test.txt.gz``; it may also be given by the environment variable
+SKOPT_SOLVERS_DATA. The files have a word, its part of speech and its chunk in a line, and an empty line between
+sentences; they may be packed or not.
 """
 
 import argparse
@@ -62,7 +68,7 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n")[0])
     data = os.environ.get("SKOPT_SOLVERS_DATA")
     parser.add_argument("--data", metavar="FOLDER", type=Path, default=data and Path(data), required=not data)
     parser.add_argument("--output", metavar="FILE", default="chunking.png", help="where the figure goes (%(default)s)")

@@ -34,6 +34,17 @@ class NamedParameters:
         return {"schedule": SCHEDULES} if "schedule" in self.get_params(deep=False) else {}
 
     def set_params(self, **params):
+        """Set parameters, nested ones of objects that are given by name included.
+
+        Parameters
+        ----------
+        **params
+            As for scikit-learn's estimators, such as ``solver="adam"`` or ``solver__learning_rate=0.1``.
+
+        Returns
+        -------
+        self
+        """
         for parameter, names in self._names().items():
             if not any(key.startswith(parameter + "__") for key in params):
                 continue

@@ -236,6 +236,10 @@ def make_sequence_scorer(metric, **options):
     **options
         Such as ``average="macro"``.
 
+    Returns
+    -------
+    callable
+
     Examples
     --------
     >>> from skopt_solvers.metrics import entity_f1, make_sequence_scorer

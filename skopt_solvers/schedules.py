@@ -70,6 +70,10 @@ class Schedule(Configuration):
             Epochs that stand in for a length of None.
         objectives : sequence of float
             The objective after each epoch so far, for schedules that react to it.
+
+        Returns
+        -------
+        Schedule
         """
         schedule = copy(self)
         if getattr(self, "epochs", length) is None:

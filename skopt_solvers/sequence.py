@@ -53,6 +53,7 @@ class CSRSequences:
 
     @property
     def shape(self):
+        """``(n_sequences,)``, as scikit-learn's splitters want it."""
         return self.lengths.shape
 
     def __len__(self):

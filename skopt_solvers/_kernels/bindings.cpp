@@ -6,6 +6,11 @@
 #include "rules.hpp"
 #include "shuffle.hpp"
 
+#if defined(_WIN32)
+#include <intrin.h>
+extern "C" __declspec(dllimport) int __stdcall IsProcessorFeaturePresent(unsigned long);
+#endif
+
 template <class T> static T* pointer(Out<T>& array) { return array.size() ? array.data() : nullptr; }
 static double pointer(double value) { return value; }
 static bool pointer(bool value) { return value; }
@@ -97,7 +102,14 @@ NB_MODULE(MODULE_NAME, m) {
         shuffle(out.data(), out.size(), seed);
     }, "values"_a.noconvert(), "seed"_a, "out"_a.noconvert());
     m.def("cpu_is_v3", [] {
-#if defined(__x86_64__)
+#if defined(_WIN32) && defined(__x86_64__)
+        // __builtin_cpu_supports needs compiler-rt, which clang-cl does not link
+        int leaf1[4], leaf7[4];
+        __cpuidex(leaf1, 1, 0);
+        __cpuidex(leaf7, 7, 0);
+        constexpr unsigned long avx2_and_its_registers_saved = 40;
+        return IsProcessorFeaturePresent(avx2_and_its_registers_saved) && (leaf1[2] >> 12 & 1) && (leaf7[1] >> 8 & 1);
+#elif defined(__x86_64__)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
 #else
         return false;

@@ -36,7 +36,11 @@ inline const auto& at(const T* p) {
 }
 
 // Sums stay in registers only where the loops over them are unrolled.
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 template <class T>
 struct AlignedAllocator {

@@ -100,6 +100,10 @@ class LinearObjective:
         """``sqrt(2 / mean |x|^2)``, the intercept's 1 in the norm: 1 for rows of unit length, as TF-IDF makes them.
 
         What a weight must move by to change a margin by about 1: the unit of the adaptive solvers' learning rate.
+
+        Returns
+        -------
+        float
         """
         return float(np.sqrt(2 / self.mean_square()))
 
@@ -153,7 +157,7 @@ class LinearObjective:
         return RowGradient(rows.ravel(), values, share, self.l1, self.l2, loss)
 
     def suboptimality_bound(self, W, precision=1e-12):
-        """An upper bound of ``scale (F(W) - min F)``, see :mod:`skopt_solvers._certificate`."""
+        """An upper bound of ``scale (F(W) - min F)``, see ``skopt_solvers._certificate``."""
         return suboptimality(self, W, precision)
 
     def smoothed(self, width):
@@ -172,12 +176,11 @@ class LinearObjective:
 
     @property
     def start_epochs(self):
-        """Epochs of dual coordinate ascent that pay before L-BFGS; none on small problems, which it solves to the last
-        digit anyway."""
+        """Epochs of dual coordinate ascent that pay before L-BFGS; none where it is fast to the last digit anyway."""
         return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > 5000 else 0
 
     def ascent(self, shares=None, intercept=0):
-        """The :class:`LinearAscent` of this problem."""
+        """The `LinearAscent` of this problem."""
         return LinearAscent(self, shares, intercept)
 
     def position(self, W):

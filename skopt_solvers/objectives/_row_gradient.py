@@ -45,6 +45,10 @@ class RowGradient:
         w, direction : ndarray of shape (n_touched, n_outputs)
         step : float or ndarray of that shape
             Learning rate, divided by the solver's own scaling where it has one.
+
+        Returns
+        -------
+        ndarray of shape (n_touched, n_outputs)
         """
         u = w - step * direction
         threshold = step * self.share * self.l1

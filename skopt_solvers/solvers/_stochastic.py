@@ -120,9 +120,22 @@ class StochasticSolver(Solver):
 
         It stops after `n_iter_no_change` epochs in which the objective fell by less than ``tol`` of itself, or when the
         schedule has come to zero, or after `max_iter` epochs. It has converged if then the objective's
-        `suboptimality_bound` is at most ``100 tol`` of the objective. `streaming` is for `partial_fit`: one
-        epoch, the objective is not evaluated, and the history has the mean of the batches' losses, each before its
-        step.
+        `suboptimality_bound` is at most ``100 tol`` of the objective.
+
+        Parameters
+        ----------
+        objective, W, max_iter, tol, rng, callback :
+            See :meth:`Solver.minimize`.
+        state : dict, optional
+            Of an earlier result.
+        n_iter_no_change : int, default=5
+        streaming : bool, default=False
+            For `partial_fit`: one epoch, the objective is not evaluated, and the history has the mean of the batches'
+            losses, each before its step.
+
+        Returns
+        -------
+        Result
         """
         fit = _Fit(self, objective, W, state, max_iter, rng, streaming)
         history, waited, reason = [], 0, None
