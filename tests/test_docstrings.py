@@ -22,6 +22,7 @@ IGNORED = {
     "ES01": "no extended summary: one line may say all",
     "EX01": "no example: classes and functions have one where it tells something, their methods share it",
     "SA01": "no See Also",
+    "GL01": "the summary in the line of the quotes, which numpydoc allows from 1.11 on",
     "PR03": "the parameters of the class before those that all solvers share, whatever their places in the signature",
     "SS05": "a summary that begins with a plural noun, such as 'Probabilities', is taken for a verb",
     "PR04": "no type: entries for several parameters that are 'As in `fit`'",

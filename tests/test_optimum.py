@@ -5,9 +5,11 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression as Reference
 from sklearn.svm import LinearSVC as ReferenceSVC
+from sklearn.utils.fixes import parse_version
 
 from skopt_solvers import LinearSVC, LogisticRegression
 from skopt_solvers.solvers import SOLVERS, AdaGrad
@@ -33,6 +35,15 @@ def text_like(n=400, d=150, n_classes=2, seed=0):
     X = sp.csr_matrix(X.multiply(1 / np.sqrt(X.multiply(X).sum(axis=1))))
     scores = X @ rng.randn(d, n_classes) * 5 + rng.gumbel(size=(n, n_classes))
     return X, scores.argmax(axis=1)
+
+
+def reference_with_l1(l1_ratio, **options):
+    """scikit-learn's, which before 1.8 wants the penalty's name too."""
+    if parse_version(sklearn.__version__) >= parse_version("1.8"):
+        return Reference(l1_ratio=l1_ratio, **options)
+    if l1_ratio == 1:
+        return Reference(penalty="l1", **options)
+    return Reference(penalty="elasticnet", l1_ratio=l1_ratio, **options)
 
 
 def objective(model, X, y, C, l1_ratio, loss):
@@ -74,7 +85,8 @@ def test_lbfgs_l2_agrees_with_scikit_learn(n_classes, fit_intercept, C):
 def test_lbfgs_l1_agrees_with_scikit_learn(l1_ratio, n_classes):
     X, y = text_like(n_classes=n_classes)
     ours = LogisticRegression(C=2.0, l1_ratio=l1_ratio, tol=1e-9, max_iter=3000).fit(X, y)
-    theirs = Reference(C=2.0, l1_ratio=l1_ratio, solver="saga", tol=1e-9, max_iter=20000, random_state=0).fit(X, y)
+    options = dict(C=2.0, solver="saga", tol=1e-9, max_iter=20000, random_state=0)
+    theirs = reference_with_l1(l1_ratio, **options).fit(X, y)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-3)
     a, b = (objective(m, X, y, 2.0, l1_ratio, "logistic") for m in (ours, theirs))
     assert a <= b * (1 + 1e-9)
@@ -85,7 +97,8 @@ def test_lbfgs_l1_agrees_with_scikit_learn(l1_ratio, n_classes):
 def test_binary_l1_agrees_with_liblinear():
     X, y = text_like()
     ours = LogisticRegression(C=1.0, l1_ratio=1.0, fit_intercept=False, tol=1e-10, max_iter=3000).fit(X, y)
-    theirs = Reference(C=1.0, l1_ratio=1.0, solver="liblinear", fit_intercept=False, tol=1e-6, max_iter=50000).fit(X, y)
+    options = dict(C=1.0, solver="liblinear", fit_intercept=False, tol=1e-6, max_iter=50000)
+    theirs = reference_with_l1(1.0, **options).fit(X, y)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-4)
     np.testing.assert_array_equal(ours.coef_ == 0, theirs.coef_ == 0)
 

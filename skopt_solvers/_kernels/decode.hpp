@@ -152,15 +152,9 @@ private:
         size_t i = 0;
         for (; i + ways <= K; i += ways)
             UNROLL for (int w = 0; w < ways; ++w)
-                UNROLL for (int v = 0; v < N; ++v) {
-                    Vec<T> score = a[i + w] + at(M + (i + w) * width + v * kLanes<T>);  // clang's sum has the alignment of T
-                    raise<T>(best[w][v], score);
-                }
+                UNROLL for (int v = 0; v < N; ++v) raise<T>(best[w][v], a[i + w] + at(M + (i + w) * width + v * kLanes<T>));
         for (; i < K; ++i)
-            UNROLL for (int v = 0; v < N; ++v) {
-                Vec<T> score = a[i] + at(M + i * width + v * kLanes<T>);
-                raise<T>(best[0][v], score);
-            }
+            UNROLL for (int v = 0; v < N; ++v) raise<T>(best[0][v], a[i] + at(M + i * width + v * kLanes<T>));
         UNROLL for (int v = 0; v < N; ++v) {
             UNROLL for (int w = 1; w < ways; ++w) raise<T>(best[0][v], best[w][v]);
             at(out + v * kLanes<T>) = best[0][v];

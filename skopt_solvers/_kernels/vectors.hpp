@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <new>
+#include <type_traits>
 #include <vector>
 
 #if defined(__AVX__)
@@ -25,7 +26,40 @@ inline size_t padded(size_t n) {
     return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
 }
 
-// A vector in memory, by reference: one that is passed by value changes the ABI with the instruction set.
+// A vector in memory, at the alignment of its numbers.
+#if defined(__clang__)
+// clang forgets a typedef's alignment on the way through a template, and would store as if it were a register's.
+template <class T>
+class InMemory {
+public:
+    using V = Vec<std::remove_const_t<T>>;
+    explicit InMemory(T* p) : p_(p) {}
+    operator V() const { return load(); }
+    V load() const {
+        V v;
+        __builtin_memcpy(&v, p_, sizeof v);
+        return v;
+    }
+    void operator=(const V& v) const { __builtin_memcpy(p_, &v, sizeof v); }
+    void operator+=(const V& v) const { *this = load() + v; }
+    friend V operator*(std::remove_const_t<T> a, const InMemory& x) { return a * x.load(); }
+    friend V operator+(std::remove_const_t<T> a, const InMemory& x) { return a + x.load(); }
+    friend V operator*(const V& a, const InMemory& x) { return a * x.load(); }
+    friend V& operator*=(V& a, const InMemory& x) { return a *= x.load(); }
+
+private:
+    T* p_;
+};
+template <class A, class B>
+inline auto operator*(const InMemory<A>& a, const InMemory<B>& b) {
+    return a.load() * b.load();
+}
+template <class T>
+inline InMemory<T> at(T* p) {
+    return InMemory<T>(p);
+}
+#else
+// By reference: one that is passed by value changes the ABI with the instruction set.
 template <class T>
 inline auto& at(T* p) {
     return *reinterpret_cast<typename VectorOf<T>::in_memory*>(p);
@@ -34,6 +68,7 @@ template <class T>
 inline const auto& at(const T* p) {
     return *reinterpret_cast<const typename VectorOf<T>::in_memory*>(p);
 }
+#endif
 
 // Sums stay in registers only where the loops over them are unrolled.
 #if defined(__clang__)
@@ -74,7 +109,10 @@ inline T sum_of(const Vec<T>& v) {
 template <class T>
 inline T largest_of(const T* values, size_t width) {
     Vec<T> best = at(values);
-    for (size_t k = kLanes<T>; k < width; k += kLanes<T>) best = best > at(values + k) ? best : at(values + k);
+    for (size_t k = kLanes<T>; k < width; k += kLanes<T>) {
+        Vec<T> next = at(values + k);
+        best = best > next ? best : next;
+    }
     T half[kLanes<T> / 2];
     for (size_t l = 0; l < kLanes<T> / 2; ++l) half[l] = std::max(best[l], best[l + kLanes<T> / 2]);
     return *std::max_element(half, half + kLanes<T> / 2);
