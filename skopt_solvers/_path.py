@@ -108,7 +108,7 @@ def fitted_along(template, data, counts, Cs):
     problem, solver = data.problem(model, counts), model._resolved_solver()
     predictor, state = _Predictor(orders=(0,) if model.l1_ratio else (1, 2)), None
     for C in Cs:
-        model.C, objective = C, problem.objective(C)
+        model.C, objective = float(C), problem.objective(float(C))
         W = predictor.start(C) if predictor.points else np.zeros(objective.shape, objective.dtype)
         rng = check_random_state(model.random_state)
         result = model._solve(solver, objective, problem.classes, Monitor(model), rng, start=(W, state))

@@ -206,13 +206,13 @@ def test_a_fold_without_a_class_learns_the_others():
 def test_input_of_every_form_and_feature_names():
     frame = pd.DataFrame(X.toarray(), columns=[f"word{j}" for j in range(X.shape[1])])
     model = MODELS["logistic"][0]
-    sparse = C_path(model, X, Y, CS)
+    sparse = C_path(model, X, Y, [0.1, 1.0])
     for same in (X.toarray(), frame, X.tocsc(), X.tocoo()):
-        path = C_path(model, same, Y.tolist(), CS)
+        path = C_path(model, same, Y.tolist(), [0.1, 1.0])
         np.testing.assert_allclose(path.scores, sparse.scores)
-    path = C_path(model, frame, pd.Series(Y), CS, scoring="accuracy")
+    path = C_path(model, frame, pd.Series(Y), [0.1, 1.0], scoring="accuracy")
     assert list(path.best_estimator.feature_names_in_) == list(frame)
-    assert C_path(LogisticRegression(), X.astype(np.float32), Y, CS).coefs.dtype == np.float32
+    assert C_path(LogisticRegression(), X.astype(np.float32), Y, [0.1, 1.0]).coefs.dtype == np.float32
 
 
 def test_no_penalty_and_one_C():

@@ -40,13 +40,19 @@ def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25, curva
         elif abs(s) <= -curvature * slope:
             return step
         elif s < 0:
-            low = (step, f, s)
+            beyond, low = _beyond(low, step, s), (step, f, s)
         else:
             high = (step, f, s)
         if high is not None and high[0] - low[0] <= 1e-10 * high[0]:
             break
-        step = 4.0 * low[0] if high is None else _between(low, high)
+        step = beyond if high is None else _between(low, high)
     return low[0] if low[0] > 0 else None
+
+
+def _beyond(low, step, slope):
+    """Where the line through the last two slopes is 0, as far as 64 steps away: exact where phi is quadratic."""
+    bend = (slope - low[2]) / (step - low[0])
+    return min(max(step - slope / bend, 1.2 * step), 64.0 * step) if bend > 0 else 4.0 * step
 
 
 def _between(low, high):
