@@ -10,7 +10,9 @@ from numpydoc.validate import validate
 MODULES = [
     "skopt_solvers",
     "skopt_solvers.feature_extraction",
+    "skopt_solvers.inspection",
     "skopt_solvers.metrics",
+    "skopt_solvers.model_selection",
     "skopt_solvers.objectives",
     "skopt_solvers.schedules",
     "skopt_solvers.sequence",

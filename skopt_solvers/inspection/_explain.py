@@ -2,6 +2,7 @@
 
 import warnings
 from collections import defaultdict
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from ._linear_parts import check_count, linear_parts, name_of
 from ._text_positions import occurrences
 
 
+@dataclass(repr=False)
 class Explanation:
     """What adds up to the scores of a document; :func:`explain` makes it, and notebooks show its HTML.
 
@@ -33,12 +35,11 @@ class Explanation:
         overlap. What no place is known of, as the intercept, is not among them.
     """
 
-    def __init__(self, records, scores, predicted, text=None, spans=None):
-        self.records = records
-        self.scores = scores
-        self.predicted = predicted
-        self.text = text
-        self.spans = {} if spans is None else spans
+    records: list
+    scores: dict
+    predicted: object
+    text: str | None = None
+    spans: dict = field(default_factory=dict)
 
     def __repr__(self):
         classes = list(dict.fromkeys(record["class"] for record in self.records))
