@@ -9,12 +9,12 @@ epochs, on the TF-IDF rows of docstrings.
 import warnings
 
 import matplotlib.pyplot as plt
-import numpy as np
 from docstring_corpus import load_docstrings
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.inspection import ConvergenceDisplay
 from skopt_solvers.schedules import CosineDecay, ExponentialDecay, StepDecay, Warmup
 from skopt_solvers.solvers import Adam
 
@@ -49,14 +49,7 @@ optimum = LogisticRegression(tol=1e-7, max_iter=1000).fit(X, y).history_[-1]["ob
 # ``inverse_sqrt`` is better; whatever comes down to zero, or near it, ends lower by a factor of ten to a hundred, and
 # most of that is won in the last epochs. This is why the default falls linearly to zero.
 
-figure, (rates, gaps) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-for name, model in fits.items():
-    time = [record["iteration"] for record in model.history_]
-    rates.plot(time, [record["learning_rate"] for record in model.history_], label=name)
-    gaps.semilogy(time, np.array([record["objective"] for record in model.history_]) / optimum - 1)
-rates.set(xlabel="epoch", ylabel="learning rate at its end")
-gaps.set(xlabel="epoch", ylabel="objective / optimum - 1")
-rates.legend()
+ConvergenceDisplay.from_estimators(fits, metric="suboptimality", optimum=optimum, learning_rate=True)
 plt.show()
 
 for name, model in fits.items():

@@ -20,6 +20,7 @@ from source_corpus import tagged_lines
 
 from skopt_solvers import LinearChainCRF, LogisticRegression
 from skopt_solvers.feature_extraction import TokenFeatures
+from skopt_solvers.inspection import TransitionDisplay
 from skopt_solvers.metrics import sequence_accuracy
 
 
@@ -57,11 +58,5 @@ for token, role, probability in zip(line, roles, probabilities.max(axis=1), stri
 # The weights of the transitions. See the diagonal of ``signature``, ``parameter`` and ``default``: the head of a
 # function is a stretch of such tokens, and what comes next depends on what came before.
 
-figure, axis = plt.subplots(figsize=(7, 6), layout="constrained")
-most = np.abs(crf.transition_coef_).max()
-image = axis.imshow(crf.transition_coef_, cmap="RdBu", vmin=-most, vmax=most)
-axis.set_xticks(range(len(crf.classes_)), crf.classes_, rotation=90)
-axis.set_yticks(range(len(crf.classes_)), crf.classes_)
-axis.set(xlabel="to", ylabel="from")
-figure.colorbar(image, label="weight")
+TransitionDisplay.from_estimator(crf)
 plt.show()

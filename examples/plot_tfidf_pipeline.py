@@ -8,7 +8,6 @@ example, collects them; the packages' names are masked).
 """
 
 import matplotlib.pyplot as plt
-import numpy as np
 from docstring_corpus import load_docstrings
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import classification_report
@@ -16,6 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.inspection import WeightsDisplay
 
 texts, packages = load_docstrings()
 train_texts, test_texts, y_train, y_test = train_test_split(texts, packages, stratify=packages, random_state=0)
@@ -36,12 +36,7 @@ print(f"{logistic.n_iter_} iterations: {logistic.stop_reason_}")
 print(f"at most {bound:.1e} of the objective above its minimum")
 
 # %%
-# The ten words that speak most for each package:
+# The words that speak most for each package, and against it:
 
-words = vectorizer.get_feature_names_out()
-figure, axes = plt.subplots(1, 4, figsize=(11, 3.6), layout="constrained")
-for axis, package, weights in zip(axes, logistic.classes_, logistic.coef_, strict=True):
-    top = np.argsort(weights)[-10:]
-    axis.barh(words[top], weights[top])
-    axis.set(title=package, xlabel="weight")
+WeightsDisplay.from_estimator(model, n=6)
 plt.show()
