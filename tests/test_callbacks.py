@@ -181,6 +181,10 @@ def ctrl_c_after(seconds):
     assert time.perf_counter() - sent[0] < 2
 
 
+on_posix = pytest.mark.skipif(os.name != "posix", reason="os.kill ends the process there")
+
+
+@on_posix
 @pytest.mark.parametrize("model, solver", MODELS)
 def test_ctrl_c_in_fit(model, solver):
     X, y = sequences(2000) if model is LinearChainCRF else text_like(n=2000, n_classes=20)
@@ -191,6 +195,7 @@ def test_ctrl_c_in_fit(model, solver):
             quiet(estimator, X, y)
 
 
+@on_posix
 def test_ctrl_c_within_an_epoch():
     """Epochs that would take many seconds: the samples are visited again and again."""
     X, labels = text_like(n=100, n_classes=20)
