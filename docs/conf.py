@@ -25,7 +25,8 @@ highlight_language = "none"
 highlight_options = {"pycon": {"stripnl": True}, "python": {"stripnl": True}}
 
 nitpicky = True  # a reference to what is not there is a warning, and -W makes it an error
-nitpick_ignore = [("py:class", "numpy.ndarray")]  # no inventory of other projects is read: the build is offline
+# no inventory of other projects is read: the build is offline
+nitpick_ignore_regex = [(r"py:.*", r"(collections|numpy|sklearn)\..*")]
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
