@@ -111,6 +111,8 @@ def _best_shift(native, Z, U, precision):
         low *= 2
     while slope(high) < -least:
         high *= 2
-    if slope(low) > 0 or slope(high) < 0:
-        return np.array([low if slope(low) > 0 else high])
+    if slope(low) > 0:
+        return np.array([low])
+    if slope(high) < 0:
+        return np.array([high])
     return np.array([brentq(slope, low, high, xtol=1e-15)])

@@ -239,5 +239,10 @@ class _Accuracy:
         Z = self.X[self.rows] @ W[:n] if len(self.rows) < self.X.shape[0] else self.X @ W[:n]
         if len(W) > n:
             Z += W[n]
-        predicted = (Z[:, 0] > 0).astype(int) if Z.shape[1] == 1 else Z.argmax(axis=1)
-        return float(np.average(self.classes[predicted] == self.y[self.rows], weights=self.weights))
+        return accuracy(Z, self.y[self.rows], self.classes, self.weights)
+
+
+def accuracy(Z, y, classes, weights=None):
+    """The weighted share of rows of scores Z that are highest at the class of the row."""
+    predicted = (Z[:, 0] > 0).astype(int) if Z.shape[1] == 1 else Z.argmax(axis=1)
+    return float(np.average(classes[predicted] == y, weights=weights))

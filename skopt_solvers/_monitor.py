@@ -77,7 +77,7 @@ class Monitor:
             self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
             self.context.call_on_fit_task_begin(**self.told)
 
-    def begin(self, W, unpack, descends=True):
+    def begin(self, W, unpack, descends):
         """Before the first iteration from W.
 
         ``unpack(estimator, W)`` gives an estimator its fitted attributes. Where the solver does not descend on the
@@ -160,7 +160,7 @@ class Monitor:
 
     def _fitted(self, W):
         fitted = copy.copy(self.estimator)
-        for name in ("callback", "_skl_callbacks", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
+        for name in ("_skl_callbacks", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
             fitted.__dict__.pop(name, None)
         fitted.callback = None
         self.unpack(fitted, W.copy())

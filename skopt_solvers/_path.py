@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ._chain_input import classes_of, flat_labels, kind_of, positive_sequences, token_weights
+from ._linear_classifier import accuracy
 from ._monitor import Monitor
 from .solvers import SDCA
 
@@ -48,9 +49,7 @@ class LinearData:
         X, y, weights = self.X[rows], self.y[rows], self.weights[rows]
 
         def score(model):
-            Z = X @ model.coef_.T + model.intercept_
-            predicted = (Z[:, 0] > 0).astype(int) if Z.shape[1] == 1 else Z.argmax(axis=1)
-            return float(np.average(model.classes_[predicted] == y, weights=weights))
+            return accuracy(X @ model.coef_.T + model.intercept_, y, model.classes_, weights)
 
         return score
 

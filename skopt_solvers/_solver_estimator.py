@@ -1,7 +1,6 @@
 """What every estimator here is: a model whose objective any solver fits."""
 
 import warnings
-from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -76,8 +75,7 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
             options.update(state=state)
         if isinstance(solver, StochasticSolver):
             options.update(n_iter_no_change=self.n_iter_no_change)
-        unpack = partial(self._unpacked, solver, objective, classes, monitor)
-        monitor.begin(W, unpack, descends=getattr(solver, "minimises_objective", True))
+        self._begin(monitor, W, solver, objective, classes)
         try:
             result = monitor.restored(solver.minimize(objective, W, **options))
         except KeyboardInterrupt:
@@ -88,10 +86,14 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
         return result
 
     @staticmethod
-    def _unpacked(solver, objective, classes, monitor, estimator, W):
-        """Give a copy of the estimator the attributes of a fit that has come to W."""
-        result = Result(W, len(monitor.history), False, "the fit goes on", history=list(monitor.history))
-        estimator._store(solver, objective, classes, result, state=None)
+    def _begin(monitor, W, solver, objective, classes):
+        """Tell the monitor what begins, and how a copy of the estimator gets the attributes of a fit that is at W."""
+
+        def unpack(estimator, W):
+            result = Result(W, len(monitor.history), False, "the fit goes on", history=list(monitor.history))
+            estimator._store(solver, objective, classes, result, state=None)
+
+        monitor.begin(W, unpack, descends=getattr(solver, "minimises_objective", True))
 
     def _warn_unless_converged(self, result, stacklevel):
         if not self.converged_:
@@ -184,7 +186,7 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
                     undo = _Undo(state, objective.touched())
                     state = dict(state, tables=dict(state["tables"]), objectives=list(state["objectives"]))
                 monitor = Monitor(self)
-                monitor.begin(W, partial(self._unpacked, solver, objective, classes, monitor))
+                self._begin(monitor, W, solver, objective, classes)
                 result = solver.minimize(
                     objective,
                     W,

@@ -103,15 +103,8 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         OMP_NUM_THREADS says so. The result has the same bits for every number.
     verbose : int, default=0
         1 prints a line an iteration.
-    max_time : float or None, default=None
-        Seconds since `fit` was called, > 0, after which no further iteration or epoch begins. The weights are then the
-        best so far: those of the least objective, or with early stopping of the best validation score.
-    callback : callable or None, default=None
-        ``callback(info)`` after each iteration, with a :class:`~skopt_solvers.FitInfo`; True stops. In scikit-learn 1.9
-        its own callbacks (``set_callbacks``) work beside it.
-    interrupt : {"raise", "keep"}, default="raise"
-        What Ctrl-C does in `fit`. "raise" leaves the estimator as it was. "keep" ends the fit with the best weights of
-        the iterations that were finished, and a warning.
+    max_time, callback, interrupt :
+        As in :class:`~skopt_solvers.LogisticRegression`.
     input : {"auto", "sequences"}, default="auto"
         "sequences" refuses flat input, and makes scikit-learn's model selection take y as a list of lists for any cv:
         the estimator is then no longer marked as a classifier of single labels.

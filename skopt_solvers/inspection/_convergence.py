@@ -5,9 +5,8 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 
-from ._drawing import add_legend, draw_lines, require_matplotlib
+from ._drawing import add_legend, draw_lines, last_step, require_matplotlib
 
 # metric: key of the history, label of the axis, whether its scale is logarithmic
 METRICS = {
@@ -207,26 +206,20 @@ class ConvergenceDisplay:
         _check_options(ax, metric, x, optimum, learning_rate)
         _check_named(estimators, "estimators")
         for name, estimator in estimators.items():
-            if not hasattr(_last_step(estimator), "history_") and (X is None or y is None):
+            if not hasattr(last_step(estimator), "history_") and (X is None or y is None):
                 raise ValueError(
                     f"X and y must be given: estimators[{name!r}] has no history_ yet, got {estimator!r}, not fitted"
                 )
         histories = {}
         for name, estimator in estimators.items():
-            if not hasattr(_last_step(estimator), "history_"):
+            if not hasattr(last_step(estimator), "history_"):
                 estimator = clone(estimator).fit(X, y, **(fit_params or {}))
-            last = _last_step(estimator)
+            last = last_step(estimator)
             if not hasattr(last, "history_"):
                 raise TypeError(f"estimators[{name!r}] must keep a history_, and {type(last).__name__} does not")
             histories[name] = last.history_
         options = dict(ax=ax, metric=metric, x=x, optimum=optimum, learning_rate=learning_rate, line_kw=line_kw)
         return cls(histories).plot(**options)
-
-
-def _last_step(estimator):
-    while isinstance(estimator, Pipeline):
-        estimator = estimator[-1]
-    return estimator
 
 
 def _check_named(values, argument):

@@ -1,6 +1,7 @@
-"""What the displays share: matplotlib where it is needed, lines that differ without colour, a legend beside them."""
+"""What the displays share: matplotlib where it is needed, lines that differ without colour, a legend, last steps."""
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 # 4 and 7 have no common factor: 28 lines differ even where colours are printed in grey
 LINE_STYLES = ("-", "--", "-.", ":")
@@ -18,6 +19,13 @@ def require_matplotlib(caller):
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(f"{caller} needs matplotlib: pip install 'skopt_solvers[plot]'") from error
+
+
+def last_step(estimator):
+    """The estimator at the end of a pipeline, or itself."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator[-1]
+    return estimator
 
 
 def points(pixels, figure):

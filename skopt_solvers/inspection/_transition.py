@@ -1,11 +1,10 @@
 """The transition weights of a CRF as a heat map."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._constraints import allowed_transitions
-from ._drawing import points, require_matplotlib
+from ._drawing import last_step, points, require_matplotlib
 
 START, END = "(start)", "(end)"
 # Sizes in points: of a cell and all cells, where a figure is made, of letters, and of the smallest letters of labels.
@@ -140,8 +139,7 @@ class TransitionDisplay:
         sklearn.exceptions.NotFittedError
         """
         require_matplotlib("TransitionDisplay.from_estimator")
-        while isinstance(estimator, Pipeline):
-            estimator = estimator[-1]
+        estimator = last_step(estimator)
         if not hasattr(estimator, "fit_boundaries"):
             raise TypeError(
                 f"estimator must be a LinearChainCRF or a pipeline that ends in one, got {type(estimator).__name__}"
