@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 from skopt_solvers import _kernels
 from skopt_solvers.objectives import MISSING, ChainObjective
+from skopt_solvers.solvers import AdaGrad
 
 from .chain_reference import DTYPES, FORMS, LENGTHS, ChainProblem, problems, random_problem, rounding
 from .reference import STOCHASTIC, numerical_gradient, without_native
@@ -207,6 +208,59 @@ def test_compiled_rule_is_the_numpy_update(name, dtype, rtol, form):
         np.testing.assert_allclose(got, expected, rtol=rtol, atol=rtol * np.abs(expected).max(initial=0))
 
 
+def epochs_of_gradients(objective, W, orders, batch_size, rate):
+    """AdaGrad's epochs, a batch at a time from the objective's gradients."""
+    solver, losses = AdaGrad(rate, epsilon=1e-8), []
+    state = solver.init(W)
+    for order in orders:
+        losses.append(0.0)
+        for batch in np.split(order, range(batch_size, len(order), batch_size)):
+            gradient = objective.gradient(W, batch)
+            losses[-1] += gradient.loss * len(batch) / len(order)
+            solver.update(W, gradient, state, rate)
+    return losses
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if "extreme" not in form])
+@pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-9), (np.float32, 2e-3)])
+@pytest.mark.parametrize("n_labels", [3, 8])
+def test_epochs_of_adagrad_are_those_of_its_steps(kernels, form, dtype, rtol, n_labels):
+    lengths = np.random.RandomState(0).randint(0, 4, size=60)
+    problem = random_problem(lengths, n_labels, **FORMS[form], l1_ratio=0.2, C=20.0, n_features=8)
+    objective = problem.objective(dtype)
+    rng = np.random.RandomState(1)
+    orders = np.stack([rng.permutation(objective.samples) for _ in range(3)])
+    given = (0.1 * problem.table()).astype(dtype)
+    if problem.pairs is None:  # transitions that are not listed have rows, and no weight
+        given[objective.X.shape[1] :].ravel()[np.setdiff1d(range(n_labels**2), objective.transitions)] = 0
+    expected, got = given.copy(), given.copy()
+    losses = epochs_of_gradients(objective, expected, orders, 8, 0.5)
+    np.testing.assert_allclose(objective.adagrad_epochs(got, orders, 8, 0.5, 1e-8), losses, rtol=rtol)
+    assert np.abs(got - given).max() > 0.1
+    np.testing.assert_allclose(got, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
+    # and nothing of it is left in the objective
+    for ours, theirs in zip(
+        objective.value_and_gradient(given), problem.objective(dtype).value_and_gradient(given), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_epochs_of_adagrad_end_where_the_loss_is_not_finite():
+    problem = random_problem(LENGTHS, 3)
+    objective, W = problem.objective(), problem.table()
+    orders = np.stack([objective.samples] * 3)
+    W[0] = np.nan
+    losses = objective.adagrad_epochs(W, orders, 2, 0.5, 1e-8)
+    assert len(losses) == 1 and np.isnan(losses[0])
+
+
+@pytest.mark.parametrize("orders", [[[-1]], [[7]], np.empty((0, 3))])
+def test_epochs_over_sequences_that_are_not_there_are_refused(orders):
+    problem = random_problem(LENGTHS, 3)
+    with pytest.raises(ValueError, match="orders must"):
+        problem.objective().adagrad_epochs(problem.table(), np.array(orders, np.int64), 2, 0.5, 1e-8)
+
+
 # Threads
 
 
@@ -237,7 +291,9 @@ def test_threads_do_not_change_a_bit(kernels, form, dtype, n_labels):
         decoder.marginals(P)
         scores[:] = 0
         decoder.log_likelihood(labels, scores)
-        answers.append([*objective.value_and_gradient(W), objective.value(W), path, P, scores])
+        warm, orders = np.zeros_like(W), np.stack([objective.samples] * 2)
+        losses = objective.adagrad_epochs(warm, orders, 16, 1.0, 1e-8)
+        answers.append([*objective.value_and_gradient(W), objective.value(W), path, P, scores, warm, losses])
     for answer in answers[1:]:
         for ours, theirs in zip(answer, answers[0], strict=True):
             np.testing.assert_array_equal(ours, theirs)

@@ -1,7 +1,9 @@
 // The linear-chain CRF: its objective, and what a fitted one says.
 #include "bindings.hpp"
 
-#include "chain.hpp"
+#include <nanobind/stl/vector.h>
+
+#include "chain_warm_up.hpp"
 #include "decode.hpp"
 
 // Offsets that cut the rows of X into sequences.
@@ -21,7 +23,7 @@ static void check_pairs(const In<int64_t>& first, const In<int32_t>& label, size
 
 template <class T, class I>
 static void bind_chain(nb::module_& m, const std::string& suffix) {
-    using Chain = ChainObjective<T, I>;
+    using Chain = ChainWarmUp<T, I>;
     struct Bound final : Chain {  // keeps its arrays alive
         std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<int32_t>, In<T>, In<int64_t>, In<int64_t>, In<int32_t>, In<int32_t>, In<bool>> kept;
         size_t n_sequences;
@@ -63,6 +65,12 @@ static void bind_chain(nb::module_& m, const std::string& suffix) {
             nb::gil_scoped_release release;
             o.squared_norms(square.data());
         }, "square"_a.noconvert())
+        .def("warm_up", [](Bound& o, Out<T> W, In<int64_t> orders, size_t epochs, size_t batch_size, double lr, double epsilon) {
+            require(W.size() == o.table_size(), "W has the wrong size");
+            require(epochs > 0 && batch_size > 0 && orders.size() % epochs == 0 && between(orders, 0, o.n_sequences), "orders must have as many sequences for each epoch");
+            nb::gil_scoped_release release;
+            return o.warm_up(W.data(), orders.data(), orders.size() / epochs, epochs, batch_size, lr, epsilon);
+        }, "W"_a.noconvert(), "orders"_a.noconvert(), "epochs"_a, "batch_size"_a, "lr"_a, "epsilon"_a)
         .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) {
             return batch_gradient(o, W, batch, o.n_sequences);
         }, "W"_a.noconvert(), "batch"_a.noconvert());

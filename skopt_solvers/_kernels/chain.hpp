@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "chain_layout.hpp"
@@ -101,10 +102,10 @@ public:
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
         const size_t K = layout_.K, width = chain_.width;
         if (tokens_.empty()) {
-            list_tokens(active_, n_active_);
+            list_tokens(active_, n_active_, tokens_);
             touched_.prepare(data_.X, tokens_.data(), tokens_.size());
         }
-        list_tokens(batch, n);
+        list_tokens(batch, n, tokens_);
         touched_.touch(data_.X, tokens_.data(), tokens_.size(), [&](size_t j) { return layout_.weights_of(W, j); });
         layout_.unpack(W, chain_);
         reserve(z_, tokens_.size() * width);
@@ -174,7 +175,7 @@ public:
         layout_.spread(features.data(), later / static_cast<double>(layout_.K), ends, square);
     }
 
-private:
+protected:
     static constexpr size_t kUnits = 8;  // of a block
 
     struct Worker {
@@ -246,6 +247,30 @@ private:
         split_ = n;
     }
 
+    // The non-zeros of row i that lie in the columns of thread t.
+    std::pair<size_t, size_t> range(size_t i, int t) const {
+        size_t begin = data_.X.indptr[i], end = data_.X.indptr[i + 1];
+        if (t + 1 < split_) end = begin + cuts_[i * (split_ - 1) + t];
+        if (t > 0) begin += cuts_[i * (split_ - 1) + t - 1];
+        return {begin, end};
+    }
+
+    // worker.z = the scores of a sequence under rows of weights that are `width` apart.
+    void gather_sequence(size_t s, const T* state, Worker& worker) const {
+        const size_t width = chain_.width, token = data_.offsets[s], n = length(s);
+        if (worker.z.size() < n * width) worker.z.resize(n * width);
+        for (size_t t = 0; t < n; ++t) {
+            const T* x;
+            const I* index;
+            if (t + 1 < n) {
+                size_t ahead = row(token + t + 1, index, x);
+                for (size_t p = 0; p < ahead; ++p) prefetch_line_ends(state + static_cast<size_t>(index[p]) * width, width);
+            }
+            size_t nnz = row(token + t, index, x);
+            gather_rows(index, x, nnz, state, width, &worker.z[t * width]);
+        }
+    }
+
     // The weighted loss of a sequence from its scores z; D = its gradient with respect to z, A += its expected pairs.
     // The pairs of its labels are subtracted from `pairs` where given.
     double run_sequence(size_t s, T* z, size_t n, T omega, T* D, T* A, Worker& worker, std::vector<double>* pairs) {
@@ -278,18 +303,8 @@ private:
         std::fill(block.A[u].begin(), block.A[u].end(), T(0));
         worker.lattice.direct.clear();
         for (size_t i = units_[unit]; i < units_[unit + 1]; ++i) {
-            size_t s = order_[i], n = length(s), token = data_.offsets[s];
-            if (worker.z.size() < n * width) worker.z.resize(n * width);
-            for (size_t t = 0; t < n; ++t) {
-                const T* x;
-                const I* index;
-                if (t + 1 < n) {
-                    size_t ahead = row(token + t + 1, index, x);
-                    for (size_t p = 0; p < ahead; ++p) prefetch_line_ends(state + static_cast<size_t>(index[p]) * width, width);
-                }
-                size_t nnz = row(token + t, index, x);
-                gather_rows(index, x, nnz, state, width, &worker.z[t * width]);
-            }
+            size_t s = order_[i], n = length(s);
+            gather_sequence(s, state, worker);
             T* D = gradient ? &block.D[at * width] : nullptr;
             block.loss[u] += run_sequence(s, worker.z.data(), n, data_.omega[s], D, block.A[u].data(), worker, nullptr);
             at += n;
@@ -303,12 +318,8 @@ private:
         for (size_t i = units_[first]; i < units_[last]; ++i) {
             size_t s = order_[i];
             for (size_t token = data_.offsets[s]; token < static_cast<size_t>(data_.offsets[s + 1]); ++token, ++at) {
-                const T* x;
-                const I* index;
-                size_t end = row(token, index, x), begin = 0;
-                if (t + 1 < split_) end = cuts_[token * (split_ - 1) + t];
-                if (t > 0) begin = cuts_[token * (split_ - 1) + t - 1];
-                if (begin < end) scatter_rows(index + begin, x + begin, end - begin, &block.D[at * width], width, gradient);
+                auto [begin, end] = range(token, t);
+                if (begin < end) scatter_rows(data_.X.indices + begin, data_.X.data + begin, end - begin, &block.D[at * width], width, gradient);
             }
         }
     }
@@ -332,10 +343,10 @@ private:
         }
     }
 
-    void list_tokens(const int64_t* sequences, size_t n) {
-        tokens_.clear();
+    void list_tokens(const int64_t* sequences, size_t n, std::vector<int64_t>& tokens) const {
+        tokens.clear();
         for (size_t i = 0; i < n; ++i)
-            for (int64_t token = data_.offsets[sequences[i]]; token < data_.offsets[sequences[i] + 1]; ++token) tokens_.push_back(token);
+            for (int64_t token = data_.offsets[sequences[i]]; token < data_.offsets[sequences[i] + 1]; ++token) tokens.push_back(token);
     }
 
     ChainData<T, I> data_;

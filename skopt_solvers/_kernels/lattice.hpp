@@ -32,8 +32,8 @@ struct Transitions {
         shift = largest(log, K);
         spread = 0;
         forbidden = false;
-        for (size_t i = 0; i < K * width; ++i)
-            if (i % width < K) note(log[i], shift);
+        for (size_t i = 0; i < K; ++i)
+            for (size_t j = 0; j < K; ++j) note(log[i * width + j], shift);
         shift_start = largest(log_start, 1);
         shift_end = largest(log_end, 1);
         for (size_t k = 0; k < K; ++k) note(log_end[k], shift_end);

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "csr.hpp"
@@ -19,23 +20,32 @@ public:
     size_t size = 0;
 
     // Counts the non-zeros of each column in the given rows, once.
-    void prepare(const Csr<T, I>& X, const int64_t* rows, size_t n) {
+    void prepare(const Csr<T, I>& X, const int64_t* rows, size_t n) { prepare(X, rows, n, Whole{X.indptr}); }
+
+    // The same for the non-zeros of row i from part(i).first to part(i).second alone.
+    template <class P>
+    void prepare(const Csr<T, I>& X, const int64_t* rows, size_t n, P part) {
         if (!slot_.empty()) return;
         slot_.assign(X.n_cols + 1, -1);
         inverse_count_.assign(X.n_cols, T(0));
         std::vector<uint32_t> count(X.n_cols, 0);
         for (size_t a = 0; a < n; ++a)
-            for (size_t p = X.indptr[rows[a]]; p < static_cast<size_t>(X.indptr[rows[a] + 1]); ++p) ++count[X.indices[p]];
+            for (auto [p, end] = part(rows[a]); p < end; ++p) ++count[X.indices[p]];
         for (size_t j = 0; j < X.n_cols; ++j)
             if (count[j]) inverse_count_[j] = T(1) / count[j];
     }
 
-    // weights_of(j) is where the weights of column j lie, to call them early. Whether a column is new to the batch is a
-    // coin toss, so the loop has no branch for it.
     template <class F>
     void touch(const Csr<T, I>& X, const int64_t* batch, size_t n, F weights_of) {
+        touch(X, batch, n, weights_of, Whole{X.indptr});
+    }
+
+    // weights_of(j) is where the weights of column j lie, to call them early. Whether a column is new to the batch is a
+    // coin toss, so the loop has no branch for it.
+    template <class F, class P>
+    void touch(const Csr<T, I>& X, const int64_t* batch, size_t n, F weights_of, P part) {
         size_t nnz = 0, q = 0;
-        for (size_t b = 0; b < n; ++b) nnz += X.indptr[batch[b] + 1] - X.indptr[batch[b]];
+        for (size_t b = 0; b < n; ++b) nnz += part(batch[b]).second - part(batch[b]).first;
         reserve(local, nnz);
         reserve(touches_, nnz + 1);
         reserve(columns, nnz + 1);
@@ -44,23 +54,24 @@ public:
         int32_t *slot = slot_.data(), touched = 0;
         for (size_t b = 0; b < n; ++b) {
             if (b + kRowsAhead < n) {
-                size_t begin = X.indptr[batch[b + kRowsAhead]], length = X.indptr[batch[b + kRowsAhead] + 1] - begin;
-                prefetch_all(X.indices + begin, length);
-                prefetch_all(X.data + begin, length);
+                auto [begin, end] = part(batch[b + kRowsAhead]);
+                prefetch_all(X.indices + begin, end - begin);
+                prefetch_all(X.data + begin, end - begin);
             }
             if (b + 1 < n) {
-                const I *next = X.indices + X.indptr[batch[b + 1]], *last = X.indices + X.indptr[batch[b + 1] + 1];
-                for (; next < last; ++next) {
-                    __builtin_prefetch(slot + *next, 1);
-                    __builtin_prefetch(weights_of(*next));
+                auto [next, end] = part(batch[b + 1]);
+                for (; next < end; ++next) {
+                    __builtin_prefetch(slot + X.indices[next], 1);
+                    __builtin_prefetch(weights_of(X.indices[next]));
                 }
             }
-            const I *index = X.indices + X.indptr[batch[b]], *end = X.indices + X.indptr[batch[b] + 1];
-            for (; index < end; ++index) {
-                int32_t s = slot[*index], fresh = s < 0;
+            auto [p, end] = part(batch[b]);
+            for (; p < end; ++p) {
+                I j = X.indices[p];
+                int32_t s = slot[j], fresh = s < 0;
                 s = fresh ? touched : s;
-                slot[*index] = s;
-                seen[touched] = *index;
+                slot[j] = s;
+                seen[touched] = j;
                 touched += fresh;
                 ++touches[s];
                 number[q++] = s;
@@ -78,6 +89,11 @@ public:
     }
 
 private:
+    struct Whole {
+        const I* indptr;
+        std::pair<size_t, size_t> operator()(int64_t i) const { return {indptr[i], indptr[i + 1]}; }
+    };
+
     std::vector<int32_t> slot_;
     std::vector<uint32_t> touches_;
     std::vector<T> inverse_count_;

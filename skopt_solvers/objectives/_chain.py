@@ -198,6 +198,19 @@ class ChainObjective:
         loss, rows, values, share = self.native.gradient(W.ravel(), np.ascontiguousarray(batch, dtype=np.int64))
         return RowGradient(rows.ravel(), values, share, self.l1, self.l2, loss)
 
+    def adagrad_epochs(self, W, orders, batch_size, learning_rate, epsilon):
+        """Epochs of :class:`AdaGrad` from W, in place: one for each row of `orders`, an order of the samples.
+
+        What a solver would do with :meth:`gradient`, but on rows of all labels and with threads that share a batch.
+
+        Returns
+        -------
+        list of float
+            An epoch's mean loss of the batches, each before its step; it ends with one that is not finite, and then W
+            is of no use.
+        """
+        return self.native.warm_up(W.ravel(), orders.ravel(), len(orders), batch_size, learning_rate, epsilon)
+
     def suboptimality_bound(self, W, precision=None):
         """An upper bound of ``scale (F(W) - min F)``; infinite where labels are missing, which makes F non-convex."""
         if not self.complete:

@@ -136,6 +136,13 @@ def warm_up(objective, W, epochs, batch_size):
     rate = 1.5 * AdaGrad().automatic_rate(objective)
     solver = AdaGrad(rate, schedule="constant", batch_size=batch_size)
     rng, state, losses = np.random.RandomState(0), None, []
+    if hasattr(objective, "adagrad_epochs"):
+        W = W.copy()
+        orders = np.stack([rng.permutation(objective.samples) for _ in range(epochs)])
+        losses = objective.adagrad_epochs(W, orders, batch_size, rate, solver.epsilon)
+        if not np.isfinite(losses[-1]):
+            raise FloatingPointError("the epochs diverge")
+        return W, losses[0], rate
     for _ in range(epochs):
         result = solver.minimize(objective, W, max_iter=epochs, tol=0.0, rng=rng, state=state, streaming=True)
         state = result.state
