@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -47,18 +46,16 @@ public:
     // order that does not depend on the threads.
     double value_and_gradient(const T* W, T* G) {
         const size_t K = layout_.K, width = chain_.width, d = layout_.n_features;
-        int n = threads();
-        if (split_ != n) split_features(n);
-        layout_.unpack(W, chain_);
+        const int n = threads();
         const bool in_place = !layout_.observed() && K == width;
-        const T* state = W;
-        T* gradient = G;
+        ranges_.split(data_.X, n);
+        layout_.unpack(W, chain_);
         if (!in_place) {
-            if (W_.size() != d * width) W_.assign(d * width, T(0));
+            if (W_.size() != d * width) W_.resize(d * width);
             if (G && G_.size() != d * width) G_.resize(d * width);
-            state = W_.data();
-            gradient = G_.data();
         }
+        const T* state = in_place ? W : W_.data();
+        T* gradient = in_place ? G : G_.data();
         const size_t pairs_size = K * width;
         std::vector<Block> blocks(2, Block(G ? block_tokens_ * width : 0, kUnits, G ? pairs_size : 0));
         std::vector<double> pairs(G ? K * K : 0, 0.0), start(G ? K : 0, 0.0), end(G ? K : 0, 0.0);
@@ -69,11 +66,15 @@ public:
         bool stops[2] = {};  // by blocks that are even or odd: all threads leave after the same one
         parallel(n, [&](int t) {
             Worker worker;
+            const size_t first_column = ranges_.bounds[t], last_column = ranges_.bounds[t + 1];
             if (!in_place) {
-                for (size_t j = bounds_[t]; j < bounds_[t + 1]; ++j) layout_.expand(W, j, &W_[j * width]);
+                for (size_t j = first_column; j < last_column; ++j) {
+                    std::fill_n(&W_[j * width], width, T(0));
+                    layout_.expand(W, j, &W_[j * width]);
+                }
                 barrier.wait();
             }
-            if (G) std::fill(gradient + bounds_[t] * width, gradient + bounds_[t + 1] * width, T(0));
+            if (G) std::fill(gradient + first_column * width, gradient + last_column * width, T(0));
             for (size_t b = 0; b < n_blocks(); ++b) {
                 Block& block = blocks[b % 2];
                 size_t first = b * kUnits, last = std::min(first + kUnits, units_.size() - 1), unit;
@@ -89,7 +90,7 @@ public:
                 }
             }
             if (G && !in_place)
-                for (size_t j = bounds_[t]; j < bounds_[t + 1]; ++j) layout_.compress(gradient + j * width, j, layout_.weights_of(G, j));
+                for (size_t j = first_column; j < last_column; ++j) layout_.compress(gradient + j * width, j, layout_.weights_of(G, j));
         });
         interruption.rethrow();
         if (G) {
@@ -231,43 +232,16 @@ protected:
         }
     }
 
-    // Ranges of features with about as many non-zeros each, and where each row passes from one to the next: rows are sorted.
-    void split_features(int n) {
-        const auto& X = data_.X;
-        std::vector<size_t> count(X.n_cols + 1, 0);
-        size_t nnz = X.indptr[X.n_rows];
-        for (size_t p = 0; p < nnz; ++p) ++count[X.indices[p]];
-        bounds_ = balanced_ranges(count, nnz, X.n_cols, n);
-        cuts_.reset(new uint32_t[X.n_rows * (n - 1)]);
-        for (size_t i = 0; i < X.n_rows; ++i) {
-            const I *first = X.indices + X.indptr[i], *last = X.indices + X.indptr[i + 1];
-            for (int t = 1; t < n; ++t)
-                cuts_[i * (n - 1) + t - 1] = static_cast<uint32_t>(std::lower_bound(first, last, static_cast<I>(bounds_[t])) - first);
-        }
-        split_ = n;
-    }
-
-    // The non-zeros of row i that lie in the columns of thread t.
-    std::pair<size_t, size_t> range(size_t i, int t) const {
-        size_t begin = data_.X.indptr[i], end = data_.X.indptr[i + 1];
-        if (t + 1 < split_) end = begin + cuts_[i * (split_ - 1) + t];
-        if (t > 0) begin += cuts_[i * (split_ - 1) + t - 1];
-        return {begin, end};
-    }
-
     // worker.z = the scores of a sequence under rows of weights that are `width` apart.
     void gather_sequence(size_t s, const T* state, Worker& worker) const {
+        const auto& X = data_.X;
         const size_t width = chain_.width, token = data_.offsets[s], n = length(s);
         if (worker.z.size() < n * width) worker.z.resize(n * width);
-        for (size_t t = 0; t < n; ++t) {
-            const T* x;
-            const I* index;
-            if (t + 1 < n) {
-                size_t ahead = row(token + t + 1, index, x);
-                for (size_t p = 0; p < ahead; ++p) prefetch_line_ends(state + static_cast<size_t>(index[p]) * width, width);
-            }
-            size_t nnz = row(token + t, index, x);
-            gather_rows(index, x, nnz, state, width, &worker.z[t * width]);
+        for (size_t i = token; i < token + n; ++i) {
+            size_t begin = X.indptr[i], end = X.indptr[i + 1];
+            if (i + 1 < token + n)
+                for (size_t p = end; p < static_cast<size_t>(X.indptr[i + 2]); ++p) prefetch_line_ends(state + static_cast<size_t>(X.indices[p]) * width, width);
+            gather_rows(X.indices + begin, X.data + begin, end - begin, state, width, &worker.z[(i - token) * width]);
         }
     }
 
@@ -312,14 +286,19 @@ protected:
         block.direct[u] = worker.lattice.direct;
     }
 
+    // The part of a block's gradient that lies in the columns of thread t.
     void scatter_block(size_t first, size_t last, int t, const Block& block, T* gradient) const {
+        constexpr size_t ahead = 2;  // tokens
+        const auto& X = data_.X;
         const size_t width = chain_.width;
-        size_t at = 0;
+        const T* d = block.D.data();
         for (size_t i = units_[first]; i < units_[last]; ++i) {
-            size_t s = order_[i];
-            for (size_t token = data_.offsets[s]; token < static_cast<size_t>(data_.offsets[s + 1]); ++token, ++at) {
-                auto [begin, end] = range(token, t);
-                if (begin < end) scatter_rows(data_.X.indices + begin, data_.X.data + begin, end - begin, &block.D[at * width], width, gradient);
+            size_t s = order_[i], end = data_.offsets[s + 1];
+            for (size_t token = data_.offsets[s]; token < end; ++token, d += width) {
+                if (token + ahead < end)
+                    for (auto [p, last] = ranges_.of_row(X, token + ahead, t); p < last; ++p) prefetch_line_ends(gradient + static_cast<size_t>(X.indices[p]) * width, width);
+                auto [p, last] = ranges_.of_row(X, token, t);
+                if (p < last) scatter_rows(X.indices + p, X.data + p, last - p, d, width, gradient);
             }
         }
     }
@@ -353,13 +332,13 @@ protected:
     ChainLayout<T> layout_;
     const int64_t* active_;
     size_t n_active_, n_tokens_ = 0, n_long_ = 0, block_tokens_ = 0;
-    int n_threads_, split_ = 0;
+    int n_threads_;
     Transitions<T> chain_;
     std::vector<int64_t> order_;
-    std::vector<size_t> units_, bounds_;
+    std::vector<size_t> units_;
+    ColumnRanges ranges_;
     std::vector<bool> partial_;
     std::vector<double> observed_;
-    std::unique_ptr<uint32_t[]> cuts_;
     Aligned<T> W_, G_;
     // of minibatches
     TouchedColumns<T, I> touched_;

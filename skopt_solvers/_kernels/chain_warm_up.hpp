@@ -13,7 +13,7 @@
 template <class T, class I>
 class ChainWarmUp : public ChainObjective<T, I> {
     using Base = ChainObjective<T, I>;
-    using Base::active_, Base::bounds_, Base::chain_, Base::cuts_, Base::data_, Base::kUnits, Base::layout_, Base::n_active_, Base::n_long_, Base::split_;
+    using Base::active_, Base::chain_, Base::data_, Base::kUnits, Base::layout_, Base::n_active_, Base::n_long_, Base::ranges_;
     using Base::G_, Base::W_;
 
 public:
@@ -23,7 +23,7 @@ public:
     // one that is not finite W is of no use.
     std::vector<double> warm_up(T* W, const int64_t* orders, size_t n, size_t epochs, size_t batch_size, double lr, double epsilon) {
         int n_threads = this->threads();
-        if (split_ != n_threads) this->split_features(n_threads);
+        ranges_.split(data_.X, n_threads);
         begin(W, n_threads, epsilon);
         std::vector<double> losses;
         Interruption interruption;
@@ -60,21 +60,21 @@ private:
     // large that they do not move.
     void begin(T* W, int n_threads, double epsilon) {
         const size_t d = layout_.n_features, width = chain_.width;
-        if (!in_place() && W_.size() != d * width) W_.assign(d * width, T(0));
+        if (!in_place()) W_.assign(d * width, T(0));
         state_ = in_place() ? W : W_.data();
         G_.resize(d * width);
         parts_ = std::vector<Part>(n_threads);
         std::vector<int64_t> tokens;
         this->list_tokens(active_, n_active_, tokens);
         parallel(n_threads, [&](int t) {
-            for (size_t j = bounds_[t]; j < bounds_[t + 1]; ++j) {
+            for (size_t j = ranges_.bounds[t]; j < ranges_.bounds[t + 1]; ++j) {
                 T* squares = &G_[j * width];
                 std::fill_n(squares, width, layout_.observed() ? std::numeric_limits<T>::max() / 4 : T(0));
                 if (!in_place()) layout_.expand(W, j, state_ + j * width);
                 if (layout_.observed())
                     for (int64_t p = layout_.first[j]; p < layout_.first[j + 1]; ++p) squares[layout_.label[p]] = 0;
             }
-            parts_[t].touched.prepare(data_.X, tokens.data(), tokens.size(), [&](int64_t token) { return this->range(token, t); });
+            parts_[t].touched.prepare(data_.X, tokens.data(), tokens.size(), [&](int64_t token) { return ranges_.of_row(data_.X, token, t); });
         });
         layout_.unpack(W, chain_);
         tail_.assign(n_tail(), T(0)), tail_squares_ = tail_gradient_ = tail_;
@@ -84,11 +84,7 @@ private:
 
     void end(T* W, int n_threads) {
         parallel(n_threads, [&](int t) {
-            for (size_t j = bounds_[t]; j < bounds_[t + 1] && !in_place(); ++j) {
-                T* row = state_ + j * chain_.width;
-                layout_.compress(row, j, layout_.weights_of(W, j));
-                std::fill_n(row, chain_.width, T(0));  // where there is no weight, there is 0 again
-            }
+            for (size_t j = ranges_.bounds[t]; j < ranges_.bounds[t + 1] && !in_place(); ++j) layout_.compress(state_ + j * chain_.width, j, layout_.weights_of(W, j));
         });
         for (size_t q = 0; q < n_tail(); ++q) W[tail(q)] = tail_[q];
         parts_.clear();
@@ -190,7 +186,7 @@ private:
         const size_t width = chain_.width;
         auto& touched = part.touched;
         const auto& tokens = part.tokens;
-        auto mine = [&](int64_t token) { return this->range(token, t); };
+        auto mine = [&](int64_t token) { return ranges_.of_row(data_.X, token, t); };
         touched.touch(data_.X, tokens.data(), tokens.size(), [&](size_t j) { return &G_[j * width]; }, mine);
         part.G.assign(touched.size * width, T(0));
         const uint32_t* local = touched.local.data();
