@@ -208,11 +208,11 @@ def test_compiled_rule_is_the_numpy_update(name, dtype, rtol, form):
         np.testing.assert_allclose(got, expected, rtol=rtol, atol=rtol * np.abs(expected).max(initial=0))
 
 
-def epochs_of_gradients(objective, W, orders, batch_size, rate):
+def epochs_of_gradients(objective, W, orders, rates, batch_size):
     """AdaGrad's epochs, a batch at a time from the objective's gradients."""
-    solver, losses = AdaGrad(rate, epsilon=1e-8), []
+    solver, losses = AdaGrad(epsilon=1e-8), []
     state = solver.init(W)
-    for order in orders:
+    for order, rate in zip(orders, rates, strict=True):
         losses.append(0.0)
         for batch in np.split(order, range(batch_size, len(order), batch_size)):
             gradient = objective.gradient(W, batch)
@@ -230,12 +230,13 @@ def test_epochs_of_adagrad_are_those_of_its_steps(kernels, form, dtype, rtol, n_
     objective = problem.objective(dtype)
     rng = np.random.RandomState(1)
     orders = np.stack([rng.permutation(objective.samples) for _ in range(3)])
+    rates = [0.5, 0.3, 0.7]
     given = (0.1 * problem.table()).astype(dtype)
     if problem.pairs is None:  # transitions that are not listed have rows, and no weight
         given[objective.X.shape[1] :].ravel()[np.setdiff1d(range(n_labels**2), objective.transitions)] = 0
     expected, got = given.copy(), given.copy()
-    losses = epochs_of_gradients(objective, expected, orders, 8, 0.5)
-    np.testing.assert_allclose(objective.adagrad_epochs(got, orders, 8, 0.5, 1e-8), losses, rtol=rtol)
+    losses = epochs_of_gradients(objective, expected, orders, rates, 8)
+    np.testing.assert_allclose(objective.adagrad_epochs(got, orders, rates, 8, 1e-8), losses, rtol=rtol)
     assert np.abs(got - given).max() > 0.1
     np.testing.assert_allclose(got, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
     # and nothing of it is left in the objective
@@ -250,15 +251,15 @@ def test_epochs_of_adagrad_end_where_the_loss_is_not_finite():
     objective, W = problem.objective(), problem.table()
     orders = np.stack([objective.samples] * 3)
     W[0] = np.nan
-    losses = objective.adagrad_epochs(W, orders, 2, 0.5, 1e-8)
+    losses = objective.adagrad_epochs(W, orders, [0.5] * 3, 2, 1e-8)
     assert len(losses) == 1 and np.isnan(losses[0])
 
 
-@pytest.mark.parametrize("orders", [[[-1]], [[7]], np.empty((0, 3))])
+@pytest.mark.parametrize("orders", [[[-1]], [[7]], [[0, 10**12]]])
 def test_epochs_over_sequences_that_are_not_there_are_refused(orders):
     problem = random_problem(LENGTHS, 3)
     with pytest.raises(ValueError, match="orders must"):
-        problem.objective().adagrad_epochs(problem.table(), np.array(orders, np.int64), 2, 0.5, 1e-8)
+        problem.objective().adagrad_epochs(problem.table(), np.array(orders, np.int64), [0.5], 2, 1e-8)
 
 
 # Threads
@@ -292,7 +293,7 @@ def test_threads_do_not_change_a_bit(kernels, form, dtype, n_labels):
         scores[:] = 0
         decoder.log_likelihood(labels, scores)
         warm, orders = np.zeros_like(W), np.stack([objective.samples] * 2)
-        losses = objective.adagrad_epochs(warm, orders, 16, 1.0, 1e-8)
+        losses = objective.adagrad_epochs(warm, orders, [1.0, 0.5], 16, 1e-8)
         answers.append([*objective.value_and_gradient(W), objective.value(W), path, P, scores, warm, losses])
     for answer in answers[1:]:
         for ours, theirs in zip(answer, answers[0], strict=True):

@@ -65,12 +65,13 @@ static void bind_chain(nb::module_& m, const std::string& suffix) {
             nb::gil_scoped_release release;
             o.squared_norms(square.data());
         }, "square"_a.noconvert())
-        .def("warm_up", [](Bound& o, Out<T> W, In<int64_t> orders, size_t epochs, size_t batch_size, double lr, double epsilon) {
+        .def("warm_up", [](Bound& o, Out<T> W, In<int64_t> orders, In<double> rates, size_t batch_size, double epsilon) {
             require(W.size() == o.table_size(), "W has the wrong size");
-            require(epochs > 0 && batch_size > 0 && orders.size() % epochs == 0 && between(orders, 0, o.n_sequences), "orders must have as many sequences for each epoch");
+            require(rates.size() > 0 && orders.size() % rates.size() == 0 && between(orders, 0, o.n_sequences), "orders must have as many sequences for each rate");
+            require(batch_size > 0, "batch_size must be positive");
             nb::gil_scoped_release release;
-            return o.warm_up(W.data(), orders.data(), orders.size() / epochs, epochs, batch_size, lr, epsilon);
-        }, "W"_a.noconvert(), "orders"_a.noconvert(), "epochs"_a, "batch_size"_a, "lr"_a, "epsilon"_a)
+            return o.warm_up(W.data(), orders.data(), orders.size() / rates.size(), rates.data(), rates.size(), batch_size, epsilon);
+        }, "W"_a.noconvert(), "orders"_a.noconvert(), "rates"_a.noconvert(), "batch_size"_a, "epsilon"_a)
         .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) {
             return batch_gradient(o, W, batch, o.n_sequences);
         }, "W"_a.noconvert(), "batch"_a.noconvert());

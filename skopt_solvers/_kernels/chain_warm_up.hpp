@@ -19,16 +19,16 @@ class ChainWarmUp : public ChainObjective<T, I> {
 public:
     using Base::Base;
 
-    // One epoch for each of `epochs` orders of `n` sequences. The mean loss of an epoch's batches, each before its step; after
-    // one that is not finite W is of no use.
-    std::vector<double> warm_up(T* W, const int64_t* orders, size_t n, size_t epochs, size_t batch_size, double lr, double epsilon) {
+    // One epoch for each of `epochs` learning rates and orders of `n` sequences. The mean loss of an epoch's batches, each
+    // before its step; after one that is not finite W is of no use.
+    std::vector<double> warm_up(T* W, const int64_t* orders, size_t n, const double* rates, size_t epochs, size_t batch_size, double epsilon) {
         int n_threads = this->threads();
         ranges_.split(data_.X, n_threads);
         begin(W, n_threads, epsilon);
         std::vector<double> losses;
         Interruption interruption;
         for (size_t e = 0; e < epochs && !interruption.stops(0) && (losses.empty() || std::isfinite(losses.back())); ++e)
-            losses.push_back(epoch(W, orders + e * n, n, batch_size, lr, interruption));
+            losses.push_back(epoch(W, orders + e * n, n, batch_size, rates[e], interruption));
         end(W, n_threads);
         interruption.rethrow();
         return losses;

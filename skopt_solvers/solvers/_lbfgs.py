@@ -34,8 +34,9 @@ class LBFGS(Solver):
 
     Parameters
     ----------
-    memory : int, default=10
-        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of parameters.
+    memory : int or "auto", default="auto"
+        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of parameters. "auto" is 10, and 20 for a
+        CRF of at most a million parameters, whose passes cost far more than the recursion.
     precondition : bool, default=True
     start_epochs : int or "auto", default="auto"
         Stochastic epochs before the first iteration, in an order of the samples that is always the same; all together
@@ -59,13 +60,14 @@ class LBFGS(Solver):
     (True, True)
     """
 
-    def __init__(self, memory=10, precondition=True, start_epochs="auto"):
+    def __init__(self, memory="auto", precondition=True, start_epochs="auto"):
         self.memory = memory
         self.precondition = precondition
         self.start_epochs = start_epochs
 
     def check(self, objective):
-        check_count(self, "memory")
+        if self.memory != "auto":
+            check_count(self, "memory")
         if self.start_epochs != "auto" and not (self.start_epochs == 0 and type(self.start_epochs) is int):
             check_count(self, "start_epochs")
         if not objective.smooth:
@@ -79,7 +81,8 @@ class LBFGS(Solver):
         history, stop, converged, polishing, advice = [], None, False, False, ""
         best, waited, values = (np.inf, np.inf), 0, []
         position = self._started(objective, W, history)
-        pairs = _Pairs(self.memory, position.W, self._scaling(objective), objective.n_threads)
+        memory = getattr(objective, "memory", 10) if self.memory == "auto" else self.memory
+        pairs = _Pairs(memory, position.W, self._scaling(objective), objective.n_threads)
         while True:
             began = time.perf_counter()
             W, gradient = position.W, position.gradient

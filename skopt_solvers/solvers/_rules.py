@@ -124,7 +124,7 @@ def warm_up(objective, W, epochs, batch_size):
     """Some epochs of AdaGrad at a constant rate, half as much again as its own; the same for every call.
 
     What is left at the end is mostly noise, which L-BFGS removes in a few iterations; a larger rate leaves less of the
-    rest.
+    rest. Where the objective has compiled epochs, the last one is at a third of the rate, which removes it at once.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def warm_up(objective, W, epochs, batch_size):
     if hasattr(objective, "adagrad_epochs"):
         W = W.copy()
         orders = np.stack([rng.permutation(objective.samples) for _ in range(epochs)])
-        losses = objective.adagrad_epochs(W, orders, batch_size, rate, solver.epsilon)
+        losses = objective.adagrad_epochs(W, orders, [rate] * (epochs - 1) + [rate / 3], batch_size, solver.epsilon)
         if not np.isfinite(losses[-1]):
             raise FloatingPointError("the epochs diverge")
         return W, losses[0], rate
