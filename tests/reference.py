@@ -186,7 +186,8 @@ def sdca_epoch(X, labels, c, rows, seed, A, W, rests, intercept_step=None, **los
 
     `rests` has two counters a row: rounds to come without a visit, and visits without a change.
     """
-    X, order, visits = X.toarray().astype(np.float64), _kernels.shuffled(rows, seed), 0
+    run = 1 if X.nnz < 2**17 else 4
+    X, visits = X.toarray().astype(np.float64), 0
     if intercept_step:
         X = np.hstack([X, np.ones((len(X), 1))])
     weight = np.ones(X.shape[1])
@@ -194,9 +195,9 @@ def sdca_epoch(X, labels, c, rows, seed, A, W, rests, intercept_step=None, **los
     for round_ in range(16):
         if visits >= len(rows) - len(rows) // 8:
             break
-        awake = np.array([i for i in order if rests[i, 0] == 0], dtype=np.int64)
-        rests[[i for i in order if rests[i, 0]], 0] -= 1
-        for i in _kernels.shuffled(awake, seed + round_) if round_ else awake:
+        awake = np.array([i for i in rows if rests[i, 0] == 0], dtype=np.int64)
+        rests[[i for i in rows if rests[i, 0]], 0] -= 1
+        for i in _kernels.shuffled(awake, seed + round_, run=run):
             before = A[i].copy()
             A[i] = dual_step(X[i] @ W, A[i], labels[i], X[i] @ (weight * X[i]), c[i], **loss)
             W += np.outer(weight * X[i], A[i] - before)

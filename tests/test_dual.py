@@ -127,6 +127,18 @@ def test_a_step_is_safe_for_large_weights_and_margins(kernels, name, dtype, c, s
 # Epochs
 
 
+@pytest.mark.parametrize("n, run", [(0, 4), (1, 4), (40, 1), (40, 4), (43, 4), (3, 4)])
+def test_a_random_order_of_runs(n, run):
+    values = 3 * np.arange(n)
+    order = _kernels.shuffled(values, 7, run=run)
+    np.testing.assert_array_equal(np.sort(order), values)
+    runs = order // (3 * run)
+    assert (np.diff(runs) != 0).sum() == max(0, -(-n // run) - 1), "a run lies together"
+    if n == 40:
+        assert (np.diff(runs) < 0).any() and (order != _kernels.shuffled(values, 8, run=run)).any()
+        assert run == 1 or (np.diff(order.reshape(-1, run), axis=1) < 0).any(), "and is in no order"
+
+
 def problem(name, n_classes, n=120, dtype=np.float64, index=np.int32, weighted=True, **options):
     X, labels = text_like(n=n, n_classes=n_classes, dtype=dtype, index=index)
     weights = np.random.RandomState(1).randint(4, size=n) / 2 if weighted else np.ones(n)
@@ -157,6 +169,18 @@ def test_an_epoch_is_that_of_the_reference(kernels, name, n_classes, intercept, 
         # so that what is within the tolerance does not grow
         expected_A[:], expected_W[:] = A, W
     assert not A[c == 0].any()
+
+
+def test_in_an_epoch_of_much_data_some_rows_stay_together(kernels):
+    X, labels = text_like(n=4000, d=400, length=80)
+    assert X.nnz > 2**17
+    c, rows, rests = np.ones(4000), np.setdiff1d(np.arange(4000), [5, 1000]), np.zeros((4000, 2), int)
+    ours = compiled(X, labels, c, 1, "squared_hinge")
+    A, W, expected_A, expected_W = np.zeros(4000), np.zeros(400), np.zeros((4000, 1)), np.zeros((400, 1))
+    for seed in (3, 2**40):
+        ours.epoch(rows, seed, A, W)
+        sdca_epoch(X, labels, c, rows, seed, expected_A, expected_W, rests, **LOSSES["squared_hinge"])
+        np.testing.assert_allclose(A, expected_A[:, 0], atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["logistic", "softmax", "hinge"])

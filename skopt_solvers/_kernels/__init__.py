@@ -71,8 +71,8 @@ def observed_pairs(X, labels, n_labels):
     return first, label.ravel()
 
 
-def shuffled(values, seed):
-    """A random permutation of `values` that depends on `seed` only."""
+def shuffled(values, seed, run=1):
+    """A random permutation of `values` that depends on `seed` only; `run` neighbours stay together."""
     out = np.empty_like(values)
-    _core.shuffled(values, seed, out)
+    _core.shuffled(values, seed, run, out)
     return out

@@ -95,12 +95,13 @@ NB_MODULE(MODULE_NAME, m) {
     bind_rules<double>(m, "F64");
     bind_linear_models(m);
     bind_chains(m);
-    m.def("shuffled", [](In<int64_t> values, uint64_t seed, Out<int64_t> out) {
-        require(values.size() == out.size(), "values and out must have the same size");
+    m.def("shuffled", [](In<int64_t> values, uint64_t seed, size_t run, Out<int64_t> out) {
+        require(values.size() == out.size() && run > 0, "values and out must have the same size, and run must be positive");
         nb::gil_scoped_release release;
-        std::copy(values.data(), values.data() + values.size(), out.data());
-        shuffle(out.data(), out.size(), seed);
-    }, "values"_a.noconvert(), "seed"_a, "out"_a.noconvert());
+        std::vector<int64_t> order(values.data(), values.data() + values.size());
+        shuffle_runs(order, run, seed);
+        std::copy(order.begin(), order.end(), out.data());
+    }, "values"_a.noconvert(), "seed"_a, "run"_a, "out"_a.noconvert());
     m.def("cpu_is_v3", [] {
 #if defined(_WIN32) && defined(__x86_64__)
         // __builtin_cpu_supports needs compiler-rt, which clang-cl does not link

@@ -41,26 +41,25 @@ public:
     size_t size() const { return X_.n_rows * K_; }
     size_t table_size() const { return (X_.n_cols + intercept_) * K_; }
 
-    // As many visits as there are `rows`, in random order, for each block of outputs. A row that a visit does not change, as
+    // As many visits as there are `rows`, which are sorted, in random order, for each block of outputs. A row that a visit does not change, as
     // most of a hinge do not in the end, is left out for 1, 3, 7, then 15 rounds, and the others have its turn (Hsieh et al.
     // 2008, section 3.2, shrink for good instead). A (n_rows x K) and W change together; the last row of W is b.
     void epoch(const int64_t* rows, size_t n, uint64_t seed, T* A, T* W) {
         int threads = threads_for(n_threads_, static_cast<double>(X_.indptr[X_.n_rows]) * K_);
         size_t block = step_->separable ? kBlock : K_;
         if (step_->separable && threads > 1 && K_ >= threads * kLeastBlock) block = std::min(block, (K_ + threads - 1) / threads);
-        const size_t n_blocks = (K_ + block - 1) / block;
+        const size_t n_blocks = (K_ + block - 1) / block, run = static_cast<size_t>(X_.indptr[X_.n_rows]) < kFar ? 1 : kRun;
         if (rests_.size() != n_blocks) rests_.assign(n_blocks, std::vector<Rest>(X_.n_rows));
         Interruption interruption;
         auto ascend = [&](size_t b, int t) {
-            std::vector<int64_t> order(rows, rows + n), awake;
-            shuffle(order.data(), n, seed);
+            std::vector<int64_t> awake;
             for (size_t visits = 0, round = 0; visits < n - n / 8 && round < kRounds && !interruption.stops(t); ++round) {
                 awake.clear();
-                for (int64_t i : order) {
-                    if (rests_[b][i].left) --rests_[b][i].left;
-                    else awake.push_back(i);
+                for (size_t r = 0; r < n; ++r) {
+                    if (rests_[b][rows[r]].left) --rests_[b][rows[r]].left;
+                    else awake.push_back(rows[r]);
                 }
-                if (round) shuffle(awake.data(), awake.size(), seed + round);
+                shuffle_runs(awake, run, seed + round);
                 visit(awake, A, W, b * block, std::min(block, K_ - b * block), rests_[b].data(), t, interruption);
                 visits += awake.size();
             }
@@ -91,6 +90,10 @@ public:
 
 private:
     static constexpr size_t kBlock = 64, kLeastBlock = 8, kRounds = 16;
+    // Rows that stay together in a random order, where X is beyond the second cache: in an order without any they take up to half
+    // as long again to read. With runs of 8 the last digits of a model that is hard to fit take a fifth more epochs, with
+    // runs of 4 a twentieth, and the first three digits none.
+    static constexpr size_t kRun = 4, kFar = size_t(1) << 17;
 
     struct Rest {
         uint8_t left = 0, calm = 0;  // rounds to come without a visit; visits without a change
@@ -122,7 +125,7 @@ private:
                 call_row(order[o + kRowsAhead]);
                 prefetch_line_ends(A + order[o + kRowsAhead] * K_ + first, width);
             }
-            if (o + 1 < n) call_weights(order[o + 1], table, width);
+            if (K_ > 1 && o + 1 < n) call_weights(order[o + 1], table, width);  // single weights are near enough
             size_t i = order[o], begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
             const I* index = X_.indices + begin;
             const T* x = X_.data + begin;

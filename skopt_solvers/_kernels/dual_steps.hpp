@@ -70,8 +70,10 @@ private:
         const T r = q * c, m = s * z, base = m - q * s * a, side = base + r / 2 > 0 ? T(1) : T(-1);
         T t = m * side > 0 ? m : T(0), p = 0, move = 0;
         for (int i = 0; i < 100; ++i) {
-            p = 1 / (1 + fast_exp(t));
-            move = (base + r * p - t) / (1 + r * p * (1 - p));
+            // with e = e^-|t| all of (base + r p - t) / (1 + r p (1 - p)) times (1 + e)^2, so that no quotient waits for another
+            T e = fast_exp(-std::abs(t)), top = t > 0 ? e : T(1), whole = 1 + e;
+            move = ((base - t) * whole * whole + r * top * whole) / (whole * whole + r * e);
+            p = top / whole;
             if (std::abs(move) < kTangent) break;
             t = (t + move) * side > 0 ? t + move : T(0);
         }

@@ -54,6 +54,15 @@ inline double fast_exp(double x) {
     return p * scale;
 }
 
+// log(1 + e) for e in [0, 1], by 2 artanh(e / (2 + e)) to the rounding.
+template <class T>
+inline T log1p_of_unit(T e) {
+    constexpr int terms = sizeof(T) == 4 ? 8 : 17;
+    T s = e / (2 + e), square = s * s, sum = 0;
+    for (int k = terms; k-- > 0;) sum = sum * square + T(1) / (2 * k + 1);
+    return 2 * s * sum;
+}
+
 // p_k = e^(z_k - top) / sum, top being the largest of z; p is not z. Returns top and sum.
 template <class T>
 inline std::pair<T, T> softmax(const T* z, size_t K, T* p) {

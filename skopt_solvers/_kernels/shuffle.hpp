@@ -1,16 +1,49 @@
-// Random orders.
+// Random orders, the same on every platform.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
-// Fisher-Yates with splitmix64 (Steele et al. 2014): the same order on every platform.
-inline void shuffle(int64_t* values, size_t n, uint64_t seed) {
-    for (size_t i = n; i > 1; --i) {
-        uint64_t z = (seed += 0x9e3779b97f4a7c15ull);
+// splitmix64 (Steele et al. 2014)
+class Random {
+public:
+    explicit Random(uint64_t seed) : state_(seed) {}
+    size_t below(size_t n) {
+        uint64_t z = (state_ += 0x9e3779b97f4a7c15ull);
         z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
         z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
         z ^= z >> 31;
-        std::swap(values[i - 1], values[static_cast<size_t>((static_cast<unsigned __int128>(z) * i) >> 64)]);
+        return static_cast<size_t>((static_cast<unsigned __int128>(z) * n) >> 64);
+    }
+
+private:
+    uint64_t state_;
+};
+
+// Fisher and Yates
+inline void shuffle(int64_t* values, size_t n, Random& random) {
+    for (size_t i = n; i > 1; --i) std::swap(values[i - 1], values[random.below(i)]);
+}
+
+inline void shuffle(int64_t* values, size_t n, uint64_t seed) {
+    Random random(seed);
+    shuffle(values, n, random);
+}
+
+// Runs of values change places, and the values within each: most of a random order, of which a run lies together in memory.
+inline void shuffle_runs(std::vector<int64_t>& values, size_t run, uint64_t seed) {
+    Random random(seed);
+    const size_t n = values.size();
+    std::vector<int64_t> firsts((n + run - 1) / run), before = values;
+    for (size_t r = 0; r < firsts.size(); ++r) firsts[r] = static_cast<int64_t>(r * run);
+    shuffle(firsts.data(), firsts.size(), random);
+    int64_t* out = values.data();
+    for (int64_t first : firsts) {
+        size_t length = std::min(run, n - first);
+        std::copy_n(before.begin() + first, length, out);
+        shuffle(out, length, random);
+        out += length;
     }
 }
