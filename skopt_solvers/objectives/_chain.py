@@ -204,9 +204,10 @@ class ChainObjective:
         return RowGradient(rows.ravel(), values, share, self.l1, self.l2, loss)
 
     def adagrad_epochs(self, W, orders, rates, batch_size, epsilon):
-        """Epochs of :class:`AdaGrad` from W, in place: one for each of `orders` of the samples and learning `rates`.
+        """Epochs of :class:`~skopt_solvers.solvers.AdaGrad` from W, in place: one for each learning rate.
 
-        What a solver would do with :meth:`gradient`, but on rows of all labels and with threads that share a batch.
+        `orders` has an order of the samples for each. It is what the solver would do with :meth:`gradient`, but on rows
+        of all labels and with threads that share a batch.
 
         Returns
         -------
