@@ -36,7 +36,7 @@ class LBFGS(Solver):
     ----------
     memory : int or "auto", default="auto"
         Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of parameters. "auto" is 10, and 20 for a
-        CRF of at most a million parameters, whose passes cost far more than the recursion.
+        CRF of a thousand to a million parameters, whose passes cost far more than the recursion.
     precondition : bool, default=True
     start_epochs : int or "auto", default="auto"
         Stochastic epochs before the first iteration, in an order of the samples that is always the same; all together
