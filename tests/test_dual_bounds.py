@@ -48,10 +48,12 @@ def test_shares_are_the_derivatives_of_the_losses():
         objective, np.zeros(objective.shape), max_iter=1000, tol=1e-12, rng=np.random.RandomState(0)
     )
     assert result.converged
+    # shares are as far off as the root of the gap, so some epochs more
+    result = SDCA().minimize(objective, result.W, max_iter=5, tol=0.0, rng=np.random.RandomState(0), state=result.state)
     margins, labels, h = objective.X @ result.state["W"], objective.labels, 1e-6
     ahead, behind = (losses(margins + step, labels, "logistic") for step in (h, -h))
     seen = objective.weights > 0
-    np.testing.assert_allclose(result.state["shares"][seen, 0], -(ahead - behind)[seen] / (2 * h), atol=3e-5)
+    np.testing.assert_allclose(result.state["shares"][seen, 0], -(ahead - behind)[seen] / (2 * h), atol=1e-5)
     assert not result.state["shares"][~seen].any()
 
 

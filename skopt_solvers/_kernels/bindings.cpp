@@ -98,9 +98,7 @@ NB_MODULE(MODULE_NAME, m) {
     m.def("shuffled", [](In<int64_t> values, uint64_t seed, size_t run, Out<int64_t> out) {
         require(values.size() == out.size() && run > 0, "values and out must have the same size, and run must be positive");
         nb::gil_scoped_release release;
-        std::vector<int64_t> order(values.data(), values.data() + values.size());
-        shuffle_runs(order, run, seed);
-        std::copy(order.begin(), order.end(), out.data());
+        shuffle_runs(values.data(), values.size(), run, seed, out.data());
     }, "values"_a.noconvert(), "seed"_a, "run"_a, "out"_a.noconvert());
     m.def("cpu_is_v3", [] {
 #if defined(_WIN32) && defined(__x86_64__)

@@ -47,7 +47,7 @@ public:
     double value_and_gradient(const T* W, T* G) {
         const size_t K = layout_.K, width = chain_.width, d = layout_.n_features;
         const int n = threads();
-        const bool in_place = !layout_.observed() && K == width;
+        const bool in_place = this->in_place();
         ranges_.split(data_.X, n);
         layout_.unpack(W, chain_);
         if (!in_place) {
@@ -68,10 +68,7 @@ public:
             Worker worker;
             const size_t first_column = ranges_.bounds[t], last_column = ranges_.bounds[t + 1];
             if (!in_place) {
-                for (size_t j = first_column; j < last_column; ++j) {
-                    std::fill_n(&W_[j * width], width, T(0));
-                    layout_.expand(W, j, &W_[j * width]);
-                }
+                for (size_t j = first_column; j < last_column; ++j) expand(W, j);
                 barrier.wait();
             }
             if (G) std::fill(gradient + first_column * width, gradient + last_column * width, T(0));
@@ -191,6 +188,16 @@ protected:
         std::vector<double> loss;
         Block(size_t tokens, size_t units, size_t pairs) : D(tokens), A(units, Aligned<T>(pairs)), direct(units), loss(units) {}
     };
+
+    // Whether the rows of W are whole vectors of all labels, so that a pass reads them where they are.
+    bool in_place() const { return !layout_.observed() && layout_.K == chain_.width; }
+
+    // Row j of W_: the weights of feature j, and 0 for labels without one.
+    void expand(const T* W, size_t j) {
+        T* row = &W_[j * chain_.width];
+        std::fill_n(row, chain_.width, T(0));
+        layout_.expand(W, j, row);
+    }
 
     int threads() const { return threads_for(n_threads_, static_cast<double>(n_tokens_) * layout_.K * (layout_.K + 10)); }
     size_t n_blocks() const { return (units_.size() - 1 + kUnits - 1) / kUnits; }

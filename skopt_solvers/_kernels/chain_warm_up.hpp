@@ -52,7 +52,6 @@ private:
         }
     };
 
-    bool in_place() const { return !layout_.observed() && layout_.K == chain_.width; }
     size_t n_tail() const { return layout_.n_transitions + (layout_.boundaries ? 2 * layout_.K : 0); }
     size_t tail(size_t q) const { return q < layout_.n_transitions ? layout_.transition(q) : layout_.start() + q - layout_.n_transitions; }
 
@@ -60,8 +59,8 @@ private:
     // large that they do not move.
     void begin(T* W, int n_threads, double epsilon) {
         const size_t d = layout_.n_features, width = chain_.width;
-        if (!in_place()) W_.assign(d * width, T(0));
-        state_ = in_place() ? W : W_.data();
+        if (!this->in_place()) W_.resize(d * width);
+        state_ = this->in_place() ? W : W_.data();
         G_.resize(d * width);
         parts_ = std::vector<Part>(n_threads);
         std::vector<int64_t> tokens;
@@ -70,7 +69,7 @@ private:
             for (size_t j = ranges_.bounds[t]; j < ranges_.bounds[t + 1]; ++j) {
                 T* squares = &G_[j * width];
                 std::fill_n(squares, width, layout_.observed() ? std::numeric_limits<T>::max() / 4 : T(0));
-                if (!in_place()) layout_.expand(W, j, state_ + j * width);
+                if (!this->in_place()) this->expand(W, j);
                 if (layout_.observed())
                     for (int64_t p = layout_.first[j]; p < layout_.first[j + 1]; ++p) squares[layout_.label[p]] = 0;
             }
@@ -84,11 +83,11 @@ private:
 
     void end(T* W, int n_threads) {
         parallel(n_threads, [&](int t) {
-            for (size_t j = ranges_.bounds[t]; j < ranges_.bounds[t + 1] && !in_place(); ++j) layout_.compress(state_ + j * chain_.width, j, layout_.weights_of(W, j));
+            for (size_t j = ranges_.bounds[t]; j < ranges_.bounds[t + 1] && !this->in_place(); ++j) layout_.compress(state_ + j * chain_.width, j, layout_.weights_of(W, j));
         });
         for (size_t q = 0; q < n_tail(); ++q) W[tail(q)] = tail_[q];
         parts_.clear();
-        if (in_place()) G_ = {};
+        if (this->in_place()) G_ = {};
     }
 
     double epoch(T* W, const int64_t* order, size_t n, size_t batch_size, double lr, Interruption& interruption) {

@@ -52,15 +52,16 @@ public:
         if (rests_.size() != n_blocks) rests_.assign(n_blocks, std::vector<Rest>(X_.n_rows));
         Interruption interruption;
         auto ascend = [&](size_t b, int t) {
-            std::vector<int64_t> awake;
+            std::vector<int64_t> awake, order;
             for (size_t visits = 0, round = 0; visits < n - n / 8 && round < kRounds && !interruption.stops(t); ++round) {
                 awake.clear();
                 for (size_t r = 0; r < n; ++r) {
                     if (rests_[b][rows[r]].left) --rests_[b][rows[r]].left;
                     else awake.push_back(rows[r]);
                 }
-                shuffle_runs(awake, run, seed + round);
-                visit(awake, A, W, b * block, std::min(block, K_ - b * block), rests_[b].data(), t, interruption);
+                order.resize(awake.size());
+                shuffle_runs(awake.data(), awake.size(), run, seed + round, order.data());
+                visit(order, A, W, b * block, std::min(block, K_ - b * block), rests_[b].data(), t, interruption);
                 visits += awake.size();
             }
         };

@@ -27,22 +27,16 @@ inline void shuffle(int64_t* values, size_t n, Random& random) {
     for (size_t i = n; i > 1; --i) std::swap(values[i - 1], values[random.below(i)]);
 }
 
-inline void shuffle(int64_t* values, size_t n, uint64_t seed) {
-    Random random(seed);
-    shuffle(values, n, random);
-}
-
 // Runs of values change places, and the values within each: most of a random order, of which a run lies together in memory.
-inline void shuffle_runs(std::vector<int64_t>& values, size_t run, uint64_t seed) {
+// With runs of one value it is a random order.
+inline void shuffle_runs(const int64_t* values, size_t n, size_t run, uint64_t seed, int64_t* out) {
     Random random(seed);
-    const size_t n = values.size();
-    std::vector<int64_t> firsts((n + run - 1) / run), before = values;
+    std::vector<int64_t> firsts((n + run - 1) / run);
     for (size_t r = 0; r < firsts.size(); ++r) firsts[r] = static_cast<int64_t>(r * run);
     shuffle(firsts.data(), firsts.size(), random);
-    int64_t* out = values.data();
     for (int64_t first : firsts) {
         size_t length = std::min(run, n - first);
-        std::copy_n(before.begin() + first, length, out);
+        std::copy_n(values + first, length, out);
         shuffle(out, length, random);
         out += length;
     }
