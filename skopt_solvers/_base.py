@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from threadpoolctl import ThreadpoolController
 
 from . import _kernels
+from ._mapped import check_in_place, is_streamed, refusal
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -173,12 +174,13 @@ def check_structure(X, n_threads=1, name="X"):
     bool
         Whether X is compressed and without duplicates and stored zeros.
     """
+    check_in_place(X, name)
     if sp.issparse(X) and X.format in ("csr", "csc") and X.ndim == 2 and X.data.dtype.kind in "fiub":
         return _checked(X, n_threads, name)
     return False
 
 
-def canonical_csr(X, owned=False, canonical=False):
+def canonical_csr(X, owned=False, canonical=False, name="X"):
     """X as CSR without duplicates and stored zeros; X itself where it is so already.
 
     Every pass over the data reads this form, so a zero is a zero however it was stored. Rows need not be sorted:
@@ -191,12 +193,22 @@ def canonical_csr(X, owned=False, canonical=False):
         Whether X may be changed in place.
     canonical : bool
         What `check_structure` said of X, where that is known.
+    name : str
+
+    Raises
+    ------
+    ValueError
+        Where X is streamed from disk and not canonical, or its rows are not sorted, which would be a copy in the end.
     """
     if not sp.issparse(X):
         return _csr_of_dense(X)
     if X.indices.dtype != X.indptr.dtype:
         X = sp.csr_matrix((X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)), shape=X.shape)
-    if not canonical and not _checked(X):
+    canonical = canonical or _checked(X)
+    if is_streamed(X) and not (canonical and X.has_sorted_indices):
+        problem = "has rows that are not sorted" if canonical else "has duplicates or stored zeros"
+        raise refusal(name, problem)
+    if not canonical:
         X = X if owned else X.copy()
         X.has_canonical_format = False
         X.sum_duplicates()

@@ -1,5 +1,7 @@
 """The machinery of the linear classifiers: from user input to an objective, a solver, and fitted attributes."""
 
+from functools import partial
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
@@ -17,8 +19,10 @@ from ._base import (
     unchanged_on_failure,
     with_dtype,
 )
+from ._mapped import is_streamed
 from ._monitor import Monitor
 from ._solver_estimator import SolverEstimator
+from ._stream import present_columns
 from ._topk import TopK, check_topk, top_classes
 from .objectives import LinearObjective
 
@@ -43,7 +47,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         X, y = validate_data(self, X, y, **options)
         check_classification_targets(y)
         owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
-        return canonical_csr(X, owned, canonical and X is given), y
+        return canonical_csr(X, owned, canonical and X is given, name), y
 
     def _weights(self, X, y, sample_weight):
         """Sample weights, float64, before class weights; and which are positive."""
@@ -53,19 +57,19 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             raise ValueError("sample_weight must have a positive entry, got only zeros")
         return weights, positive
 
-    def _encoded(self, y, classes, weights, positive):
+    def _encoded(self, y, classes, weights, positive, seen=None):
         """Class indices as int32, and the weights with the class weights in them."""
         labels = np.searchsorted(classes, y)
         labels[labels == len(classes)] = 0
         unknown = positive & (classes[labels] != y)
         if unknown.any():
             raise ValueError(f"y has the classes {np.unique(y[unknown])} that are not among {classes}")
-        return labels.astype(np.int32), self._with_class_weight(weights, labels, classes)
+        return labels.astype(np.int32), self._with_class_weight(weights, labels, classes, seen)
 
     def _n_outputs(self, n_classes):
         return 1 if n_classes == 2 else n_classes
 
-    def _objective(self, X, labels, weights, n_classes, C=None):
+    def _objective(self, X, labels, weights, n_classes, C=None, total=None):
         return LinearObjective(
             X,
             labels,
@@ -75,6 +79,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             l1_ratio=self.l1_ratio,
             fit_intercept=self.fit_intercept,
             n_threads=effective_threads(self.n_jobs),
+            total=total,
             **self._loss(n_classes),
         )
 
@@ -93,7 +98,8 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
                     f"{type(self).__name__} needs samples of at least 2 classes, but the data contains only one class: "
                     f"{classes[0]!r}"
                 )
-            labels, weights = self._encoded(y, classes, weights, positive)
+            self._seen_classes = np.zeros(len(classes))
+            labels, weights = self._encoded(y, classes, weights, positive, self._seen_classes)
             rng = check_random_state(self.random_state)
             if (X_val is None) != (y_val is None):
                 raise ValueError("X_val and y_val must be given together")
@@ -114,7 +120,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             objective = self._objective(X, labels, weights, len(classes))
             solver.check(objective)
             result = self._solve(solver, objective, classes, monitor, rng, resumed)
-            self._seen = float(weights.sum())
+            self._seen = (float(weights.sum()), np.count_nonzero(weights))
         monitor.end()
         self._warn_unless_converged(result, stacklevel=4)
         return self
@@ -138,12 +144,13 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         if len(classes) < 2:
             raise ValueError(f"classes must be at least 2 classes, got {classes}")
 
-        def read(C_of):
+        def read():
             validated, y_ = self._validated(X, y, reset=first)
             weights, positive = self._weights(validated, y_, sample_weight)
-            labels, weights = self._encoded(y_, classes, weights, positive)
-            weight = float(weights.sum())
-            return self._objective(validated, labels, weights, len(classes), C_of(weight)), weight
+            labels, weights = self._encoded(y_, classes, weights, positive, self._seen_before(classes))
+            columns, part = present_columns(validated)
+            make = partial(self._objective, part, labels, weights, len(classes))
+            return make, columns, float(weights.sum()), np.count_nonzero(weights)
 
         return self._stream(classes, read)
 
@@ -217,14 +224,16 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
         Notes
         -----
-        Costs about two passes over X, and a float64 copy of its values where X is float32.
+        Costs about two passes over X, and a float64 copy of its values where X is float32. A float32 X that is read
+        from disk is not copied: the bound is then good to the rounding of float32.
         """
         check_is_fitted(self)
         X, y = self._validated(X, y, reset=False)
         weights, positive = self._weights(X, y, sample_weight)
         labels, weights = self._encoded(y, self.classes_, weights, positive)
-        objective = self._objective(with_dtype(X, np.float64), labels, weights, len(self.classes_))
-        return objective.suboptimality_bound(np.ascontiguousarray(self._table(), dtype=np.float64))
+        X = X if is_streamed(X) else with_dtype(X, np.float64)
+        objective = self._objective(X, labels, weights, len(self.classes_))
+        return objective.suboptimality_bound(np.ascontiguousarray(self._table(), dtype=X.dtype))
 
 
 class _Accuracy:
@@ -234,9 +243,16 @@ class _Accuracy:
         self.X, self.y, self.rows, self.classes = X, np.asarray(y), rows, classes
         self.weights = None if weights is None else weights[rows]
 
+    # Rows of a part of X are copied, so many at a time.
+    _rows_at_once = 2**16
+
     def __call__(self, W):
         n = self.X.shape[1]
-        Z = self.X[self.rows] @ W[:n] if len(self.rows) < self.X.shape[0] else self.X @ W[:n]
+        if len(self.rows) < self.X.shape[0]:
+            parts = range(0, len(self.rows), self._rows_at_once)
+            Z = np.vstack([self.X[self.rows[i : i + self._rows_at_once]] @ W[:n] for i in parts])
+        else:
+            Z = self.X @ W[:n]
         if len(W) > n:
             Z += W[n]
         return accuracy(Z, self.y[self.rows], self.classes, self.weights)

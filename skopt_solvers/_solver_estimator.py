@@ -13,7 +13,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from ._base import CallbackSupportMixin, HasMethods, Interval, StrOptions, unchanged_on_failure
 from ._monitor import Monitor
 from ._named import NamedParameters, resolve
+from ._stream import ChunkState
 from .solvers import SOLVERS, Result, StochasticSolver
+from .solvers._stochastic import mean_weights, new_state
 
 
 class SolverEstimator(CallbackSupportMixin, NamedParameters):
@@ -49,15 +51,19 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
         solver = resolve(self.solver, SOLVERS, "solver", lambda s: hasattr(s, "minimize"))
         return clone(solver) if solver is self.solver else solver
 
-    def _with_class_weight(self, weights, labels, classes):
-        """The weights times the class weights; labels are indices of classes, or negative where there is none."""
+    def _with_class_weight(self, weights, labels, classes, seen=None):
+        """The weights times the class weights; labels are indices of classes, or negative where there is none.
+
+        `seen`, the weight of each class so far, is raised by that of these samples; "balanced" goes by it.
+        """
+        known = labels >= 0
+        seen = np.zeros(len(classes)) if seen is None else seen
+        seen += np.bincount(labels[known], weights[known], minlength=len(classes))
         if self.class_weight is None:
             return weights
-        known = labels >= 0
         if isinstance(self.class_weight, str):
-            mass = np.bincount(labels[known], weights[known], minlength=len(classes))
             with np.errstate(divide="ignore"):
-                factors = np.where(mass > 0, weights[known].sum() / (len(classes) * mass), 0.0)
+                factors = np.where(seen > 0, seen.sum() / (len(classes) * seen), 0.0)
         else:
             factors = compute_class_weight(self.class_weight, classes=classes, y=classes)
         weights = weights * np.where(known, factors[labels], 1.0)
@@ -86,11 +92,14 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
         return result
 
     @staticmethod
-    def _begin(monitor, W, solver, objective, classes):
-        """Tell the monitor what begins, and how a copy of the estimator gets the attributes of a fit that is at W."""
+    def _begin(monitor, W, solver, objective, classes, whole=lambda W: W):
+        """Tell the monitor what begins, and how a copy of the estimator gets the attributes of a fit that is at W.
+
+        ``whole(W)`` is the table of which W is the part that the solver has.
+        """
 
         def unpack(estimator, W):
-            result = Result(W, len(monitor.history), False, "the fit goes on", history=list(monitor.history))
+            result = Result(whole(W), len(monitor.history), False, "the fit goes on", history=list(monitor.history))
             estimator._store(solver, objective, classes, result, state=None)
 
         monitor.begin(W, unpack, descends=getattr(solver, "minimises_objective", True))
@@ -132,8 +141,9 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
             W[objective.untouched()] = 0
         return W, None
 
-    def _store(self, solver, objective, classes, result, state, n_iter=None):
-        if not np.isfinite(result.W).all():
+    def _store(self, solver, objective, classes, result, state, n_iter=None, changed=None):
+        """Store a result, of whose table `changed` is what may have become infinite; all by default."""
+        if not np.isfinite(result.W if changed is None else changed).all():
             remedy = "lower learning_rate" if hasattr(solver, "learning_rate") else "scale X or sample_weight"
             raise FloatingPointError(f"{type(solver).__name__} diverged: weights are not finite; {remedy}")
         self.classes_, self.solver_ = classes, solver
@@ -158,56 +168,58 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
                 raise ValueError(f"classes must be those of the first call, {self.classes_}, got {classes}")
         if self.early_stopping:
             raise ValueError("early_stopping=True is not for partial_fit, which does one epoch a call")
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                "class_weight='balanced' is not for partial_fit, which sees a part of the data: give a dict"
-            )
         return self.classes_ if classes is None else classes
 
+    def _seen_before(self, classes):
+        """The weight of each class so far, in an array of this call's own, which is kept if it succeeds."""
+        self._seen_classes = np.array(getattr(self, "_seen_classes", np.zeros(len(classes))))
+        return self._seen_classes
+
     def _stream(self, classes, read):
-        """One epoch; ``read(C_of)`` gives the objective and its weight, `C_of` being C for a weight of this call."""
+        """One epoch over a chunk.
+
+        ``read()`` gives a function ``make(C, total)`` of its objective, over the features that are in it alone; these
+        features; its weight; and its number of samples.
+        """
         solver, first = self._resolved_solver(), not hasattr(self, "classes_")
-        undo = None
-        try:
-            with unchanged_on_failure(self):
-                state = None if first else self._resumable(solver)
-                before = 0.0 if first else self._seen
-                # the penalty is that of all samples seen so far
-                objective, weight = read(lambda weight: self.C * (before + weight) / weight)
-                solver.check(objective)
-                W = np.zeros(objective.shape, objective.dtype)
-                if state is not None and state["W"].dtype != W.dtype:
-                    state = None
-                if state is None and not first:
-                    W[:] = self._table(objective)
-                if state is not None and not state["W"].flags.writeable:
-                    state = _copied(state)  # loaded as a read-only memory map
-                if state is not None:
-                    undo = _Undo(state, objective.touched())
-                    state = dict(state, tables=dict(state["tables"]), objectives=list(state["objectives"]))
-                monitor = Monitor(self)
-                self._begin(monitor, W, solver, objective, classes)
-                result = solver.minimize(
-                    objective,
-                    W,
-                    max_iter=self.max_iter,
-                    tol=0.0,
-                    rng=check_random_state(self.random_state),
-                    callback=monitor,
-                    state=state,
-                    streaming=True,
-                )
-                self._seen = before + weight
-                n_iter = result.state["epoch"]
-                history = [] if first else list(getattr(self, "history_", []))
-                result.history = [*history, *result.history]
-                result.converged, result.stop_reason = False, "partial_fit does one epoch a call"
-                self._store(solver, objective, classes, result, state=result.state, n_iter=n_iter)
-        except BaseException:
-            if undo is not None:
-                undo()
-            raise
+        with unchanged_on_failure(self):
+            before = (0.0, 0) if first else self._seen
+            make, columns, weight, n_samples = read()
+            # the penalty is that of all samples so far, and their mean weight is what each is measured by
+            seen, n_seen = before[0] + weight, before[1] + n_samples
+            total = n_samples * seen / n_seen
+            objective = make(C=self.C * seen / total, total=total)
+            solver.check(objective)
+            rng = check_random_state(self.random_state)
+            state = self._state_of_stream(solver, objective, rng, None if first else self._resumable(solver))
+            chunk = ChunkState(state, np.append(columns, np.arange(self.n_features_in_, len(state["W"]))))
+            part = chunk.part
+            part["counts"] += objective.counts()
+            part["n_samples"] += objective.n_samples
+            objective.count_as(part["counts"], part["n_samples"])
+            monitor = Monitor(self)
+            self._begin(monitor, part["W"], solver, objective, classes, lambda W: chunk.weights())
+            options = dict(max_iter=self.max_iter, tol=0.0, rng=rng, callback=monitor, state=part, streaming=True)
+            result = solver.minimize(objective, part["W"], **options)
+            result.history = [*([] if first else getattr(self, "history_", [])), *result.history]
+            result.converged, result.stop_reason = False, "partial_fit does one epoch a call"
+            self._seen, changed = (seen, n_seen), result.W
+            with chunk.put_back() as state:
+                result.W = mean_weights(state)
+                self._store(solver, objective, classes, result, state, n_iter=state["epoch"], changed=changed)
         return self
+
+    def _state_of_stream(self, solver, objective, rng, state):
+        """The state to go on from, of the whole table; `objective` has the features of a chunk alone."""
+        shape = (self.n_features_in_ + objective.shape[0] - objective.coefficients[0], objective.shape[1])
+        if state is None or state["W"].dtype != objective.dtype or state["W"].shape != shape:
+            W = np.zeros(shape, objective.dtype)
+            if hasattr(self, "classes_"):
+                W[:] = self._table(objective)
+            state = new_state(solver, objective, W, rng)
+        elif not state["W"].flags.writeable:
+            state = _copied(state)  # loaded as a read-only memory map
+        return state if "counts" in state else dict(state, counts=np.zeros(shape[0]), n_samples=0)
 
 
 def is_stochastic(estimator):
@@ -231,16 +243,3 @@ def _copied(state):
         else value
         for key, value in state.items()
     }
-
-
-class _Undo:
-    """Puts back the rows that a call may change: what partial_fit keeps instead of a copy of the table."""
-
-    def __init__(self, state, rows):
-        n_rows = len(state["W"])
-        arrays = [state["W"], *state["tables"].values(), *state.get("average", {}).values()]
-        self.kept = [(a, rows, a[rows]) if len(a) == n_rows else (a, slice(None), a.copy()) for a in arrays]
-
-    def __call__(self):
-        for array, rows, values in self.kept:
-            array[rows] = values

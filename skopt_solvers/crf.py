@@ -1,6 +1,7 @@
 """The linear-chain conditional random field, with a pluggable solver."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,12 +27,19 @@ from ._chain_input import (
 from ._chain_prediction import ChainPrediction, TokenAccuracy
 from ._chain_report import ChainReport
 from ._constraints import SCHEMES, allowed_transitions, check_possible
+from ._mapped import is_streamed
 from ._monitor import Monitor
 from ._solver_estimator import SolverEstimator, is_stochastic
+from ._stream import present_columns
 from .feature_extraction import DictFeatures
 from .objectives import MISSING, ChainObjective
 
 __all__ = ["LinearChainCRF"]
+
+
+def _amount(tokens, weights):
+    """The weight of all tokens, and the number of sequences that have one."""
+    return float(weights @ tokens.lengths), np.count_nonzero(weights * tokens.lengths)
 
 
 def _can_stream(estimator):
@@ -206,14 +214,14 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
             )
         return tokens
 
-    def _weighted(self, tokens, labels, weights, classes, positive):
+    def _weighted(self, tokens, labels, weights, classes, positive, seen=None):
         """Label indices, and the weights of the sequences with the class weights in them."""
         strict = np.repeat(positive, tokens.lengths)
         codes = encode(labels, classes, tokens.offsets, "y", strict)
-        weights = self._with_class_weight(np.where(strict, weights, 0.0), codes, classes)
+        weights = self._with_class_weight(np.where(strict, weights, 0.0), codes, classes, seen)
         return codes, sequence_means(weights, tokens.offsets)
 
-    def _objective(self, tokens, codes, weights, classes, X=None, C=None):
+    def _objective(self, tokens, codes, weights, classes, X=None, C=None, total=None):
         X, K = tokens.X if X is None else X, len(classes)
         allowed = allowed_transitions(self.constraints, classes)
         used = np.repeat(weights > 0, tokens.lengths)
@@ -239,6 +247,7 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
             transitions=transitions,
             allowed=allowed,
             n_threads=effective_threads(self.n_jobs),
+            total=total,
         )
 
     # Fitting
@@ -286,7 +295,8 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
             classes = classes_of(labels, None if positive.all() else np.repeat(positive, tokens.lengths))
             if not len(classes):
                 raise ValueError("y must have a label that is not missing, got none")
-            codes, weights = self._weighted(tokens, labels, weights, classes, positive)
+            self._seen_classes = np.zeros(len(classes))
+            codes, weights = self._weighted(tokens, labels, weights, classes, positive, self._seen_classes)
             rng = check_random_state(self.random_state)
             self._structured = bool((tokens.lengths > 1).any())
             score = None
@@ -308,7 +318,7 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
             if score is not None:
                 monitor.score = TokenAccuracy(objective, *score)
             result = self._solve(solver, objective, classes, monitor, rng, resumed)
-            self._seen = float(weights.sum())
+            self._seen = _amount(tokens, weights)
         monitor.end()
         self._warn_unless_converged(result, stacklevel=3)
         return self
@@ -355,15 +365,16 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         if kind_of(X, self.input == "sequences") == "items":
             raise ValueError("partial_fit needs numbers: transform dicts or strings by DictFeatures before")
 
-        def read(C_of):
+        def read():
             tokens = self._tokens(X, lengths, sequence_ids, reset=first)
             labels = flat_labels(y, tokens)
             weights = token_weights(sample_weight, tokens)
             positive = positive_sequences(weights, tokens)
-            codes, weights = self._weighted(tokens, labels, weights, classes, positive)
+            codes, weights = self._weighted(tokens, labels, weights, classes, positive, self._seen_before(classes))
             self._structured = getattr(self, "_structured", False) or bool((tokens.lengths > 1).any())
-            weight = float(weights.sum())
-            return self._objective(tokens, codes, weights, classes, C=C_of(weight)), weight
+            columns, part = present_columns(tokens.X)
+            make = partial(self._objective, tokens, codes, weights, classes, part)
+            return make, columns, *_amount(tokens, weights)
 
         return self._stream(classes, read)
 
@@ -404,5 +415,6 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         tokens = self._tokens(X, lengths, sequence_ids)
         labels, weights = flat_labels(y, tokens), token_weights(sample_weight, tokens)
         codes, weights = self._weighted(tokens, labels, weights, self.classes_, positive_sequences(weights, tokens))
-        objective = self._objective(tokens, codes, weights, self.classes_, with_dtype(tokens.X, np.float64))
-        return objective.suboptimality_bound(self._table(objective).astype(np.float64))
+        X = tokens.X if is_streamed(tokens.X) else with_dtype(tokens.X, np.float64)
+        objective = self._objective(tokens, codes, weights, self.classes_, X)
+        return objective.suboptimality_bound(self._table(objective).astype(X.dtype))

@@ -247,9 +247,8 @@ def test_partial_fit_refuses_what_it_cannot_do():
         model.partial_fit(X, Y + 1)
     with pytest.raises(ValueError, match="those of the first call"):
         model.partial_fit(X, Y, classes=[0, 1])
-    for params in (dict(class_weight="balanced"), dict(early_stopping=True)):
-        with pytest.raises(ValueError, match=next(iter(params))):
-            LogisticRegression(solver="adam", **params).partial_fit(X, Y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="early_stopping"):
+        LogisticRegression(solver="adam", early_stopping=True).partial_fit(X, Y, classes=[0, 1, 2])
 
 
 def test_partial_fit_of_a_model_in_a_read_only_memory_map(tmp_path):

@@ -11,6 +11,7 @@ if os.environ.get("SKOPT_SOLVERS_KERNELS") != "baseline" and _core.cpu_is_v3():
     from . import _core_v3 as _core
 
 __all__ = [
+    "block_seed",
     "chain",
     "chain_decoder",
     "check_compressed",
@@ -69,6 +70,11 @@ def observed_pairs(X, labels, n_labels):
     first = np.empty(X.shape[1] + 1, np.int64)
     label = _core.observed_pairs(X.indptr, X.indices, labels, X.shape[1], n_labels, first)
     return first, label.ravel()
+
+
+def block_seed(seed, block):
+    """Another seed for each block of samples, that of the first being `seed`."""
+    return (seed + block * 0xD1B54A32D192ED03) % 2**64
 
 
 def shuffled(values, seed, run=1):

@@ -28,28 +28,29 @@ static void bind_chain(nb::module_& m, const std::string& suffix) {
         std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<int32_t>, In<T>, In<int64_t>, In<int64_t>, In<int32_t>, In<int32_t>, In<bool>> kept;
         size_t n_sequences;
         Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<int32_t> labels, In<T> omega, In<int64_t> active,
-              size_t K, bool boundaries, In<int64_t> first, In<int32_t> label, In<int32_t> transitions, In<bool> allowed, double l1, double l2, int n_threads)
+              size_t K, bool boundaries, In<int64_t> first, In<int32_t> label, In<int32_t> transitions, In<bool> allowed, double l1, double l2, int n_threads, size_t block)
             : Chain(ChainData<T, I>{Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, offsets.data(), sequences_of(offsets, indptr),
-                                    (check(indptr.size() - 1, offsets, labels, omega, active, K, first, label, n_columns, transitions, allowed), labels.data()), omega.data()},
+                                    (check(indptr.size() - 1, offsets, labels, omega, active, K, first, label, n_columns, transitions, allowed, block), labels.data()), omega.data()},
                     ChainLayout<T>{n_columns, K, boundaries, first.size() ? first.data() : nullptr, label.data(), transitions.data(), transitions.size(),
                                    allowed.data(), allowed.data() + K * K, allowed.data() + K * K + K},
-                    active.data(), active.size(), Penalty<T>{l1, l2}, n_threads),
+                    active.data(), active.size(), Penalty<T>{l1, l2}, n_threads, block),
               kept(indptr, indices, data, offsets, labels, omega, active, first, label, transitions, allowed), n_sequences(offsets.size() - 1) {}
         static void check(size_t n_tokens, const In<int64_t>& offsets, const In<int32_t>& labels, const In<T>& omega, const In<int64_t>& active, size_t K,
-                          const In<int64_t>& first, const In<int32_t>& label, size_t n_columns, const In<int32_t>& transitions, const In<bool>& allowed) {
+                          const In<int64_t>& first, const In<int32_t>& label, size_t n_columns, const In<int32_t>& transitions, const In<bool>& allowed, size_t block) {
             require(K > 0 && labels.size() == n_tokens && between(labels, kAnyLabel, K), "labels must be one a token, from -1 to n_labels - 1");
             require(omega.size() == offsets.size() - 1 && between(active, 0, omega.size()), "omega must have one entry a sequence, and active index it");
             for (size_t i = 0; i < active.size(); ++i) require(offsets.data()[active.data()[i] + 1] > offsets.data()[active.data()[i]], "active sequences must have tokens");
             require(between(transitions, 0, K * K) && allowed.size() == K * K + 2 * K, "transitions or allowed do not fit n_labels");
+            require(block > 0, "block must be positive");
             check_pairs(first, label, n_columns, K);
         }
     };
     nb::class_<Bound, Objective<T>>(m, ("Chain" + suffix).c_str())
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int64_t>, In<int32_t>, In<T>, In<int64_t>, size_t, bool, In<int64_t>, In<int32_t>, In<int32_t>, In<bool>,
-                      double, double, int>(),
+                      double, double, int, size_t>(),
              "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_columns"_a, "offsets"_a.noconvert(), "labels"_a.noconvert(),
              "omega"_a.noconvert(), "active"_a.noconvert(), "n_labels"_a, "boundaries"_a, "first"_a.noconvert(), "label"_a.noconvert(),
-             "transitions"_a.noconvert(), "allowed"_a.noconvert(), "l1"_a, "l2"_a, "n_threads"_a)
+             "transitions"_a.noconvert(), "allowed"_a.noconvert(), "l1"_a, "l2"_a, "n_threads"_a, "block"_a)
         .def("value_and_gradient", [](Bound& o, In<T> W, Out<T> G) {
             require(W.size() == o.table_size() && (G.size() == 0 || G.size() == W.size()), "W or G has the wrong size");
             nb::gil_scoped_release release;
@@ -72,6 +73,10 @@ static void bind_chain(nb::module_& m, const std::string& suffix) {
             nb::gil_scoped_release release;
             return o.warm_up(W.data(), orders.data(), orders.size() / rates.size(), rates.data(), rates.size(), batch_size, epsilon);
         }, "W"_a.noconvert(), "orders"_a.noconvert(), "rates"_a.noconvert(), "batch_size"_a, "epsilon"_a)
+        .def("count_as", [](Bound& o, In<double> count, double n_seen) {
+            require(count.size() == o.n_rows && !o.observed(), "count must have one entry a row of the table, and pairs must be all");
+            o.count_as(count.data(), n_seen);
+        }, "count"_a.noconvert(), "n_seen"_a)
         .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) {
             return batch_gradient(o, W, batch, o.n_sequences);
         }, "W"_a.noconvert(), "batch"_a.noconvert());

@@ -52,6 +52,10 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
             nb::gil_scoped_release release;
             o.squared_norms(square.data());
         }, "square"_a.noconvert())
+        .def("count_as", [](Bound& o, In<double> count, double n_seen) {
+            require(count.size() == o.n_rows, "count must have one entry a row of the table");
+            o.count_as(count.data(), n_seen);
+        }, "count"_a.noconvert(), "n_seen"_a)
         .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) {
             return batch_gradient(o, W, batch, o.n_margins() / o.n_outputs);
         }, "W"_a.noconvert(), "batch"_a.noconvert());

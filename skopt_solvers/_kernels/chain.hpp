@@ -29,9 +29,10 @@ struct ChainData {
 template <class T, class I>
 class ChainObjective : public Objective<T> {
 public:
-    // `active` lists the sequences that have tokens and a positive weight: the samples of the problem.
-    ChainObjective(ChainData<T, I> data, ChainLayout<T> layout, const int64_t* active, size_t n_active, Penalty<T> penalty, int n_threads)
-        : data_(data), layout_(layout), active_(active), n_active_(n_active), n_threads_(n_threads), chain_(layout.K), rows_(layout_) {
+    // `active` lists the sequences that have tokens and a positive weight: the samples of the problem. A pass over all of them takes
+    // them in the order of `active` but for blocks of about `block` non-zeros.
+    ChainObjective(ChainData<T, I> data, ChainLayout<T> layout, const int64_t* active, size_t n_active, Penalty<T> penalty, int n_threads, size_t block)
+        : data_(data), layout_(layout), active_(active), n_active_(n_active), block_(block), n_threads_(n_threads), chain_(layout.K), rows_(layout_) {
         this->n_outputs = layout.n_outputs();
         this->n_rows = layout.size() / this->n_outputs;
         this->penalty = penalty;
@@ -39,6 +40,7 @@ public:
     }
 
     size_t table_size() const { return layout_.size(); }
+    bool observed() const { return layout_.observed(); }
     double penalise(const T* W, T* G) const { return ::penalise(this->penalty, W, G, table_size()); }
 
     // sum_s omega_s nll_s, and its gradient where G is given. Sequences are taken by blocks of units: threads share the units of
@@ -97,6 +99,13 @@ public:
         return loss;
     }
 
+    // As for linear models; a row of transitions counts the sequences that have one. Not with observed pairs.
+    void count_as(const double* count, double n_seen) {
+        double times = n_seen / static_cast<double>(n_active_);
+        touched_.count_as(count, layout_.n_features, times);
+        long_count_ = count[layout_.n_features] / times;
+    }
+
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
         const size_t K = layout_.K, width = chain_.width;
         if (tokens_.empty()) {
@@ -151,7 +160,7 @@ public:
             rows_.set_share(r, scale * touched_.part(r), out);
             rows_.set_values(r, &local_G_[r * width], out);
         }
-        T share_pairs = n_long_ ? scale * static_cast<T>(long_ones) / static_cast<T>(n_long_) : T(0);
+        T share_pairs = long_count_ > 0 ? scale * static_cast<T>(long_ones) / static_cast<T>(long_count_) : T(0);
         rows_.end(pairs, start, end, share_pairs, scale * static_cast<T>(n) / static_cast<T>(n_active_), out);
         touched_.clear();
         return out;
@@ -213,7 +222,10 @@ protected:
     // alone tell of the gradient.
     void arrange() {
         order_.assign(active_, active_ + n_active_);
-        std::stable_sort(order_.begin(), order_.end(), [&](int64_t a, int64_t b) { return length(a) > length(b); });
+        for (auto begin = order_.begin(), end = begin; begin != order_.end(); begin = end) {
+            for (size_t nnz = 0; end != order_.end() && nnz < block_; ++end) nnz += data_.X.indptr[data_.offsets[*end + 1]] - data_.X.indptr[data_.offsets[*end]];
+            std::stable_sort(begin, end, [&](int64_t a, int64_t b) { return length(a) > length(b); });
+        }
         observed_.assign(layout_.K * layout_.K, 0.0);
         partial_.assign(data_.n_sequences, false);
         for (int64_t s : order_) {
@@ -224,6 +236,7 @@ protected:
             if (!partial_[s])
                 for (; y + 1 < last; ++y) observed_[y[0] * layout_.K + y[1]] += data_.omega[s];
         }
+        long_count_ = static_cast<double>(n_long_);
         // a block's marginals stay in the cache until they are added up
         size_t target = std::max<size_t>(32, std::min(n_tokens_ / 64, (size_t(1) << 14) / (chain_.width * sizeof(T))));
         size_t tokens = 0;
@@ -338,7 +351,8 @@ protected:
     ChainData<T, I> data_;
     ChainLayout<T> layout_;
     const int64_t* active_;
-    size_t n_active_, n_tokens_ = 0, n_long_ = 0, block_tokens_ = 0;
+    size_t n_active_, block_, n_tokens_ = 0, n_long_ = 0, block_tokens_ = 0;
+    double long_count_ = 0;
     int n_threads_;
     Transitions<T> chain_;
     std::vector<int64_t> order_;

@@ -104,6 +104,10 @@ public:
         if (intercept_) square[X_.n_cols] = 1;
     }
 
+    // The shares of the penalty are by `count` for each row of the table in `n_seen` samples: those of a stream so far, of which
+    // these are the last.
+    void count_as(const double* count, double n_seen) { touched_.count_as(count, X_.n_cols, n_seen / static_cast<double>(n_active_)); }
+
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
         size_t K = this->n_outputs;
         touched_.prepare(X_, active_, n_active_);

@@ -27,12 +27,20 @@ public:
     void prepare(const Csr<T, I>& X, const int64_t* rows, size_t n, P part) {
         if (!slot_.empty()) return;
         slot_.assign(X.n_cols + 1, -1);
+        if (!inverse_count_.empty()) return;
         inverse_count_.assign(X.n_cols, T(0));
         std::vector<uint32_t> count(X.n_cols, 0);
         for (size_t a = 0; a < n; ++a)
             for (auto [p, end] = part(rows[a]); p < end; ++p) ++count[X.indices[p]];
         for (size_t j = 0; j < X.n_cols; ++j)
             if (count[j]) inverse_count_[j] = T(1) / count[j];
+    }
+
+    // Before `prepare`: counts that take the place of its own, each to be divided by `times`.
+    void count_as(const double* count, size_t n_columns, double times) {
+        inverse_count_.assign(n_columns, T(0));
+        for (size_t j = 0; j < n_columns; ++j)
+            if (count[j] > 0) inverse_count_[j] = static_cast<T>(times / count[j]);
     }
 
     template <class F>

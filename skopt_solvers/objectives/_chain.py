@@ -5,12 +5,15 @@ import scipy.sparse as sp
 
 from .. import _kernels
 from .._certificate import strongly_convex_bound
+from .._mapped import block_size, blocks_of, column_counts, is_streamed
+from ._blocks import Blocks
 from ._row_gradient import RowGradient
 
 MISSING = -1  # the label of a token that has none
+_ALL = 2**63 - 1  # non-zeros: a block of everything
 
 
-class ChainObjective:
+class ChainObjective(Blocks):
     r"""Mean negative log-likelihood a token of label sequences under a linear-chain CRF, and its penalty.
 
     .. math::
@@ -45,11 +48,13 @@ class ChainObjective:
     allowed : ndarray of bool, of shape (n_labels + 2, n_labels)
         Transitions that are possible; the last two rows are the labels that may begin and end a sequence.
     n_threads : int
+    total : float, optional
+        What the weights are divided by, in the place of ``sum_r w_r n_r``.
     """
 
     def __init__(
         self, X, offsets, labels, weights, *, n_labels, C, l1_ratio, fit_boundaries, transitions, allowed, pairs=None,
-        n_threads=1,
+        n_threads=1, total=None,
     ):  # fmt: skip
         self.X, self.offsets, self.labels, self.n_labels = X, offsets, labels, n_labels
         self.dtype, self.n_threads, self.allowed = X.dtype, n_threads, allowed
@@ -60,14 +65,16 @@ class ChainObjective:
                 f"must be one a row, got {len(labels)}"
             )
         weights = np.where(lengths > 0, weights, 0.0)
-        total = float(weights @ lengths)
+        n_tokens = float(weights @ lengths)
+        total = n_tokens if total is None else total
         self.scale, self.l1, self.l2 = total, 0.0, 0.0
         if np.isfinite(C):
             self.scale, self.l1, self.l2 = C * total, l1_ratio / (C * total), (1 - l1_ratio) / (C * total)
         self.samples = np.flatnonzero(weights > 0)
         self.n_samples = len(self.samples)
+        self.blocks = blocks_of(self.samples, X, offsets[self.samples])
         # the mean number of tokens in a sample, by weight
-        self.tokens_per_sample = total / float(weights.sum())
+        self.tokens_per_sample = n_tokens / float(weights.sum())
         self.complete = not (labels == MISSING)[np.repeat(weights > 0, lengths)].any()
         self.pairs, self.transitions, self.fit_boundaries = pairs, transitions, bool(fit_boundaries)
         if pairs is None:
@@ -92,6 +99,7 @@ class ChainObjective:
             l1=self.l1,
             l2=self.l2,
             n_threads=n_threads,
+            block=block_size(X) if is_streamed(X) else _ALL,
         )
 
     # The likelihood has a gradient everywhere, and the covariance of a token's label no eigenvalue above 1/2.
@@ -127,7 +135,9 @@ class ChainObjective:
 
     def split(self, W):
         """W as state weights (rows of features, or pairs), transitions (from, to), start and end weights."""
-        K, n_states = self.n_labels, self.X.shape[1] if self.pairs is None else len(self.pairs[1])
+        K, n_ends = self.n_labels, 2 * self.fit_boundaries
+        # of a stream, W may have more features than the chunk at hand
+        n_states = len(W) - K - n_ends if self.pairs is None else len(self.pairs[1])
         rest = W[n_states:].ravel()
         ends = rest[-2 * K :].reshape(2, K) if self.fit_boundaries else np.zeros((2, K), W.dtype)
         if self.pairs is None:
@@ -149,17 +159,25 @@ class ChainObjective:
         parts = [state.ravel(), transitions.ravel() if self.pairs is None else transitions.ravel()[self.transitions]]
         if self.fit_boundaries:
             parts += [start, end]
-        return np.concatenate(parts).reshape(self.shape)
+        return np.concatenate(parts).reshape(-1, self.shape[1])
 
-    def touched(self):
-        """Rows of the table that a sample touches, all pairs having a weight."""
-        return np.append(np.unique(self.X.indices), range(self.X.shape[1], self.shape[0]))
+    def counts(self):
+        """The number of tokens that touch each row of features, and of sequences that touch each other row.
+
+        All pairs having a weight.
+        """
+        n_labels, lengths, used = self.n_labels, np.diff(self.offsets), np.zeros(len(self.offsets) - 1, bool)
+        used[self.samples] = True
+        active = np.repeat(np.repeat(used, lengths), np.diff(self.X.indptr))
+        features = np.bincount(self.X.indices, active, minlength=self.X.shape[1])
+        long = float((lengths[self.samples] > 1).sum())
+        return np.concatenate([features, [long] * n_labels, [float(self.n_samples)] * (2 * self.fit_boundaries)])
 
     def untouched(self):
         """Rows of the features that no sample has; observed pairs are all in one."""
         if self.pairs is not None:
             return np.empty(0, np.int64)
-        return np.flatnonzero(np.bincount(self.X.indices, minlength=self.X.shape[1]) == 0)
+        return np.flatnonzero(column_counts(self.X) == 0)
 
     def margin_step(self):
         """``2 sqrt(2 / mean |x|^2)`` over tokens, a transition counted as 1.

@@ -4,11 +4,13 @@ import numpy as np
 
 from .. import _kernels
 from .._certificate import suboptimality
+from .._mapped import blocks_of, column_counts
 from ._ascent import LinearAscent
+from ._blocks import Blocks
 from ._row_gradient import RowGradient
 
 
-class LinearObjective:
+class LinearObjective(Blocks):
     r"""Mean loss of a linear model and its penalty.
 
     .. math:: F(W) = \sum_i \omega_i\, \ell(x_i W, y_i) + \frac{l_2}{2} \|W\|^2 + l_1 \|W\|_1
@@ -30,22 +32,26 @@ class LinearObjective:
     C, l1_ratio, fit_intercept :
         As on the estimators.
     n_threads : int
+    total : float, optional
+        What the weights are divided by, in the place of their sum.
 
     Attributes
     ----------
     shape : (n_features + fit_intercept, n_outputs), of the table `W`; the last row is the intercept.
     n_penalised : number of leading rows that the penalty is on.
     samples : indices of the samples of positive weight.
+    blocks : list of arrays, the samples in the runs that an epoch visits one after another.
     """
 
     def __init__(
-        self, X, labels, weights, *, n_outputs, loss, C, l1_ratio, fit_intercept, n_threads=1, gamma=0.0, squared=False
-    ):
+        self, X, labels, weights, *, n_outputs, loss, C, l1_ratio, fit_intercept, n_threads=1, gamma=0.0, squared=False,
+        total=None,
+    ):  # fmt: skip
         n_classes = max(n_outputs, 2)
         if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
             raise ValueError(f"labels must be between 0 and {n_classes - 1}, got {labels.min()} to {labels.max()}")
         self.X, self.labels, self.weights = X, labels, weights
-        total = float(weights.sum())
+        total = float(weights.sum()) if total is None else total
         self.scale, self.l1, self.l2 = total, 0.0, 0.0
         if np.isfinite(C):
             self.scale, self.l1, self.l2 = C * total, l1_ratio / (C * total), (1 - l1_ratio) / (C * total)
@@ -54,10 +60,11 @@ class LinearObjective:
         self.n_penalised = X.shape[1]
         self.samples = np.flatnonzero(weights > 0)
         self.n_samples = len(self.samples)
+        self.blocks = blocks_of(self.samples, X, self.samples)
         self.n_threads = n_threads
         self.loss = dict(loss=loss, gamma=float(gamma), squared=bool(squared))
         self._model = dict(
-            n_outputs=n_outputs, C=C, l1_ratio=l1_ratio, fit_intercept=fit_intercept, n_threads=n_threads
+            n_outputs=n_outputs, C=C, l1_ratio=l1_ratio, fit_intercept=fit_intercept, n_threads=n_threads, total=total
         )
         self._kept = {}  # what belongs to the data, whatever C is
         self.native = _kernels.linear(
@@ -84,13 +91,15 @@ class LinearObjective:
         """Features and outputs: the shape of the part of the table that `coef_` shows."""
         return self.n_penalised, self.shape[1]
 
-    def touched(self):
-        """Rows of the table that a sample touches."""
-        return np.append(np.unique(self.X.indices), range(self.n_penalised, self.shape[0]))
+    def counts(self):
+        """The number of samples that touch each row of the table."""
+        active = np.repeat(self.weights > 0, np.diff(self.X.indptr))
+        counts = np.bincount(self.X.indices, active, minlength=self.n_penalised)
+        return np.append(counts, [float(self.n_samples)] * (self.shape[0] - self.n_penalised))
 
     def untouched(self):
         """The features that no sample has."""
-        return np.flatnonzero(np.bincount(self.X.indices, minlength=self.n_penalised) == 0)
+        return np.flatnonzero(column_counts(self.X) == 0)
 
     def mean_square(self):
         """Mean over the samples of ``|x|^2``, the intercept's 1 included."""

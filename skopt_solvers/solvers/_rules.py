@@ -138,7 +138,8 @@ def warm_up(objective, W, epochs, batch_size):
     rng, state, losses = np.random.RandomState(0), None, []
     if hasattr(objective, "adagrad_epochs"):
         W = W.copy()
-        orders = np.stack([rng.permutation(objective.samples) for _ in range(epochs)])
+        shuffle = lambda samples, block: rng.permutation(samples)  # noqa: E731
+        orders = np.stack([objective.order(shuffle) for _ in range(epochs)])
         losses = objective.adagrad_epochs(W, orders, [rate] * (epochs - 1) + [rate / 3], batch_size, solver.epsilon)
         if not np.isfinite(losses[-1]):
             raise FloatingPointError("the epochs diverge")

@@ -142,7 +142,7 @@ class StochasticSolver(Solver):
         for _ in range(1 if streaming else max_iter):
             began = time.perf_counter()
             rate = fit.epoch()
-            W = fit.result()
+            W = mean_weights(fit.state)
             objectives = fit.state["objectives"]
             seen = None if streaming else objective.value(W)
             if seen is not None and not np.isfinite(seen):
@@ -203,6 +203,33 @@ class StochasticSolver(Solver):
         return Result(W, len(history), converged, reason, advice, history, fit.state)
 
 
+def new_state(solver, objective, W, rng):
+    """The state of a fit that begins at W, a table of which that of `objective` may be a part."""
+    rate = solver.learning_rate
+    state = dict(
+        epoch=0,
+        seed=int(rng.randint(2**31)),
+        W=W.copy(),
+        tables=solver.init(W),
+        objectives=[],
+        learning_rate=float(solver.automatic_rate(objective) if rate == "auto" else rate),
+        start=None,
+    )
+    if not isinstance(solver.average, (bool, np.bool_)) or solver.average:
+        n_rows = W.shape[0]
+        state["average"] = dict(sum=np.zeros_like(W), since=np.zeros(n_rows, np.int64), steps=np.zeros(1, np.int64))
+    return state
+
+
+def mean_weights(state):
+    """The weights to use at a state: the last, or their mean where averaging has begun."""
+    W, average = state["W"], state.get("average")
+    if average is None or average["steps"][0] == 0:
+        return W
+    passed = (average["steps"] - average["since"])[:, None].astype(W.dtype)
+    return (average["sum"] + passed * W) / average["steps"].astype(W.dtype)
+
+
 class _Fit:
     """The running state of one call of `minimize`."""
 
@@ -212,21 +239,8 @@ class _Fit:
         self.n_batches = -(-objective.n_samples // self.batch_size)
         horizon = min(max_iter, max(AUTO_EPOCHS, -(-AUTO_STEPS // self.n_batches)))
         if state is None:
-            rate = solver.learning_rate
-            state = dict(
-                epoch=0,
-                seed=int(rng.randint(2**31)),
-                W=W.copy(),
-                tables=solver.init(W),
-                objectives=[],
-                learning_rate=float(solver.automatic_rate(objective) if rate == "auto" else rate),
-                start=None if streaming else objective.value(W),
-            )
-            if not isinstance(solver.average, (bool, np.bool_)) or solver.average:
-                n_rows = W.shape[0]
-                state["average"] = dict(
-                    sum=np.zeros_like(W), since=np.zeros(n_rows, np.int64), steps=np.zeros(1, np.int64)
-                )
+            state = new_state(solver, objective, W, rng)
+            state["start"] = None if streaming else objective.value(W)
         self.state, self.W, self.lr = state, state["W"], state["learning_rate"]
         self.start = state["start"]
         self.length = max_iter if streaming else state["epoch"] + max_iter
@@ -273,7 +287,8 @@ class _Fit:
         objective, state, rates = self.objective, self.state, self.rates()
         order = objective.samples
         if self.n_batches > 1:
-            order = _kernels.shuffled(order, (state["seed"] << 32) + state["epoch"])
+            seed = (state["seed"] << 32) + state["epoch"]
+            order = objective.order(lambda samples, block: _kernels.shuffled(samples, _kernels.block_seed(seed, block)))
         average = state.get("average")
         if average is not None and state["epoch"] < float(self.solver.average):
             average = None
@@ -315,11 +330,3 @@ class _Fit:
                 average["steps"] += 1
             self.solver.update(self.W, gradient, self.state["tables"], lr)
         return total
-
-    def result(self):
-        """The weights to use now: the last, or their mean where averaging has begun."""
-        average = self.state.get("average")
-        if average is None or average["steps"][0] == 0:
-            return self.W
-        passed = (average["steps"] - average["since"])[:, None].astype(self.W.dtype)
-        return (average["sum"] + passed * self.W) / average["steps"].astype(self.W.dtype)

@@ -1,0 +1,75 @@
+"""Matrices that are read from disk while a fit goes on: which ones are, their blocks, and what they must not be."""
+
+import numpy as np
+import scipy.sparse as sp
+
+# Values and indices, in bytes, that an epoch over a matrix on disk reads as one block: rows are shuffled within it.
+BLOCK_BYTES = 2**26
+
+# joblib hands what is in memory to its processes as memory maps in a folder of this name; they stay what they were.
+_JOBLIB = "joblib_memmapping_folder"
+
+
+def block_size(X):
+    """Non-zeros of a block."""
+    return max(1, BLOCK_BYTES // (X.data.itemsize + X.indices.itemsize))
+
+
+def is_streamed(X):
+    """Whether X is a compressed matrix in memory maps and larger than a block: then no copy of its arrays is made."""
+    if not (sp.issparse(X) and X.format in ("csr", "csc")) or X.data.size <= block_size(X):
+        return False
+    return _on_disk(X.data) or _on_disk(X.indices)
+
+
+def _on_disk(array):
+    # scipy keeps arrays as views of what it was given
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap) and array._mmap is not None:
+            return _JOBLIB not in str(array.filename)
+        array = array.base
+    return False
+
+
+def check_in_place(X, name="X"):
+    """Refuse a matrix on disk that could only be read as a copy in memory; whether its rows are clean is not asked."""
+    if not is_streamed(X):
+        return
+    if X.format != "csr":
+        raise refusal(name, f"{X.format.upper()}, not CSR")
+    if X.data.dtype not in (np.float32, np.float64):
+        raise refusal(name, f"of {X.data.dtype}, not float32 or float64")
+    if X.indices.dtype != X.indptr.dtype or X.indices.dtype not in (np.int32, np.int64):
+        raise refusal(name, f"indexed by {X.indices.dtype} and {X.indptr.dtype}, not both int32 or both int64")
+
+
+def refusal(name, problem):
+    """The ValueError for a matrix on disk that has a problem."""
+    return ValueError(
+        f"{name} is in memory maps and {problem}: it would have to be copied into memory. Write it by "
+        "skopt_solvers.out_of_core.save_csr_memmap, or give it as arrays in memory"
+    )
+
+
+def blocks_of(samples, X, first_rows):
+    """The samples in runs of about a block of X each where it is streamed; in one where it is in memory.
+
+    Parameters
+    ----------
+    samples : ndarray of int64, sorted
+    X : CSR
+    first_rows : ndarray of int64
+        The row of X where each of the samples begins.
+    """
+    if not is_streamed(X):
+        return [samples]
+    block = X.indptr[first_rows] // block_size(X)
+    return np.split(samples, np.flatnonzero(np.diff(block)) + 1)
+
+
+def column_counts(X):
+    """The number of non-zeros in each column, without the copy of all indices that numpy's own ways make."""
+    counts = np.zeros(X.shape[1], np.int64)
+    for begin in range(0, X.nnz, 2**22):
+        counts += np.bincount(X.indices[begin : begin + 2**22], minlength=X.shape[1])
+    return counts

@@ -1,0 +1,251 @@
+"""Matrices larger than memory: CSR in a folder, written chunk by chunk and read as memory maps."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._base import canonical_csr, check_structure
+from .sequence import CSRSequences
+
+__all__ = ["load_csr_memmap", "save_csr_memmap"]
+
+_FORMAT, _VERSION, _DESCRIPTION = "skopt_solvers CSR", 1, "csr.json"
+_PIECE = 2**22  # numbers that are read or converted at a time
+_INT32 = np.iinfo(np.int32).max
+
+
+def save_csr_memmap(path, chunks):
+    """Write chunks of rows, one below the other, as one CSR matrix that is read from disk.
+
+    Only one chunk is in memory at a time. The matrix is canonical: its rows are sorted, duplicates are summed and zeros
+    dropped, so that a fit reads it where it is. The folder appears at `path` when it is complete.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A folder that does not exist yet.
+    chunks : iterable of sparse matrices, or of CSRSequences
+        All with the same number of columns. float32 and float64 stay what they are and may not be mixed; other numbers
+        become float64. One matrix is one chunk.
+
+    Returns
+    -------
+    csr_matrix or CSRSequences
+        What :func:`load_csr_memmap` gives.
+
+    Raises
+    ------
+    FileExistsError
+        Where there is something at `path`.
+    ValueError
+        For a chunk that is not sparse, is malformed, has NaN or infinity, or does not fit to those before it. Then
+        nothing is left behind.
+
+    Notes
+    -----
+    An epoch of a stochastic solver reads the rows by blocks of about 64 MB and shuffles them within a block, so rows
+    that are sorted by label, or otherwise alike where they are near, should be shuffled before they are written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.feature_extraction.text import HashingVectorizer
+    >>> from skopt_solvers.out_of_core import save_csr_memmap
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> files = [["a first text", "another one"], ["the last"]]
+    >>> X = save_csr_memmap(folder.name + "/X", (HashingVectorizer().transform(texts) for texts in files))
+    >>> X.shape, X.dtype
+    ((3, 1048576), dtype('float64'))
+    >>> folder.cleanup()
+    """
+    path = Path(path)
+    if path.exists():
+        raise FileExistsError(f"path must be a folder that does not exist yet, got {str(path)!r}")
+    if sp.issparse(chunks) or isinstance(chunks, CSRSequences):
+        chunks = [chunks]
+    folder = Path(tempfile.mkdtemp(prefix=path.name + ".", suffix=".part", dir=path.parent))
+    try:
+        writer = _Writer(folder)
+        try:
+            for number, chunk in enumerate(chunks):
+                writer.add(chunk, f"chunks[{number}]")
+        finally:
+            writer.close()
+        writer.finish()
+        os.rename(folder, path)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return load_csr_memmap(path)
+
+
+def load_csr_memmap(path):
+    """What :func:`save_csr_memmap` wrote, in read-only memory maps.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    csr_matrix or CSRSequences
+        As the chunks were.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such folder.
+    ValueError
+        Where a file of it is missing, too short, or does not fit to the others.
+
+    Notes
+    -----
+    Sizes and the starts of the rows are checked here, by a pass over the rows; that no index is out of range, by `fit`.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FileNotFoundError(f"path must be a folder that save_csr_memmap wrote, got {str(path)!r}")
+    try:
+        said = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
+        if said["format"] != _FORMAT or said["version"] != _VERSION:
+            raise ValueError(f"{_DESCRIPTION} is of format {said['format']!r}, version {said['version']!r}")
+        (n_rows, n_columns), nnz, n_sequences = said["shape"], said["nnz"], said["n_sequences"]
+        data = _opened(path, "data", said["dtype"], nnz)
+        indices = _opened(path, "indices", said["index"], nnz)
+        indptr = _opened(path, "indptr", said["index"], n_rows + 1)
+        lengths = None if n_sequences is None else _opened(path, "lengths", "int64", n_sequences)
+        _check_rises(indptr, nnz)
+        X = sp.csr_matrix((data, indices, indptr), shape=(n_rows, n_columns))
+        X.has_sorted_indices = X.has_canonical_format = True
+        return X if lengths is None else CSRSequences(X, np.array(lengths))
+    except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
+        raise ValueError(f"{str(path)!r} is not a matrix of save_csr_memmap, or is damaged: {error}") from error
+
+
+def _opened(path, name, dtype, size):
+    array = np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    if array.dtype != np.dtype(dtype) or array.shape != (size,):
+        raise ValueError(f"{name}.npy has {array.shape} numbers of {array.dtype}, expected ({size},) of {dtype}")
+    return array
+
+
+def _check_rises(indptr, nnz):
+    last = 0
+    for begin in range(0, len(indptr), _PIECE):
+        piece = indptr[begin : begin + _PIECE]
+        if piece[0] < last or (begin == 0 and piece[0] != 0) or (np.diff(piece) < 0).any():
+            raise ValueError("indptr must start at 0 and not decrease")
+        last = piece[-1]
+    if last != nnz:
+        raise ValueError(f"indptr ends at {last}, expected {nnz}")
+
+
+class _Writer:
+    """The files of a matrix, whose length is not known before its end."""
+
+    def __init__(self, folder):
+        self.folder, self.files = folder, {}
+        self.shape, self.nnz, self.dtype, self.sequences = None, 0, None, None
+
+    def add(self, chunk, name):
+        is_sequences = isinstance(chunk, CSRSequences)
+        matrix = self._checked(chunk.matrix if is_sequences else chunk, name)
+        if self.shape is None:
+            self.shape, self.dtype, self.sequences = (0, matrix.shape[1]), matrix.dtype, is_sequences
+            index = np.dtype(np.int32 if matrix.shape[1] <= _INT32 + 1 else np.int64)
+            kinds = dict(data=matrix.dtype, indices=index, indptr=np.dtype(np.int64))
+            if is_sequences:
+                kinds["lengths"] = np.dtype(np.int64)
+            self.files = {part: _Array(self.folder / f"{part}.npy", kind) for part, kind in kinds.items()}
+            self.files["indptr"].append(np.zeros(1, np.int64))
+        for what, got, had in (
+            ("columns", matrix.shape[1], self.shape[1]),
+            ("dtype", matrix.dtype, self.dtype),
+            ("sequences", is_sequences, self.sequences),
+        ):
+            if got != had:
+                raise ValueError(f"{name} must be as the chunks before it, which have {what}={had}, got {what}={got}")
+        self.files["data"].append(matrix.data)
+        self.files["indices"].append(matrix.indices)
+        self.files["indptr"].append(matrix.indptr[1:].astype(np.int64) + self.nnz)
+        if is_sequences:
+            self.files["lengths"].append(chunk.lengths)
+        self.nnz += matrix.nnz
+        self.shape = (self.shape[0] + matrix.shape[0], self.shape[1])
+
+    @staticmethod
+    def _checked(chunk, name):
+        if not sp.issparse(chunk) or chunk.ndim != 2:
+            raise ValueError(f"{name} must be a sparse matrix or CSRSequences, got {type(chunk).__name__}")
+        if chunk.dtype.kind not in "fiub":
+            raise ValueError(f"{name} must be of real numbers, got {chunk.dtype}")
+        check_structure(chunk, name=name)
+        matrix = sp.csr_matrix(chunk)
+        if matrix.dtype not in (np.float32, np.float64):
+            matrix = matrix.astype(np.float64)
+        if not np.isfinite(matrix.data).all():
+            raise ValueError(f"{name} has NaN or infinity")
+        matrix = canonical_csr(matrix)
+        return matrix if matrix.has_sorted_indices else matrix.sorted_indices()
+
+    def close(self):
+        for file in self.files.values():
+            file.close()
+
+    def finish(self):
+        """Make both index arrays of one type, which scipy would do in memory, and describe the files."""
+        if self.shape is None:
+            raise ValueError("chunks must have at least one, got none")
+        index = np.dtype(np.int32 if self.nnz <= _INT32 and self.shape[1] <= _INT32 + 1 else np.int64)
+        for part in ("indices", "indptr"):
+            self.files[part].become(index)
+        said = dict(format=_FORMAT, version=_VERSION, shape=self.shape, nnz=self.nnz, dtype=self.dtype.name)
+        n_sequences = self.files["lengths"].size if self.sequences else None
+        said.update(index=index.name, n_sequences=n_sequences)
+        (self.folder / _DESCRIPTION).write_text(json.dumps(said, indent=1), encoding="utf-8")
+
+
+class _Array:
+    """A one-dimensional .npy file that grows."""
+
+    def __init__(self, path, dtype):
+        self.path, self.dtype, self.size, self.file = path, dtype, 0, open(path, "wb")
+        self.header = self._write_header()
+
+    def _write_header(self):
+        # numpy leaves room for a larger first axis
+        said = dict(descr=np.lib.format.dtype_to_descr(self.dtype), fortran_order=False, shape=(self.size,))
+        np.lib.format.write_array_header_1_0(self.file, said)
+        return self.file.tell()
+
+    def append(self, values):
+        self.file.write(np.ascontiguousarray(values, self.dtype).data)
+        self.size += len(values)
+
+    def close(self):
+        if self.file.closed:
+            return
+        self.file.seek(0)
+        if self._write_header() != self.header:
+            raise OSError(f"the header of {self.path} has grown")
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+
+    def become(self, dtype):
+        """Write the closed file again with another dtype, piece by piece."""
+        if dtype == self.dtype:
+            return
+        old, path = np.load(self.path, mmap_mode="r"), self.path
+        new = _Array(path.with_suffix(".new"), dtype)
+        for begin in range(0, self.size, _PIECE):
+            new.append(old[begin : begin + _PIECE])
+        new.close()
+        del old
+        os.replace(new.path, path)
+        self.dtype = dtype
