@@ -358,7 +358,7 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
 
         Notes
         -----
-        The penalty's weight and time are as in :meth:`skopt_solvers.LogisticRegression.partial_fit`.
+        Penalty, weights, class weights and time are as in :meth:`skopt_solvers.LogisticRegression.partial_fit`.
         """
         first = not hasattr(self, "classes_")
         classes = self._classes_of_stream(classes)

@@ -16,7 +16,7 @@ _FIT = """Fit the model.
         ----------
         X : array, sparse matrix or data frame of shape (n_samples, n_features)
             float32 stays float32 all the way; everything else becomes float64. Canonical CSR is not copied; any other
-            form costs one canonical CSR.
+            form costs one canonical CSR. A CSR in memory maps is read from disk.
         y : array of shape (n_samples,)
         sample_weight : array of shape (n_samples,), optional
             >= 0; a weight of k is as k repetitions, of 0 as if the sample were not there.
@@ -52,8 +52,10 @@ _PARTIAL_FIT = """One epoch over X, going on from the calls before.
         Notes
         -----
         The penalty's weight against the loss is that of all samples given so far, ``1 / (C sum s_i)``: right for a
-        stream that passes once, too weak by the number of repetitions where the same data comes again. Time, for
-        schedules, is the number of calls, and a length of None is `max_iter` calls.
+        stream that passes once, too weak by the number of repetitions where the same data comes again. A feature's part
+        of it goes by its count so far, a sample's weight is measured by their mean so far, and with
+        ``class_weight="balanced"`` class k weighs ``sum_m S_m / (n_classes S_k)``, S_k being the weight of its samples
+        so far. Time, for schedules, is the number of calls, and a length of None is `max_iter` calls.
         """
 
 

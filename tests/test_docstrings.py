@@ -14,6 +14,7 @@ MODULES = [
     "skopt_solvers.metrics",
     "skopt_solvers.model_selection",
     "skopt_solvers.objectives",
+    "skopt_solvers.out_of_core",
     "skopt_solvers.schedules",
     "skopt_solvers.sequence",
     "skopt_solvers.solvers",

@@ -162,10 +162,7 @@ class ChainObjective(Blocks):
         return np.concatenate(parts).reshape(-1, self.shape[1])
 
     def counts(self):
-        """The number of tokens that touch each row of features, and of sequences that touch each other row.
-
-        All pairs having a weight.
-        """
+        """The tokens that touch each row of features, and the sequences that touch each other row; not of observed pairs."""
         n_labels, lengths, used = self.n_labels, np.diff(self.offsets), np.zeros(len(self.offsets) - 1, bool)
         used[self.samples] = True
         active = np.repeat(np.repeat(used, lengths), np.diff(self.X.indptr))

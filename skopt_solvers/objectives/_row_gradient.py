@@ -20,6 +20,7 @@ class RowGradient:
         The part of each row's penalty that this batch carries: ``(n / |B|) (c_j(B) / c_j)`` with ``c_j`` the number
         of samples that touch row j and ``c_j(B)`` those in the batch. Over the batches of an epoch, weighted
         by their sizes, it averages to 1, so that the penalty is neither forgotten on rare rows nor computed on all.
+        In a stream n and ``c_j`` are those so far.
     l1, l2 : float
         The strengths of the penalty ``l2/2 w^2 + l1 |w|``.
     loss : float

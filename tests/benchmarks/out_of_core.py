@@ -1,9 +1,11 @@
 """Fits of a matrix that is larger than the memory they are given, against the same in memory.
 
     python -m tests.benchmarks.out_of_core [--gigabytes 1.5] [--limit 300]
+    python -m tests.benchmarks.out_of_core --calls 300
 
 Synthetic rows are written to a temporary folder. Each fit is a process of its own; one on disk may have so many
 megabytes of data (RLIMIT_DATA: all that can be written to, resident or not) beyond what Python and its libraries have.
+The second form is the cost of calls of partial_fit with 100 rows and one output, for several numbers of features.
 """
 
 import argparse
@@ -82,15 +84,31 @@ def chunks(n_chunks, labels):
         yield X
 
 
+def calls(n_calls):
+    for bits in (14, 20, 23):
+        pieces = [zipf_rows(100, 2**bits, 80, seed=seed) for seed in range(20)]
+        labels = [planted_signs(X) for X in pieces]
+        model = LogisticRegression(solver="adagrad", random_state=0, n_jobs=1)
+        model.partial_fit(pieces[0], labels[0], classes=[0, 1])
+        began = time.process_time()
+        for call in range(n_calls):
+            model.partial_fit(pieces[call % 20], labels[call % 20])
+        milliseconds = 1e3 * (time.process_time() - began) / n_calls
+        print(f"2^{bits} features: {milliseconds:.1f} ms of CPU a call")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=1.5, help="of X on disk")
     parser.add_argument("--limit", type=float, default=300, help="megabytes of data for a fit on disk")
+    parser.add_argument("--calls", type=int, help="of partial_fit")
     parser.add_argument("--fit", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.fit:
         folder, solver, limit = arguments.fit
         return fit(Path(folder), solver, float(limit))
+    if arguments.calls:
+        return calls(arguments.calls)
     n_chunks = max(1, round(arguments.gigabytes * 1e9 / (8 * N_NONZEROS * ROWS)))
     with tempfile.TemporaryDirectory() as folder:
         labels, began = [], time.perf_counter()
