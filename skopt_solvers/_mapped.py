@@ -67,9 +67,15 @@ def blocks_of(samples, X, first_rows):
     return np.split(samples, np.flatnonzero(np.diff(block)) + 1)
 
 
-def column_counts(X):
-    """The number of non-zeros in each column, without the copy of all indices that numpy's own ways make."""
+def column_counts(X, rows=None):
+    """The non-zeros in each column, of the rows where `rows` is True; numpy's own ways copy all indices."""
     counts = np.zeros(X.shape[1], np.int64)
-    for begin in range(0, X.nnz, 2**22):
-        counts += np.bincount(X.indices[begin : begin + 2**22], minlength=X.shape[1])
+    n_rows = X.shape[0]
+    step = max(1, max(2**18, X.shape[1]) * n_rows // max(X.nnz, 1))
+    for begin in range(0, n_rows, step):
+        end = min(begin + step, n_rows)
+        indices = X.indices[X.indptr[begin] : X.indptr[end]]
+        if rows is not None and not rows[begin:end].all():
+            indices = indices[np.repeat(rows[begin:end], np.diff(X.indptr[begin : end + 1]))]
+        counts += np.bincount(indices, minlength=X.shape[1])
     return counts

@@ -5,12 +5,15 @@ from contextlib import contextmanager
 import numpy as np
 import scipy.sparse as sp
 
+from ._mapped import is_streamed
 from .solvers._stochastic import mean_weights
 
 
 def present_columns(X):
-    """The columns where X has a non-zero, and X with these alone."""
+    """The columns where X has a non-zero, and X with these alone; all of them where X is read from disk."""
     n_columns = X.shape[1]
+    if is_streamed(X):
+        return np.arange(n_columns), X
     if 16 * X.nnz < n_columns:
         columns, numbers = np.unique(X.indices, return_inverse=True)
     else:

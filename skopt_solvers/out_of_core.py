@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import scipy.sparse as sp
@@ -68,7 +68,8 @@ def save_csr_memmap(path, chunks):
         raise FileExistsError(f"path must be a folder that does not exist yet, got {str(path)!r}")
     if sp.issparse(chunks) or isinstance(chunks, CSRSequences):
         chunks = [chunks]
-    folder = Path(tempfile.mkdtemp(prefix=path.name + ".", suffix=".part", dir=path.parent))
+    folder = path.with_name(f"{path.name}.{uuid4().hex}.part")
+    folder.mkdir()
     try:
         writer = _Writer(folder)
         try:

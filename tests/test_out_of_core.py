@@ -279,6 +279,8 @@ for model in fits:
     if isinstance(model, LinearChainCRF):
         data, labels = CSRSequences(X, np.full(len(y) // 10, 10)), list(y.reshape(-1, 10))
     model.fit(data, labels)
+    if hasattr(model, "partial_fit") and not model.early_stopping:
+        model.partial_fit(data, labels)
     if not isinstance(model, LinearChainCRF):
         model.suboptimality_bound(data, labels), model.predict(data)
 try:

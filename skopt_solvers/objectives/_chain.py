@@ -162,13 +162,12 @@ class ChainObjective(Blocks):
         return np.concatenate(parts).reshape(-1, self.shape[1])
 
     def counts(self):
-        """The tokens that touch each row of features, and the sequences that touch each other row; not of observed pairs."""
-        n_labels, lengths, used = self.n_labels, np.diff(self.offsets), np.zeros(len(self.offsets) - 1, bool)
+        """How many tokens touch each row of features, and sequences the other rows; not for observed pairs."""
+        lengths, used = np.diff(self.offsets), np.zeros(len(self.offsets) - 1, bool)
         used[self.samples] = True
-        active = np.repeat(np.repeat(used, lengths), np.diff(self.X.indptr))
-        features = np.bincount(self.X.indices, active, minlength=self.X.shape[1])
-        long = float((lengths[self.samples] > 1).sum())
-        return np.concatenate([features, [long] * n_labels, [float(self.n_samples)] * (2 * self.fit_boundaries)])
+        features = column_counts(self.X, np.repeat(used, lengths))
+        long, n_ends = (lengths[self.samples] > 1).sum(), 2 * self.fit_boundaries
+        return np.concatenate([features, [long] * self.n_labels, [self.n_samples] * n_ends]).astype(float)
 
     def untouched(self):
         """Rows of the features that no sample has; observed pairs are all in one."""

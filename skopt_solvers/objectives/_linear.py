@@ -93,9 +93,8 @@ class LinearObjective(Blocks):
 
     def counts(self):
         """The number of samples that touch each row of the table."""
-        active = np.repeat(self.weights > 0, np.diff(self.X.indptr))
-        counts = np.bincount(self.X.indices, active, minlength=self.n_penalised)
-        return np.append(counts, [float(self.n_samples)] * (self.shape[0] - self.n_penalised))
+        counts = column_counts(self.X, self.weights > 0)
+        return np.append(counts, [self.n_samples] * (self.shape[0] - self.n_penalised)).astype(float)
 
     def untouched(self):
         """The features that no sample has."""
