@@ -208,7 +208,7 @@ class _Writer:
         said = dict(format=_FORMAT, version=_VERSION, shape=self.shape, nnz=self.nnz, dtype=self.dtype.name)
         n_sequences = self.files["lengths"].size if self.sequences else None
         said.update(index=index.name, n_sequences=n_sequences)
-        (self.folder / _DESCRIPTION).write_text(json.dumps(said, indent=1), encoding="utf-8")
+        (self.folder / _DESCRIPTION).write_text(json.dumps(said), encoding="utf-8")
 
 
 class _Array:
