@@ -49,21 +49,24 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
         solver = resolve(self.solver, SOLVERS, "solver", lambda s: hasattr(s, "minimize"))
         return clone(solver) if solver is self.solver else solver
 
-    def _with_class_weight(self, weights, labels, classes):
-        """The weights times the class weights; labels are indices of classes, or negative where there is none."""
+    def _with_class_weight(self, weights, labels, classes, mass=None):
+        """The weights times the class weights; labels are indices of classes, or negative where there is none.
+
+        Where these are a part of the data, `mass` is the weight of each class in all of them.
+        """
         if self.class_weight is None:
             return weights
         known = labels >= 0
-        if isinstance(self.class_weight, str):
+        if mass is None:
             mass = np.bincount(labels[known], weights[known], minlength=len(classes))
+        if isinstance(self.class_weight, str):
             with np.errstate(divide="ignore"):
-                factors = np.where(mass > 0, weights[known].sum() / (len(classes) * mass), 0.0)
+                factors = np.where(mass > 0, mass.sum() / (len(classes) * mass), 0.0)
         else:
             factors = compute_class_weight(self.class_weight, classes=classes, y=classes)
-        weights = weights * np.where(known, factors[labels], 1.0)
-        if (weights < 0).any() or not weights.any():
+        if (factors < 0).any() or not (factors * mass).any():
             raise ValueError(f"class_weight must be non-negative with a positive entry, got {self.class_weight!r}")
-        return weights
+        return weights * np.where(known, factors[labels], 1.0)
 
     # Fitting
 
