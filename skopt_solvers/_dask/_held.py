@@ -72,24 +72,28 @@ class Here(_Held):
 class OnCluster(_Held):
     """Values on the workers of a cluster, with the methods of :class:`Here`.
 
-    The scheduler knows how each was made, and has it made again where a worker that had it is gone.
+    The scheduler knows how each was made, and has it made again where a worker that had it is gone. A future that a
+    task needs is kept until that task is done: the scheduler reads tasks in the background, and a future that is let go
+    in the meantime is cancelled with all that needs it.
     """
 
     def __init__(self, client, futures):
-        self.client, self.futures = client, futures
+        self.client, self.futures, self._kept = client, futures, []
 
     def release(self):
-        for future in self.futures:
+        for future in (*self.futures, *self._kept):
             future.release()
 
     def map(self, function, *arguments):
         return OnCluster(self.client, [self._submit(function, value, *arguments) for value in self.futures])
 
     def gather(self, function):
-        return self.client.gather(self.map(function).futures)
+        with self.map(function) as results:
+            return self.client.gather(results.futures)
 
     def merged(self, merge):
-        return self._tree(self.futures, merge)
+        self._kept = self._tree(self.futures, merge)
+        return self._kept[-1]
 
     def fetch(self, merged):
         return merged.result()
@@ -107,8 +111,10 @@ class OnCluster(_Held):
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 sent = self.client.scatter(list(arguments), hash=False) if arguments else []
-                sums = [self._submit(_partial_sum, method, group, *sent) for group in self._groups()]
-                return self._tree(sums, summed).result()
+                sums = self._tree(
+                    [self._submit(_partial_sum, method, group, *sent) for group in self._groups()], summed
+                )
+                return sums[-1].result()
             except (CancelledError, OSError):  # OSError: a connection is lost, or a time is over
                 if attempt == _ATTEMPTS:
                     raise
@@ -124,9 +130,12 @@ class OnCluster(_Held):
             yield from (group for i in range(count) if (group := values[worker][i::count]))
 
     def _tree(self, futures, merge):
+        """All futures of a tree, its root the last."""
+        every = list(futures)
         while len(futures) > 1:
             futures = [self._submit(merge, futures[i : i + _FAN]) for i in range(0, len(futures), _FAN)]
-        return futures[0]
+            every += futures
+        return every
 
     def _submit(self, function, *arguments):
         return self.client.submit(function, *arguments, pure=False)

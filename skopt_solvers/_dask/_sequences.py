@@ -42,19 +42,20 @@ def _read(estimator, X, y, sample_weight):
         if not len(classes):
             raise ValueError("y must have a label that is not missing and has a positive weight, got none")
         coded = sequences.map(_coded, sent, classes, masses(facts, classes), dtype)
-    with coded:
-        seen_pairs = "observed" in (estimator.transitions, estimator.state_features)
-        merged = coded.map(_seen, len(classes)).merged(_union) if seen_pairs else None
-        observed = coded.fetch(merged) if seen_pairs else None
-        parts = coded.map(_part, sent, classes, merged)
+        with coded, coded.map(_seen, len(classes)) as seen:
+            merged = seen.merged(_union)
+            observed = seen.fetch(merged)
+            parts = coded.map(_part, sent, classes, merged)
 
-    def like(weight):
-        token = sp.csr_matrix((1, n_features), dtype=dtype)
-        arrays = token, np.array([0, 1]), np.zeros(1, np.int32), np.array([weight])
-        model = dict(estimator._model(classes), **_weighted_pairs(observed, n_features, len(classes), estimator))
-        return ChainObjective(*arrays, C=estimator.C, l1_ratio=estimator.l1_ratio, **model)
+            def like(weight):
+                token = sp.csr_matrix((1, n_features), dtype=dtype)
+                arrays = token, np.array([0, 1]), np.zeros(1, np.int32), np.array([weight])
+                model = dict(
+                    estimator._model(classes), **_weighted_pairs(observed, n_features, len(classes), estimator)
+                )
+                return ChainObjective(*arrays, C=estimator.C, l1_ratio=estimator.l1_ratio, **model)
 
-    objective, weight = sum_of(parts, like)
+            objective, weight = sum_of(parts, like)
     for name in ("feature_names_in_", "vectorizer_"):
         vars(estimator).pop(name, None)
     estimator.n_features_in_, estimator._structured = n_features, True
@@ -180,8 +181,6 @@ def _union(seen):
 
 def _weighted_pairs(observed, n_features, n_labels, estimator):
     """`transitions` and `pairs` of the objective, those that all partitions have together."""
-    if observed is None:
-        return dict(transitions=np.arange(n_labels**2, dtype=np.int32), pairs=None)
     transitions, pairs = observed
     if estimator.state_features == "all":
         return dict(transitions=transitions, pairs=None)
