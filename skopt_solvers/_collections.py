@@ -12,9 +12,9 @@ def refuse_collection(X, name="X"):
     """ValueError where only data in this process will do."""
     if is_collection(X):
         raise ValueError(
-            f"{name} must be in this process here, got a dask {type(X).__name__}: only fit, predict, predict_proba, "
-            "predict_log_proba and decision_function take dask collections. Use them, X.compute(), or one block at a "
-            "time"
+            f"{name} must be in this process here, got a dask {type(X).__name__}: fit, predict, predict_proba, "
+            "predict_log_proba and decision_function take dask collections as X, and nothing else does. Give "
+            f"{name}.compute(), or one block at a time"
         )
 
 

@@ -181,6 +181,7 @@ def test_predictions_are_lazy_and_those_of_one_process():
             assert lazy.shape == expected.shape and lazy.dtype == expected.dtype
             np.testing.assert_array_equal(lazy.compute(scheduler="synchronous"), expected)
             assert len(calls) == len(CUTS) - 1
+    assert model.score(rows(X), rows(Y > 0)) == model.score(X, Y > 0)
     crf = LinearChainCRF().fit(S, TAGS)
     for method in ("predict", "predict_proba"):
         lazy, expected = getattr(crf, method)(bag(S, SCUTS)), getattr(crf, method)(S)
@@ -401,7 +402,7 @@ def test_a_worker_that_dies_costs_a_recomputation(client, tmp_path, victims):
     model = LogisticRegression(tol=1e-9, callback=kill).fit(rows(X, cuts, load), Y)
     same(model, LogisticRegression(tol=1e-9).fit(X, Y))
     assert model.n_iter_ > 3
-    assert read[0] == 8 and 8 < os.path.getsize(log) <= 16  # some blocks were made again, and none more than once
+    assert read[0] == 8 and 8 < os.path.getsize(log) <= 24  # some blocks were made again, if need be twice
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
