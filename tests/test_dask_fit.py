@@ -19,7 +19,7 @@ from skopt_solvers.feature_extraction import DictFeatures
 from skopt_solvers.objectives import LinearObjective
 from skopt_solvers.objectives._summed import Part, SummedObjective, summed
 from skopt_solvers.sequence import CSRSequences
-from skopt_solvers.solvers import LBFGS
+from skopt_solvers.solvers import LBFGS, Result, Solver
 
 from .chain_reference import COEFFICIENTS
 from .reference import text_like
@@ -203,6 +203,20 @@ def test_dicts_go_through_fitted_features():
     features = DictFeatures().fit(docs)
     there = LinearChainCRF(tol=1e-9).fit(given.map_partitions(features.transform), bag(tags, cuts))
     same(there, LinearChainCRF(tol=1e-9).fit(features.transform(docs), tags), atol=1e-4)
+
+
+class Descent(Solver):
+    """Steps along the gradient of the full batch."""
+
+    def minimize(self, objective, W, *, max_iter, tol, rng, callback=None):
+        for _ in range(max_iter):
+            W = W - 0.5 * objective.value_and_gradient(W)[1]
+        return Result(W, max_iter, True, "it was asked for so many steps")
+
+
+def test_a_solver_of_the_users_that_takes_full_batches():
+    model = LogisticRegression(solver=Descent(), max_iter=7)
+    same(clone(model).fit(rows(X), Y), model.fit(X, Y), atol=1e-12)
 
 
 def test_warm_start_validation_scores_and_the_clock():
