@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from threadpoolctl import ThreadpoolController
 
 from . import _kernels
+from ._collections import refuse_collection
 from ._mapped import check_in_place, is_streamed, refusal
 
 try:
@@ -55,6 +56,7 @@ __all__ = [
     "check_structure",
     "dense_product",
     "effective_threads",
+    "in_dask_task",
     "one_blas_thread",
     "unchanged_on_failure",
     "with_dtype",
@@ -98,7 +100,7 @@ def effective_threads(n_jobs):
 
 
 def _available(backend):
-    if _in_dask_task():
+    if in_dask_task():
         return 1  # its siblings have the other threads of the worker, and other workers may be in this process
     limits = [_cores(os.environ.get("LOKY_MAX_CPU_COUNT"))]
     if not getattr(backend, "nesting_level", 0):
@@ -113,7 +115,7 @@ def _available(backend):
     return max(1, min(limits + [int(share) for share in shares]))
 
 
-def _in_dask_task():
+def in_dask_task():
     """joblib's backend for dask has no level of nesting, and what is submitted to a client has no backend."""
     distributed = sys.modules.get("distributed")
     if distributed is None:
@@ -174,6 +176,7 @@ def check_structure(X, n_threads=1, name="X"):
     bool
         Whether X is compressed and without duplicates and stored zeros.
     """
+    refuse_collection(X, name)
     check_in_place(X, name)
     if sp.issparse(X) and X.format in ("csr", "csc") and X.ndim == 2 and X.data.dtype.kind in "fiub":
         return _checked(X, n_threads, name)

@@ -287,9 +287,9 @@ def sequence_means(values, offsets):
     return np.divide(sums, lengths, out=np.zeros(len(lengths)), where=full)
 
 
-def positive_sequences(weights, tokens):
-    """Which sequences have tokens and a positive weight."""
+def positive_sequences(weights, tokens, part=False):
+    """Which sequences have tokens and a positive weight; of a part of the data perhaps none."""
     positive = (sequence_means(weights, tokens.offsets) > 0) & (tokens.lengths > 0)
-    if not positive.any():
+    if not part and not positive.any():
         raise ValueError("sample_weight must be positive for a sequence that has tokens, got only zero or empty ones")
     return positive

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _kernels
 from ._base import effective_threads, with_dtype
 from ._chain_input import encode, flat_labels, has_label, place, token_weights
+from ._collections import over_blocks
 from ._constraints import allowed_transitions
 from .objectives import MISSING
 
@@ -38,6 +39,7 @@ class ChainPrediction:
         _require_path(path == MISSING, tokens)
         return path
 
+    @over_blocks
     def predict(self, X, *, lengths=None, sequence_ids=None, known_labels=None):
         """The most probable labels of each sequence (Viterbi).
 
@@ -51,7 +53,7 @@ class ChainPrediction:
         Returns
         -------
         ndarray
-            Of shape (n_tokens,) for flat X; else an object array of one array a sequence.
+            Of shape (n_tokens,) for flat X; else an object array of one array a sequence; for a dask bag, a bag.
 
         Raises
         ------
@@ -62,6 +64,7 @@ class ChainPrediction:
         tokens = self._tokens(X, lengths, sequence_ids)
         return tokens.like_input(self.classes_[self._best_path(tokens, known_labels)])
 
+    @over_blocks
     def predict_proba(self, X, *, lengths=None, sequence_ids=None, known_labels=None):
         """The probability of each label at each token, given the whole sequence (forward-backward).
 
@@ -73,7 +76,8 @@ class ChainPrediction:
         Returns
         -------
         ndarray
-            Of shape (n_tokens, n_labels) for flat X; else an object array of one such array a sequence.
+            Of shape (n_tokens, n_labels) for flat X; else an object array of one such array a sequence; for a dask bag,
+            a bag.
         """
         check_is_fitted(self)
         tokens = self._tokens(X, lengths, sequence_ids)

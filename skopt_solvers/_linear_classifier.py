@@ -19,6 +19,7 @@ from ._base import (
     unchanged_on_failure,
     with_dtype,
 )
+from ._collections import is_collection, over_blocks
 from ._mapped import is_streamed
 from ._monitor import Monitor
 from ._solver_estimator import SolverEstimator
@@ -49,43 +50,48 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
         return canonical_csr(X, owned, canonical and X is given, name), y
 
-    def _weights(self, X, y, sample_weight):
-        """Sample weights, float64, before class weights; and which are positive."""
+    def _weights(self, X, y, sample_weight, part=False):
+        """Sample weights, float64, before class weights; and which are positive, of a part of the data perhaps none."""
+        if part and np.shape(sample_weight) == (X.shape[0],) and not np.any(sample_weight):
+            return np.zeros(X.shape[0]), np.zeros(X.shape[0], bool)  # scikit-learn refuses them
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         positive = weights > 0
-        if not positive.any():
+        if not part and not positive.any():
             raise ValueError("sample_weight must have a positive entry, got only zeros")
         return weights, positive
 
-    def _encoded(self, y, classes, weights, positive, seen=None):
-        """Class indices as int32, and the weights with the class weights in them."""
+    def _encoded(self, y, classes, weights, positive, **counts):
+        """Class indices as int32, and the weights with the class weights in them; `counts` as for the class weights."""
         labels = np.searchsorted(classes, y)
         labels[labels == len(classes)] = 0
         unknown = positive & (classes[labels] != y)
         if unknown.any():
             raise ValueError(f"y has the classes {np.unique(y[unknown])} that are not among {classes}")
-        return labels.astype(np.int32), self._with_class_weight(weights, labels, classes, seen)
+        return labels.astype(np.int32), self._with_class_weight(weights, labels, classes, **counts)
 
     def _n_outputs(self, n_classes):
         return 1 if n_classes == 2 else n_classes
 
-    def _objective(self, X, labels, weights, n_classes, C=None, total=None):
-        return LinearObjective(
-            X,
-            labels,
-            weights,
+    def _model(self, n_classes):
+        """What an objective is told besides its data and the penalty."""
+        return dict(
             n_outputs=self._n_outputs(n_classes),
-            C=self.C if C is None else C,
-            l1_ratio=self.l1_ratio,
             fit_intercept=self.fit_intercept,
             n_threads=effective_threads(self.n_jobs),
-            total=total,
             **self._loss(n_classes),
         )
+
+    def _objective(self, X, labels, weights, n_classes, C=None, total=None):
+        options = dict(self._model(n_classes), C=self.C if C is None else C, l1_ratio=self.l1_ratio, total=total)
+        return LinearObjective(X, labels, weights, **options)
 
     # Fitting
 
     def _fit(self, X, y, sample_weight, X_val, y_val):
+        if is_collection(X):
+            from ._dask import fit_rows
+
+            return fit_rows(self, X, y, sample_weight, X_val, y_val)
         monitor = Monitor(self, (X, y, sample_weight))
         with unchanged_on_failure(self):
             solver = self._resolved_solver()
@@ -99,13 +105,12 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
                     f"{classes[0]!r}"
                 )
             self._seen_classes = np.zeros(len(classes))
-            labels, weights = self._encoded(y, classes, weights, positive, self._seen_classes)
+            labels, weights = self._encoded(y, classes, weights, positive, seen=self._seen_classes)
             rng = check_random_state(self.random_state)
             if (X_val is None) != (y_val is None):
                 raise ValueError("X_val and y_val must be given together")
             if X_val is not None:
-                X_val, y_val = self._validated(X_val, y_val, reset=False, name="X_val")
-                monitor.score = _Accuracy(X_val, y_val, np.arange(X_val.shape[0]), classes)
+                monitor.score = self._validation_score(X_val, y_val, classes)
             elif self.early_stopping:
                 splitter = StratifiedShuffleSplit(1, test_size=self.validation_fraction, random_state=rng)
                 try:
@@ -124,6 +129,11 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         monitor.end()
         self._warn_unless_converged(result, stacklevel=4)
         return self
+
+    def _validation_score(self, X_val, y_val, classes):
+        """The accuracy on validation data, as a function of the table."""
+        X_val, y_val = self._validated(X_val, y_val, reset=False, name="X_val")
+        return _Accuracy(X_val, y_val, np.arange(X_val.shape[0]), classes)
 
     def _table(self, objective=None):
         """The fitted coefficients as the table W: features, then the intercept where there is one."""
@@ -147,7 +157,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         def read():
             validated, y_ = self._validated(X, y, reset=first)
             weights, positive = self._weights(validated, y_, sample_weight)
-            labels, weights = self._encoded(y_, classes, weights, positive, self._seen_before(classes))
+            labels, weights = self._encoded(y_, classes, weights, positive, seen=self._seen_before(classes))
             columns, part = present_columns(validated)
             make = partial(self._objective, part, labels, weights, len(classes))
             return make, columns, float(weights.sum()), np.count_nonzero(weights)
@@ -155,6 +165,36 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         return self._stream(classes, read)
 
     # Afterwards
+
+    @over_blocks
+    def decision_function(self, X):
+        """Scores of the classes: signed distances to their hyperplanes, times the length of the weights.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dask array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Of two classes, that of the second; a dask array for a dask array.
+        """
+        return super().decision_function(X)
+
+    @over_blocks
+    def predict(self, X):
+        """The class of the highest score.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dask array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            A dask array for a dask array.
+        """
+        return super().predict(X)
 
     def predict_topk(self, X, k=5, *, coef_threshold=0.0):
         """The k best classes of each sample and their scores, without the matrix of all scores.

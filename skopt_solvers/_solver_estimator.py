@@ -51,23 +51,26 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
         solver = resolve(self.solver, SOLVERS, "solver", lambda s: hasattr(s, "minimize"))
         return clone(solver) if solver is self.solver else solver
 
-    def _with_class_weight(self, weights, labels, classes, seen=None):
+    def _with_class_weight(self, weights, labels, classes, seen=None, mass=None):
         """The weights times the class weights; labels are indices of classes, or negative where there is none.
 
-        `seen`, the weight of each class so far, is raised by that of these samples; "balanced" goes by it.
+        "balanced" goes by the weight of each class in these samples and those before, `seen`, which is raised; or by
+        `mass`, that of all samples, where these are a part of them.
         """
         known = labels >= 0
-        seen = np.zeros(len(classes)) if seen is None else seen
-        seen += np.bincount(labels[known], weights[known], minlength=len(classes))
+        part = mass is not None
+        if not part:
+            mass = np.zeros(len(classes)) if seen is None else seen
+            mass += np.bincount(labels[known], weights[known], minlength=len(classes))
         if self.class_weight is None:
             return weights
         if isinstance(self.class_weight, str):
             with np.errstate(divide="ignore"):
-                factors = np.where(seen > 0, seen.sum() / (len(classes) * seen), 0.0)
+                factors = np.where(mass > 0, mass.sum() / (len(classes) * mass), 0.0)
         else:
             factors = compute_class_weight(self.class_weight, classes=classes, y=classes)
         weights = weights * np.where(known, factors[labels], 1.0)
-        if (weights < 0).any() or not weights.any():
+        if (factors < 0).any() or not (factors * mass if part else weights).any():
             raise ValueError(f"class_weight must be non-negative with a positive entry, got {self.class_weight!r}")
         return weights
 

@@ -26,6 +26,7 @@ from ._chain_input import (
 )
 from ._chain_prediction import ChainPrediction, TokenAccuracy
 from ._chain_report import ChainReport
+from ._collections import is_collection, refuse_options
 from ._constraints import SCHEMES, allowed_transitions, check_possible
 from ._mapped import is_streamed
 from ._monitor import Monitor
@@ -214,16 +215,25 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
             )
         return tokens
 
-    def _weighted(self, tokens, labels, weights, classes, positive, seen=None):
-        """Label indices, and the weights of the sequences with the class weights in them."""
+    def _weighted(self, tokens, labels, weights, classes, positive, **counts):
+        """Label indices, and the weights of the sequences with the class weights (of `counts`) in them."""
         strict = np.repeat(positive, tokens.lengths)
         codes = encode(labels, classes, tokens.offsets, "y", strict)
-        weights = self._with_class_weight(np.where(strict, weights, 0.0), codes, classes, seen)
+        weights = self._with_class_weight(np.where(strict, weights, 0.0), codes, classes, **counts)
         return codes, sequence_means(weights, tokens.offsets)
 
-    def _objective(self, tokens, codes, weights, classes, X=None, C=None, total=None):
-        X, K = tokens.X if X is None else X, len(classes)
-        allowed = allowed_transitions(self.constraints, classes)
+    def _model(self, classes):
+        """What an objective is told besides its data and the penalty."""
+        return dict(
+            n_labels=len(classes),
+            fit_boundaries=self.fit_boundaries,
+            allowed=allowed_transitions(self.constraints, classes),
+            n_threads=effective_threads(self.n_jobs),
+        )
+
+    def _observed(self, tokens, codes, weights, classes, allowed, X):
+        """The labels that are seen, MISSING elsewhere, and the transitions and pairs that have a weight."""
+        K = len(classes)
         used = np.repeat(weights > 0, tokens.lengths)
         seen = np.where(used, codes, MISSING).astype(np.int32)
         within = np.ones(len(codes), dtype=bool)
@@ -234,21 +244,13 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         if self.transitions == "observed":
             transitions = np.unique(seen[:-1][steps] * np.int32(K) + seen[1:][steps])
         pairs = _kernels.observed_pairs(X, seen, K) if self.state_features == "observed" else None
-        return ChainObjective(
-            X,
-            tokens.offsets,
-            seen,
-            weights,
-            n_labels=K,
-            C=self.C if C is None else C,
-            l1_ratio=self.l1_ratio,
-            fit_boundaries=self.fit_boundaries,
-            pairs=pairs,
-            transitions=transitions,
-            allowed=allowed,
-            n_threads=effective_threads(self.n_jobs),
-            total=total,
-        )
+        return seen, dict(transitions=transitions, pairs=pairs)
+
+    def _objective(self, tokens, codes, weights, classes, X=None, C=None, total=None):
+        model, X, C = self._model(classes), tokens.X if X is None else X, self.C if C is None else C
+        seen, observed = self._observed(tokens, codes, weights, classes, model["allowed"], X)
+        options = dict(model, **observed, C=C, l1_ratio=self.l1_ratio, total=total)
+        return ChainObjective(X, tokens.offsets, seen, weights, **options)
 
     # Fitting
 
@@ -260,9 +262,10 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         ----------
         X : sequences or tokens, see the class
             float32 stays float32 all the way; dicts become float32; everything else float64. CSR that is canonical and
-            sorted is not copied; any other form costs one such CSR.
+            sorted is not copied; any other form costs one such CSR. Or a dask bag, whose partitions are lists of
+            matrices or CSRSequences; passes run where they are.
         y : list of label sequences, or array of shape (n_tokens,)
-            Strings or integers; None where a label is missing.
+            Strings or integers; None where a label is missing. For a bag X, a bag of the same partitions.
         sample_weight : array of shape (n_sequences,) or (n_tokens,), or list of arrays, optional
             >= 0. Of a sequence, or of its tokens: then the sequence weighs their mean.
         lengths : array of shape (n_sequences,), optional
@@ -284,6 +287,11 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         FloatingPointError
             Where a learning rate makes the objective overflow.
         """
+        if is_collection(X):
+            from ._dask import fit_sequences
+
+            refuse_options(lengths=lengths, sequence_ids=sequence_ids)
+            return fit_sequences(self, X, y, sample_weight, X_val, y_val)
         monitor = Monitor(self, (X, y, sample_weight))
         with unchanged_on_failure(self):
             solver = self._resolved_solver()
@@ -296,21 +304,14 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
             if not len(classes):
                 raise ValueError("y must have a label that is not missing, got none")
             self._seen_classes = np.zeros(len(classes))
-            codes, weights = self._weighted(tokens, labels, weights, classes, positive, self._seen_classes)
+            codes, weights = self._weighted(tokens, labels, weights, classes, positive, seen=self._seen_classes)
             rng = check_random_state(self.random_state)
             self._structured = bool((tokens.lengths > 1).any())
             score = None
             if (X_val is None) != (y_val is None):
                 raise ValueError("X_val and y_val must be given together")
             if X_val is not None:
-                held = self._tokens(X_val)
-                if held.flat and self._structured:
-                    raise ValueError(
-                        "X_val of a model of sequences must be a list of sequences or CSRSequences, got tokens"
-                    )
-                y_val = flat_labels(y_val, held, "y_val")
-                known = encode(y_val, classes, held.offsets, "y_val", np.zeros(len(y_val), bool))
-                score = (held, known, has_label(y_val).astype(float))
+                score = self._validation(X_val, y_val, classes)
             elif self.early_stopping:
                 weights, score = self._hold_out(tokens, codes, weights, rng)
             objective = self._objective(tokens, codes, weights, classes)
@@ -322,6 +323,15 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
         monitor.end()
         self._warn_unless_converged(result, stacklevel=3)
         return self
+
+    def _validation(self, X_val, y_val, classes):
+        """Validation sequences, their label indices, and weights that are 0 where there is no label."""
+        held = self._tokens(X_val)
+        if held.flat and self._structured:
+            raise ValueError("X_val of a model of sequences must be a list of sequences or CSRSequences, got tokens")
+        y_val = flat_labels(y_val, held, "y_val")
+        known = encode(y_val, classes, held.offsets, "y_val", np.zeros(len(y_val), bool))
+        return held, known, has_label(y_val).astype(float)
 
     def _hold_out(self, tokens, codes, weights, rng):
         """The weights without those of a part of the sequences, and that part."""
@@ -370,7 +380,7 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
             labels = flat_labels(y, tokens)
             weights = token_weights(sample_weight, tokens)
             positive = positive_sequences(weights, tokens)
-            codes, weights = self._weighted(tokens, labels, weights, classes, positive, self._seen_before(classes))
+            codes, weights = self._weighted(tokens, labels, weights, classes, positive, seen=self._seen_before(classes))
             self._structured = getattr(self, "_structured", False) or bool((tokens.lengths > 1).any())
             columns, part = present_columns(tokens.X)
             make = partial(self._objective, tokens, codes, weights, classes, part)

@@ -5,6 +5,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils.metaestimators import available_if
 
 from ._base import StrOptions, _fit_context
+from ._collections import over_blocks
 from ._linear_classifier import LinearClassifier
 from ._solver_estimator import is_stochastic
 
@@ -14,11 +15,12 @@ _FIT = """Fit the model.
 
         Parameters
         ----------
-        X : array, sparse matrix or data frame of shape (n_samples, n_features)
+        X : array, sparse matrix, data frame or dask array of shape (n_samples, n_features)
             float32 stays float32 all the way; everything else becomes float64. Canonical CSR is not copied; any other
-            form costs one canonical CSR. A CSR in memory maps is read from disk.
-        y : array of shape (n_samples,)
-        sample_weight : array of shape (n_samples,), optional
+            form costs one canonical CSR. A CSR in memory maps is read from disk. The blocks of a dask array, CSR or
+            dense, are rows; passes run where they are.
+        y : array or dask array of shape (n_samples,)
+        sample_weight : array or dask array of shape (n_samples,), optional
             >= 0; a weight of k is as k repetitions, of 0 as if the sample were not there.
         X_val, y_val : optional
             Validation data: scored after each iteration (``history_[i]["validation_score"]``) and, with
@@ -200,6 +202,7 @@ class LogisticRegression(LinearClassifier):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         return self._partial_fit(X, y, classes, sample_weight)
 
+    @over_blocks
     def predict_proba(self, X):
         r"""Probabilities of the classes, in the order of `classes_`.
 
@@ -208,25 +211,28 @@ class LogisticRegression(LinearClassifier):
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
+        X : array, sparse matrix or dask array of shape (n_samples, n_features)
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
+            A dask array for a dask array.
         """
         z = self._joint_scores(X)
         return np.stack([expit(-z), expit(z)], axis=1) if z.ndim == 1 else softmax(z, axis=1)
 
+    @over_blocks
     def predict_log_proba(self, X):
         """Logarithms of `predict_proba`, computed without its underflow.
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
+        X : array, sparse matrix or dask array of shape (n_samples, n_features)
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
+            A dask array for a dask array.
         """
         z = self._joint_scores(X)
         return np.stack([log_expit(-z), log_expit(z)], axis=1) if z.ndim == 1 else log_softmax(z, axis=1)

@@ -34,7 +34,7 @@ def client(request):
     # dask would set OMP_NUM_THREADS to 1 in its processes, and in this one for good
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ": {}}),
-        LocalCluster(n_workers=1, threads_per_worker=2, processes=request.param, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=request.param, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         yield client

@@ -36,6 +36,8 @@ class Solver(Configuration):
 
     # Whether `minimize` takes the `state` of an earlier result, to go on from there.
     keeps_state = False
+    # Whether `minimize` looks at single samples or batches; if not, an objective over a cluster will do.
+    visits_samples = False
 
     def minimize(self, objective, W, *, max_iter, tol, rng, callback=None):
         """Minimise `objective` from `W`.

@@ -65,6 +65,11 @@ class LBFGS(Solver):
         self.precondition = precondition
         self.start_epochs = start_epochs
 
+    @property
+    def visits_samples(self):
+        """Whether epochs come first whatever the objective asks for."""
+        return self.start_epochs not in ("auto", 0)
+
     def check(self, objective):
         if self.memory != "auto":
             check_count(self, "memory")

@@ -43,6 +43,7 @@ class SDCA(Solver):
     """
 
     keeps_state = True
+    visits_samples = True
 
     def check(self, objective):
         obstacle = obstacle_of(objective)

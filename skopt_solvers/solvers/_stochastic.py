@@ -47,6 +47,7 @@ class StochasticSolver(Solver):
     """
 
     keeps_state = True
+    visits_samples = True
 
     def __init__(self, learning_rate="auto", schedule="auto", batch_size="auto", average=False, clip_norm=None):
         self.learning_rate = learning_rate
