@@ -4,7 +4,6 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -13,10 +12,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from ._base import CallbackSupportMixin, HasMethods, Interval, StrOptions, unchanged_on_failure
 from ._monitor import Monitor
 from ._named import NamedParameters, resolve
+from ._stored_model import StoredModel
 from .solvers import SOLVERS, Result, StochasticSolver
 
 
-class SolverEstimator(CallbackSupportMixin, NamedParameters):
+class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     """From an objective to fitted attributes: starting, resuming, streaming, storing.
 
     A subclass gives `_table(objective)`, its coefficients as the table of an objective, and `_unpack(W, objective)`,
@@ -104,15 +104,6 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
                 stacklevel=stacklevel + 1,
             )
 
-    def _resumable(self, solver):
-        """The state of an earlier fit or partial_fit with the same solver."""
-        kept = getattr(self, "_resume", None)
-        if kept is None or kept["solver"] != repr(solver):
-            return None
-        # coefficients that were changed by hand are the truth; joblib loads a shared array as two
-        same = kept["coef"] is self.coef_ or (not sp.issparse(self.coef_) and np.array_equal(kept["coef"], self.coef_))
-        return kept["state"] if same else None
-
     def _start(self, objective, classes, resumed):
         """Where the solver starts: zeros, or with `warm_start` the last weights, and its state."""
         W = np.zeros(objective.shape, objective.dtype)
@@ -132,7 +123,7 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
             W[objective.untouched()] = 0
         return W, None
 
-    def _store(self, solver, objective, classes, result, state, n_iter=None):
+    def _store(self, solver, objective, classes, result, state, n_iter=None, streamed=False):
         if not np.isfinite(result.W).all():
             remedy = "lower learning_rate" if hasattr(solver, "learning_rate") else "scale X or sample_weight"
             raise FloatingPointError(f"{type(solver).__name__} diverged: weights are not finite; {remedy}")
@@ -143,7 +134,7 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
         self.converged_, self.stop_reason_ = result.converged, result.stop_reason
         self.__dict__.pop("_resume", None)
         if state is not None:
-            self._resume = dict(solver=repr(solver), state=state, coef=self.coef_)
+            self._resume = dict(state=state, coef=self.coef_, rows=0, streamed=streamed)
 
     # Streaming
 
@@ -176,11 +167,11 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
                 objective, weight = read(lambda weight: self.C * (before + weight) / weight)
                 solver.check(objective)
                 W = np.zeros(objective.shape, objective.dtype)
-                if state is not None and state["W"].dtype != W.dtype:
+                if state is not None and (state["W"].dtype, state["W"].shape) != (W.dtype, W.shape):
                     state = None
                 if state is None and not first:
                     W[:] = self._table(objective)
-                if state is not None and not state["W"].flags.writeable:
+                if state is not None and not all(array.flags.writeable for array in _arrays(state)):
                     state = _copied(state)  # loaded as a read-only memory map
                 if state is not None:
                     undo = _Undo(state, objective.touched())
@@ -202,7 +193,7 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
                 history = [] if first else list(getattr(self, "history_", []))
                 result.history = [*history, *result.history]
                 result.converged, result.stop_reason = False, "partial_fit does one epoch a call"
-                self._store(solver, objective, classes, result, state=result.state, n_iter=n_iter)
+                self._store(solver, objective, classes, result, result.state, n_iter, streamed=True)
         except BaseException:
             if undo is not None:
                 undo()
@@ -233,13 +224,16 @@ def _copied(state):
     }
 
 
+def _arrays(state):
+    return [state["W"], *state["tables"].values(), *state.get("average", {}).values()]
+
+
 class _Undo:
     """Puts back the rows that a call may change: what partial_fit keeps instead of a copy of the table."""
 
     def __init__(self, state, rows):
         n_rows = len(state["W"])
-        arrays = [state["W"], *state["tables"].values(), *state.get("average", {}).values()]
-        self.kept = [(a, rows, a[rows]) if len(a) == n_rows else (a, slice(None), a.copy()) for a in arrays]
+        self.kept = [(a, rows, a[rows]) if len(a) == n_rows else (a, slice(None), a.copy()) for a in _arrays(state)]
 
     def __call__(self):
         for array, rows, values in self.kept:
