@@ -1,16 +1,16 @@
 """What solvers and schedules are: parameters, and nothing else."""
 
-import inspect
-from functools import lru_cache, total_ordering
+from functools import total_ordering
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._named import NamedParameters
+from ._persistence import Persistent, defaults
 
 
 @total_ordering
-class Configuration(NamedParameters, BaseEstimator):
+class Configuration(Persistent, NamedParameters, BaseEstimator):
     """Base of solvers and schedules: equal by class and parameters, ordered as they are printed.
 
     So a column of ``cv_results_``, names among the objects, is sorted, grouped and pivoted by pandas. A name comes
@@ -31,7 +31,7 @@ class Configuration(NamedParameters, BaseEstimator):
             return NotImplemented
         return self is other or (
             type(self) is type(other)
-            and all(_same(getattr(self, name), getattr(other, name)) for name in _defaults(type(self)))
+            and all(_same(getattr(self, name), getattr(other, name)) for name in defaults(type(self)))
         )
 
     def __hash__(self):
@@ -47,19 +47,12 @@ def _key(value):
     return (value, 0) if isinstance(value, str) else (_text(value), 1)
 
 
-@lru_cache
-def _defaults(cls):
-    """The parameters, in the order of their names, and their defaults: a signature is slow to ask for."""
-    parameters = inspect.signature(cls).parameters
-    return {name: parameters[name].default for name in sorted(parameters)}
-
-
 def _text(value):
     """``repr(value)`` at a tenth of its cost: a sort asks for it thousands of times."""
     if not isinstance(value, Configuration):
         return repr(value)
-    defaults = _defaults(type(value)).items()
-    changed = ((name, getattr(value, name)) for name, default in defaults if not _same(getattr(value, name), default))
+    both = ((name, getattr(value, name), default) for name, default in defaults(type(value)).items())
+    changed = ((name, own) for name, own, default in both if not _same(own, default))
     return f"{type(value).__name__}({', '.join(f'{name}={_text(v)}' for name, v in changed)})"
 
 

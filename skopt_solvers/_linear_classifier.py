@@ -22,6 +22,7 @@ from ._base import (
 from ._collections import is_collection, over_blocks
 from ._mapped import is_streamed
 from ._monitor import Monitor
+from ._persistence import check_array
 from ._solver_estimator import SolverEstimator
 from ._stream import present_columns
 from ._topk import TopK, check_topk, top_classes
@@ -139,6 +140,15 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         """The fitted coefficients as the table W: features, then the intercept where there is one."""
         coef = self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_
         return np.vstack([coef.T, *([self.intercept_] if self.fit_intercept else [])])
+
+    def _leading_rows(self):
+        return self.coef_.T
+
+    def _check_fitted(self):
+        n_outputs = self._n_outputs(len(self.classes_))
+        check_array(self, "coef_", self.coef_, (n_outputs, self.n_features_in_))
+        intercept = np.asarray(getattr(self, "intercept_", None))
+        check_array(self, "intercept_", intercept, (n_outputs,) if intercept.ndim else ())
 
     def _unpack(self, W, objective):
         n_features = self.n_features_in_

@@ -4,7 +4,6 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -13,12 +12,13 @@ from sklearn.utils.class_weight import compute_class_weight
 from ._base import CallbackSupportMixin, HasMethods, Interval, StrOptions, unchanged_on_failure
 from ._monitor import Monitor
 from ._named import NamedParameters, resolve
+from ._stored_model import StoredModel
 from ._stream import ChunkState
 from .solvers import SOLVERS, Result, StochasticSolver
 from .solvers._stochastic import mean_weights, new_state
 
 
-class SolverEstimator(CallbackSupportMixin, NamedParameters):
+class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     """From an objective to fitted attributes: starting, resuming, streaming, storing.
 
     A subclass gives `_table(objective)`, its coefficients as the table of an objective, and `_unpack(W, objective)`,
@@ -116,15 +116,6 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
                 stacklevel=stacklevel + 1,
             )
 
-    def _resumable(self, solver):
-        """The state of an earlier fit or partial_fit with the same solver."""
-        kept = getattr(self, "_resume", None)
-        if kept is None or kept["solver"] != repr(solver):
-            return None
-        # coefficients that were changed by hand are the truth; joblib loads a shared array as two
-        same = kept["coef"] is self.coef_ or (not sp.issparse(self.coef_) and np.array_equal(kept["coef"], self.coef_))
-        return kept["state"] if same else None
-
     def _start(self, objective, classes, resumed):
         """Where the solver starts: zeros, or with `warm_start` the last weights, and its state."""
         W = np.zeros(objective.shape, objective.dtype)
@@ -144,7 +135,7 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
             W[objective.untouched()] = 0
         return W, None
 
-    def _store(self, solver, objective, classes, result, state, n_iter=None, changed=None):
+    def _store(self, solver, objective, classes, result, state, n_iter=None, streamed=False, changed=None):
         """Store a result, of whose table `changed` is what may have become infinite; all by default."""
         if not np.isfinite(result.W if changed is None else changed).all():
             remedy = "lower learning_rate" if hasattr(solver, "learning_rate") else "scale X or sample_weight"
@@ -156,7 +147,7 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
         self.converged_, self.stop_reason_ = result.converged, result.stop_reason
         self.__dict__.pop("_resume", None)
         if state is not None:
-            self._resume = dict(solver=repr(solver), state=state, coef=self.coef_)
+            self._resume = dict(state=state, coef=self.coef_, rows=0, streamed=streamed)
 
     # Streaming
 
@@ -209,7 +200,8 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
             self._seen, changed = (seen, n_seen), result.W
             with chunk.put_back() as state:
                 result.W = mean_weights(state)
-                self._store(solver, objective, classes, result, state, n_iter=state["epoch"], changed=changed)
+                options = dict(n_iter=state["epoch"], streamed=True, changed=changed)
+                self._store(solver, objective, classes, result, state, **options)
         return self
 
     def _state_of_stream(self, solver, objective, rng, state):
@@ -220,8 +212,8 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
             if hasattr(self, "classes_"):
                 W[:] = self._table(objective)
             state = new_state(solver, objective, W, rng)
-        elif not state["W"].flags.writeable:
-            state = _copied(state)  # loaded as a read-only memory map
+        elif _read_only(state):
+            state = _copied(state)  # loaded as a memory map
         return state if "counts" in state else dict(state, counts=np.zeros(shape[0]), n_samples=0)
 
 
@@ -234,6 +226,13 @@ def is_stochastic(estimator):
     raise AttributeError(
         f"partial_fit needs a stochastic solver ({', '.join(stochastic)}), got "
         f"solver={estimator.solver!r}: that one needs all the data in every iteration"
+    )
+
+
+def _read_only(state):
+    return any(
+        _read_only(value) if isinstance(value, dict) else isinstance(value, np.ndarray) and not value.flags.writeable
+        for value in state.values()
     )
 
 

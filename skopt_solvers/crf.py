@@ -30,6 +30,7 @@ from ._collections import is_collection, refuse_options
 from ._constraints import SCHEMES, allowed_transitions, check_possible
 from ._mapped import is_streamed
 from ._monitor import Monitor
+from ._persistence import check_array, damaged
 from ._solver_estimator import SolverEstimator, is_stochastic
 from ._stream import present_columns
 from .feature_extraction import DictFeatures
@@ -388,10 +389,23 @@ class LinearChainCRF(ChainPrediction, ChainReport, SolverEstimator, ClassifierMi
 
         return self._stream(classes, read)
 
+    def _leading_rows(self):
+        return self.coef_.data[:, None] if sp.issparse(self.coef_) else self.coef_.T
+
+    def _check_fitted(self):
+        K = len(self.classes_)
+        check_array(self, "coef_", self.coef_, (K, self.n_features_in_), "f")
+        for name, shape in (("transition_coef_", (K, K)), ("start_coef_", (K,)), ("end_coef_", (K,))):
+            check_array(self, name, getattr(self, name, None), shape)
+        width = getattr(getattr(self, "vectorizer_", None), "n_features_out_", self.n_features_in_)
+        if width != self.n_features_in_:
+            raise damaged(self, "vectorizer_", f"one of {self.n_features_in_} features", f"one of {width}")
+
     def _unpack(self, W, objective):
         state, transitions, start, end = objective.split(W)
         self.coef_ = objective.coef(state)
         if sp.issparse(self.coef_) and objective.l1:
+            self.coef_ = self.coef_.copy()  # the zeros are taken out in place, of what is the objective's
             self.coef_.eliminate_zeros()
         self.transition_coef_, self.start_coef_, self.end_coef_ = transitions.copy(), start.copy(), end.copy()
 

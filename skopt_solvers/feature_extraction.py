@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import Interval
 from ._kernels import _features
+from ._persistence import Persistent, check_array, damaged
 from ._token_blocks import gathered_parts, token_blocks, without_unused
 from .sequence import CSRSequences
 
@@ -19,7 +20,7 @@ __all__ = ["DictFeatures", "TokenFeatures"]
 _SUFFIXES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
 
 
-class _SequenceFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """What both transformers share: parameters, names, and what a pickle holds."""
 
     _parameter_constraints = {
@@ -51,10 +52,23 @@ class _SequenceFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         return self._vocabulary
 
     def __getstate__(self):
-        state = super().__getstate__().copy()
+        state = super().__getstate__()
         if "_vocabulary" in state:
             state["_vocabulary"] = None
         return state
+
+    def _loaded(self, stored):
+        """The compiled table of what it gave to `__getstate__`: bytes of names, and their lengths."""
+        text, lengths = stored
+        check_array(self, "the lengths of names", lengths, (lengths.size,), "u")
+        if int(lengths.sum()) != len(text):
+            raise damaged(self, "the names", f"{lengths.sum()} bytes", len(text))
+        text.decode()  # a name that is not UTF-8 is found now
+        table = _features.FeatureTable.__new__(_features.FeatureTable)
+        table.__setstate__(stored)
+        if len(table) != len(lengths):
+            raise damaged(self, "the names", f"{len(lengths)} distinct ones", len(table))
+        return table
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -214,6 +228,18 @@ class DictFeatures(_SequenceFeatures):
         tags.requires_fit = self.n_features is None
         return tags
 
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "_table" in state:
+            state["_table"] = state["_table"].__getstate__()
+        return state
+
+    def _check_stored(self):
+        if "_table" in vars(self):
+            self._table = self._loaded(self._table)
+            if len(self._table) != self.n_features_out_:
+                raise damaged(self, "n_features_out_", len(self._table), self.n_features_out_)
+
     def _hash(self, X):
         rows, lengths = self._kernel("hashed")(self.n_features, X)
         return self._sequences(self._kernel("canonical")(*rows), lengths, self.n_features)
@@ -367,6 +393,8 @@ class TokenFeatures(_SequenceFeatures):
         check_is_fitted(self)
         lengths, columns = _columns(_as_list(X), self.n_columns_)
         blocks = token_blocks(self, lengths, columns)
+        if [block.places for block in blocks] != [places for places, _, _ in self._fitted]:
+            raise ValueError("the parameters that say where to look must be those of fit, and have been changed since")
         parts, _ = gathered_parts(blocks, [table for _, table, _ in self._fitted], _features.look_upF32)
         rows = _features.gather(lengths, parts)
         column = np.concatenate([column.ravel() for _, _, column in self._fitted])
@@ -392,6 +420,28 @@ class TokenFeatures(_SequenceFeatures):
                 kept = column >= 0
                 result[column[kept]] = [place + name for name, is_kept in zip(names, kept, strict=True) if is_kept]
         return result
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "_fitted" in state:
+            state["_fitted"] = [(places, table.__getstate__(), column) for places, table, column in self._fitted]
+        return state
+
+    def _check_stored(self):
+        if "_fitted" not in vars(self):
+            return
+        fitted = []
+        for places, stored, column in self._fitted:
+            table = self._loaded(stored)
+            check_array(self, "the columns of names", column, (len(places), len(table)), "i")
+            fitted.append((places, table, column))
+        columns = np.concatenate([column.ravel() for _, _, column in fitted])
+        # a kernel takes for granted that no column comes twice
+        if columns.dtype != np.int32 or not np.array_equal(
+            np.sort(columns[columns != -1]), range(self.n_features_out_)
+        ):
+            raise damaged(self, "the columns of names", f"0 to {self.n_features_out_ - 1}, each once", columns)
+        self._fitted = fitted
 
 
 def _as_list(X):

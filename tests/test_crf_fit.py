@@ -189,3 +189,11 @@ def test_a_sequence_that_does_not_count_leaves_the_bound_finite():
     crf = LinearChainCRF(solver="adagrad", random_state=0).fit(X, y, sample_weight=[1.0, 2.0, 0.0])
     assert "duality gap" in crf.stop_reason_
     assert np.isfinite(crf.suboptimality_bound(X, y, [1.0, 2.0, 0.0]))
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adagrad"])
+def test_a_look_at_an_l1_fit_of_observed_pairs_does_not_change_it(solver):
+    options = dict(solver=solver, C=0.05, l1_ratio=1.0, state_features="observed", max_iter=5, random_state=0)
+    alone = quiet(LinearChainCRF(**options), X, Y)
+    watched = quiet(LinearChainCRF(**options, callback=lambda info: info.fitted().coef_.nnz < 0), X, Y)
+    assert alone.coef_.nnz and (alone.coef_ != watched.coef_).nnz == 0

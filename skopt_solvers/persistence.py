@@ -1,0 +1,26 @@
+"""Models in files: what skops may be told to trust."""
+
+import scipy.sparse as sp
+
+from .crf import LinearChainCRF
+from .feature_extraction import DictFeatures, TokenFeatures
+from .linear_model import LinearSVC, LogisticRegression
+from .model_selection import CPath
+from .schedules import SCHEDULES, ScheduleSequence
+from .sequence import CSRSequences, SequenceKFold
+from .solvers import SOLVERS
+
+__all__ = ["TRUSTED_TYPES"]
+
+_CLASSES = [
+    *(LogisticRegression, LinearSVC, LinearChainCRF, DictFeatures, TokenFeatures, CSRSequences, SequenceKFold, CPath),
+    *(*SOLVERS.values(), *SCHEDULES.values(), ScheduleSequence),
+    *(sp.csr_matrix, sp.csc_matrix),  # a sparse `coef_`, which skops reads with scipy's load_npz, without pickles
+]
+
+TRUSTED_TYPES = sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in _CLASSES)
+"""The names of what a file of skops holds of ours, beyond what skops trusts by itself: classes of data, no functions.
+
+``skops.io.load(file, trusted=TRUSTED_TYPES)`` loads every estimator, solver and schedule of this package, and pipelines
+of them. A class of your own is added by its name.
+"""
