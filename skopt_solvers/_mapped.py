@@ -3,8 +3,10 @@
 import numpy as np
 import scipy.sparse as sp
 
-# Values and indices, in bytes, that an epoch over a matrix on disk reads as one block: rows are shuffled within it.
+# Values and indices, in bytes, whose rows an epoch over a matrix on disk shuffles: a block. It is made of so many runs
+# of consecutive rows, drawn at random.
 BLOCK_BYTES = 2**26
+RUNS_OF_BLOCK = 64
 
 # joblib hands what is in memory to its processes as memory maps in a folder of this name; they stay what they were.
 _JOBLIB = "joblib_memmapping_folder"
@@ -51,8 +53,8 @@ def refusal(name, problem):
     )
 
 
-def blocks_of(samples, X, first_rows):
-    """The samples in runs of about a block of X each where it is streamed; in one where it is in memory.
+def runs_of(samples, X, first_rows):
+    """The samples in runs that lie together in X where it is streamed; in one where it is in memory.
 
     Parameters
     ----------
@@ -63,8 +65,8 @@ def blocks_of(samples, X, first_rows):
     """
     if not is_streamed(X):
         return [samples]
-    block = X.indptr[first_rows] // block_size(X)
-    return np.split(samples, np.flatnonzero(np.diff(block)) + 1)
+    run = X.indptr[first_rows] // max(1, block_size(X) // RUNS_OF_BLOCK)
+    return np.split(samples, np.flatnonzero(np.diff(run)) + 1)
 
 
 def column_counts(X, rows=None):

@@ -48,8 +48,8 @@ def save_csr_memmap(path, chunks):
 
     Notes
     -----
-    An epoch of a stochastic solver reads the rows by blocks of about 64 MB and shuffles them within a block, so rows
-    that are sorted by label, or otherwise alike where they are near, should be shuffled before they are written.
+    An epoch of a stochastic solver shuffles rows within blocks of 64 MB, which are made of runs of consecutive rows of
+    a megabyte, drawn at random. Rows that are alike where they are near are better shuffled before they are written.
 
     Examples
     --------

@@ -207,19 +207,38 @@ def test_early_stopping_does_not_need_its_rows_at_once(on_disk, small_blocks, mo
     assert quiet(model, on_disk, Y).history_[-1]["validation_score"] > 0.7
 
 
-def test_blocks_are_visited_in_order_and_shuffled_within(on_disk, small_blocks):
+def test_an_epoch_shuffles_blocks_of_runs_that_lie_together(on_disk, monkeypatch):
+    monkeypatch.setattr(_mapped, "BLOCK_BYTES", 64 * 160)  # of runs of 20 non-zeros, or 3 rows
     weights = np.ones(600)
     weights[[0, 50, 599]] = 0
     model = dict(n_outputs=3, loss="softmax", C=1.0, l1_ratio=0.0, fit_intercept=True)
     objective = LinearObjective(on_disk, Y.astype(np.int32), weights, **model)
     shuffle = lambda seed: lambda samples, block: _kernels.shuffled(samples, _kernels.block_seed(seed, block))  # noqa: E731
     one, two = (objective.order(shuffle(seed)) for seed in (1, 2))
-    assert not np.array_equal(one, two) and not np.array_equal(one, objective.samples)
+    assert not np.array_equal(one, two)
+    np.testing.assert_array_equal(np.concatenate(objective.runs), objective.samples)
     np.testing.assert_array_equal(np.sort(one), objective.samples)
-    size = _mapped.block_size(on_disk)
-    blocks = on_disk.indptr[one] // size
-    assert (np.diff(blocks) >= 0).all() and blocks[-1] == (on_disk.nnz - 1) // size > 10
-    assert len(LinearObjective(X, Y.astype(np.int32), weights, **model).blocks) == 1
+    blocks = objective.blocks(shuffle(1))
+    assert len(blocks) == -(-len(objective.runs) // 64) > 2
+    begin, run = 0, on_disk.indptr[:-1] // 20
+    for number, block in enumerate(blocks):
+        visited = one[begin : begin + len(block)]
+        np.testing.assert_array_equal(np.sort(visited), block)
+        assert (np.diff(visited) < 0).any()
+        assert set(run[block]).isdisjoint(run[other] for other in np.setdiff1d(objective.samples, block))
+        begin += len(block)
+        assert len(set(run[block])) == 64 or number == len(blocks) - 1
+    assert len(LinearObjective(X, Y.astype(np.int32), weights, **model).runs) == 1
+
+
+def test_dual_ascent_over_blocks_is_as_fast_as_over_all(tmp_path, monkeypatch):
+    """Blocks of the same rows in each epoch would leave a hundred times the gap."""
+    many, labels = text_like(n=4000, d=200, n_classes=2, seed=1)
+    on_disk = save_csr_memmap(tmp_path / "X", many)
+    monkeypatch.setattr(_mapped, "BLOCK_BYTES", many.nnz * 12 // 4)
+    model = LogisticRegression(solver="sdca", max_iter=6, tol=0, random_state=0)
+    gaps = [quiet(model, data, labels).history_[-1]["duality_gap"] for data in (many, on_disk)]
+    assert gaps[1] < 5 * gaps[0]
 
 
 def mapped(tmp_path, matrix):

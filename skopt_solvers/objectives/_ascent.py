@@ -32,7 +32,6 @@ class LinearAscent:
         c = objective.weights / (objective.weights.sum() * objective.l2)
         # what is smaller has no inverse; a loss that is left out leaves a lower bound that is one
         self._c = np.where(c < 1e8 * np.finfo(objective.dtype).tiny, 0, c).astype(objective.dtype)
-        self._blocks = [block[self._c[block] > 0] for block in objective.blocks]
         shape = (objective.X.shape[0], objective.shape[1])
         self.W = np.zeros(objective.shape, objective.dtype)
         self.A = np.zeros(shape, objective.dtype)
@@ -51,8 +50,10 @@ class LinearAscent:
 
     def epoch(self, seed):
         """As many visits as there are samples of positive weight, in an order that depends on `seed` only."""
-        for number, rows in enumerate(self._blocks):
-            self.native.epoch(rows, _kernels.block_seed(seed, number), self.A.ravel(), self.W.ravel())
+        blocks = self.objective.blocks(lambda runs, number: _kernels.shuffled(runs, _kernels.block_seed(seed, number)))
+        for number, rows in enumerate(blocks):
+            visited = rows[self._c[rows] > 0]
+            self.native.epoch(visited, _kernels.block_seed(seed, number), self.A.ravel(), self.W.ravel())
 
     def move_center(self):
         """Between two epochs: the step of the method of multipliers that leads to :math:`\\sum_i a_i = 0`."""

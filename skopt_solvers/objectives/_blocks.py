@@ -2,16 +2,24 @@
 
 import numpy as np
 
+from .._mapped import RUNS_OF_BLOCK
+
 
 class Blocks:
-    """What objectives share whose `blocks` are their `samples` in runs that are visited one after another.
+    """What objectives share whose `runs` are their `samples` as they lie together: one run where X is in memory."""
 
-    There is one run where the data are in memory; where they are read from disk, each lies together there.
-    """
+    def blocks(self, shuffle):
+        """The samples in blocks to be visited one after another, each of runs that ``shuffle(numbers, number)`` draws."""
+        # coordinates that always go in the same blocks converge slowly, and neighbours may be alike
+        runs = self.runs
+        if len(runs) == 1:
+            return runs
+        order = np.split(shuffle(np.arange(len(runs)), len(runs)), range(RUNS_OF_BLOCK, len(runs), RUNS_OF_BLOCK))
+        return [np.concatenate([runs[i] for i in np.sort(chosen)]) for chosen in order]
 
     def order(self, shuffle):
         """The samples in a random order, by ``shuffle(samples, number)`` of each block."""
-        orders = [shuffle(block, number) for number, block in enumerate(self.blocks)]
+        orders = [shuffle(block, number) for number, block in enumerate(self.blocks(shuffle))]
         return orders[0] if len(orders) == 1 else np.concatenate(orders)
 
     def count_as(self, counts, n_samples):

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 
 from .. import _kernels
 from .._certificate import strongly_convex_bound
-from .._mapped import block_size, blocks_of, column_counts, is_streamed
+from .._mapped import block_size, column_counts, is_streamed, runs_of
 from ._blocks import Blocks
 from ._position import EvaluatedPosition
 from ._row_gradient import RowGradient
@@ -73,7 +73,7 @@ class ChainObjective(Blocks):
             self.scale, self.l1, self.l2 = C * total, l1_ratio / (C * total), (1 - l1_ratio) / (C * total)
         self.samples = np.flatnonzero(weights > 0)
         self.n_samples = len(self.samples)
-        self.blocks = blocks_of(self.samples, X, offsets[self.samples])
+        self.runs = runs_of(self.samples, X, offsets[self.samples])
         # the mean number of tokens in a sample, by weight
         self.tokens_per_sample = n_tokens / float(weights.sum())
         self.complete = not (labels == MISSING)[np.repeat(weights > 0, lengths)].any()

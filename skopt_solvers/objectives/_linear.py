@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import _kernels
 from .._certificate import suboptimality
-from .._mapped import blocks_of, column_counts
+from .._mapped import column_counts, runs_of
 from ._ascent import LinearAscent
 from ._blocks import Blocks
 from ._row_gradient import RowGradient
@@ -40,7 +40,7 @@ class LinearObjective(Blocks):
     shape : (n_features + fit_intercept, n_outputs), of the table `W`; the last row is the intercept.
     n_penalised : number of leading rows that the penalty is on.
     samples : indices of the samples of positive weight.
-    blocks : list of arrays, the samples in the runs that an epoch visits one after another.
+    runs : list of arrays, the samples as they lie together on disk; one where X is in memory.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class LinearObjective(Blocks):
         self.n_penalised = X.shape[1]
         self.samples = np.flatnonzero(weights > 0)
         self.n_samples = len(self.samples)
-        self.blocks = blocks_of(self.samples, X, self.samples)
+        self.runs = runs_of(self.samples, X, self.samples)
         self.n_threads = n_threads
         self.loss = dict(loss=loss, gamma=float(gamma), squared=bool(squared))
         self._model = dict(
