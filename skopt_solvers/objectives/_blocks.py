@@ -9,7 +9,7 @@ class Blocks:
     """What objectives share whose `runs` are their `samples` as they lie together: one run where X is in memory."""
 
     def blocks(self, shuffle):
-        """The samples in blocks to be visited one after another, each of runs that ``shuffle(numbers, number)`` draws."""
+        """The samples in blocks to be visited one after another, of runs that ``shuffle(numbers, number)`` draws."""
         # coordinates that always go in the same blocks converge slowly, and neighbours may be alike
         runs = self.runs
         if len(runs) == 1:
