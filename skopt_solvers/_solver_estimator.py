@@ -60,9 +60,13 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
                 factors = np.where(mass > 0, weights[known].sum() / (len(classes) * mass), 0.0)
         else:
             factors = compute_class_weight(self.class_weight, classes=classes, y=classes)
-        weights = weights * np.where(known, factors[labels], 1.0)
-        if (weights < 0).any() or not weights.any():
-            raise ValueError(f"class_weight must be non-negative with a positive entry, got {self.class_weight!r}")
+        with np.errstate(over="ignore"):
+            weights = weights * np.where(known, factors[labels], 1.0)
+        if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+            raise ValueError(
+                "class_weight must be finite and non-negative with a positive entry, and so times sample_weight, got "
+                f"{self.class_weight!r}"
+            )
         return weights
 
     # Fitting
@@ -77,7 +81,8 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
             options.update(n_iter_no_change=self.n_iter_no_change)
         self._begin(monitor, W, solver, objective, classes)
         try:
-            result = monitor.restored(solver.minimize(objective, W, **options))
+            with np.errstate(all="ignore"):  # what overflows shows in the result
+                result = monitor.restored(solver.minimize(objective, W, **options))
         except KeyboardInterrupt:
             if self.interrupt == "raise":
                 raise
@@ -133,9 +138,11 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
         return W, None
 
     def _store(self, solver, objective, classes, result, state, n_iter=None):
-        if not np.isfinite(result.W).all():
+        last = [record["objective"] for record in result.history[-1:]]
+        if not np.isfinite(result.W).all() or not np.isfinite(last).all():
             remedy = "lower learning_rate" if hasattr(solver, "learning_rate") else "scale X or sample_weight"
-            raise FloatingPointError(f"{type(solver).__name__} diverged: weights are not finite; {remedy}")
+            what = "the objective is" if np.isfinite(result.W).all() else "weights are"
+            raise FloatingPointError(f"{type(solver).__name__} diverged: {what} not finite; {remedy}")
         self.classes_, self.solver_ = classes, solver
         self._unpack(result.W, objective)
         self.n_iter_ = result.n_iter if n_iter is None else n_iter
@@ -153,7 +160,10 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
         if first and classes is None:
             raise ValueError("classes must be given at the first call of partial_fit, got None")
         if classes is not None:
-            classes = np.unique(classes)
+            try:
+                classes = np.unique(classes)
+            except TypeError as error:
+                raise ValueError(f"classes must be of one type, got {classes!r}") from error
             if not first and not np.array_equal(classes, self.classes_):
                 raise ValueError(f"classes must be those of the first call, {self.classes_}, got {classes}")
         if self.early_stopping:
@@ -167,26 +177,25 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
     def _stream(self, classes, read):
         """One epoch; ``read(C_of)`` gives the objective and its weight, `C_of` being C for a weight of this call."""
         solver, first = self._resolved_solver(), not hasattr(self, "classes_")
-        undo = None
-        try:
-            with unchanged_on_failure(self):
-                state = None if first else self._resumable(solver)
-                before = 0.0 if first else self._seen
-                # the penalty is that of all samples seen so far
-                objective, weight = read(lambda weight: self.C * (before + weight) / weight)
-                solver.check(objective)
-                W = np.zeros(objective.shape, objective.dtype)
-                if state is not None and state["W"].dtype != W.dtype:
-                    state = None
-                if state is None and not first:
-                    W[:] = self._table(objective)
-                if state is not None and not state["W"].flags.writeable:
-                    state = _copied(state)  # loaded as a read-only memory map
-                if state is not None:
-                    undo = _Undo(state, objective.touched())
-                    state = dict(state, tables=dict(state["tables"]), objectives=list(state["objectives"]))
-                monitor = Monitor(self)
-                self._begin(monitor, W, solver, objective, classes)
+        with unchanged_on_failure(self) as undo:
+            state = None if first else self._resumable(solver)
+            before = 0.0 if first else self._seen
+            # the penalty is that of all samples seen so far
+            objective, weight = read(lambda weight: self.C * (before + weight) / weight)
+            solver.check(objective)
+            W = np.zeros(objective.shape, objective.dtype)
+            if state is not None and state["W"].dtype != W.dtype:
+                state = None
+            if state is None and not first:
+                W[:] = self._table(objective)
+            if state is not None and not state["W"].flags.writeable:
+                state = _copied(state)  # loaded as a read-only memory map
+            if state is not None:
+                undo.append(_Undo(state, objective.touched()))
+                state = dict(state, tables=dict(state["tables"]), objectives=list(state["objectives"]))
+            monitor = Monitor(self)
+            self._begin(monitor, W, solver, objective, classes)
+            with np.errstate(all="ignore"):
                 result = solver.minimize(
                     objective,
                     W,
@@ -197,16 +206,12 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
                     state=state,
                     streaming=True,
                 )
-                self._seen = before + weight
-                n_iter = result.state["epoch"]
-                history = [] if first else list(getattr(self, "history_", []))
-                result.history = [*history, *result.history]
-                result.converged, result.stop_reason = False, "partial_fit does one epoch a call"
-                self._store(solver, objective, classes, result, state=result.state, n_iter=n_iter)
-        except BaseException:
-            if undo is not None:
-                undo()
-            raise
+            self._seen = before + weight
+            n_iter = result.state["epoch"]
+            history = [] if first else list(getattr(self, "history_", []))
+            result.history = [*history, *result.history]
+            result.converged, result.stop_reason = False, "partial_fit does one epoch a call"
+            self._store(solver, objective, classes, result, state=result.state, n_iter=n_iter)
         return self
 
 

@@ -5,6 +5,7 @@ import scipy.sparse as sp
 
 from .. import _kernels
 from .._certificate import strongly_convex_bound
+from ._penalty import penalty
 from ._row_gradient import RowGradient
 
 MISSING = -1  # the label of a token that has none
@@ -61,9 +62,7 @@ class ChainObjective:
             )
         weights = np.where(lengths > 0, weights, 0.0)
         total = float(weights @ lengths)
-        self.scale, self.l1, self.l2 = total, 0.0, 0.0
-        if np.isfinite(C):
-            self.scale, self.l1, self.l2 = C * total, l1_ratio / (C * total), (1 - l1_ratio) / (C * total)
+        self.scale, self.l1, self.l2 = penalty(C, l1_ratio, total, X.dtype)
         self.samples = np.flatnonzero(weights > 0)
         self.n_samples = len(self.samples)
         # the mean number of tokens in a sample, by weight
@@ -153,7 +152,7 @@ class ChainObjective:
 
     def touched(self):
         """Rows of the table that a sample touches, all pairs having a weight."""
-        return np.append(np.unique(self.X.indices), range(self.X.shape[1], self.shape[0]))
+        return np.append(np.unique(self.X.indices), np.arange(self.X.shape[1], self.shape[0]))
 
     def untouched(self):
         """Rows of the features that no sample has; observed pairs are all in one."""
@@ -171,7 +170,7 @@ class ChainObjective:
         -------
         float
         """
-        return float(2 * np.sqrt(2 / self.mean_square()))
+        return float(2 * np.sqrt(2 / (self.mean_square() or 2.0)))
 
     def mean_square(self):
         """Mean over the tokens of ``|x|^2``, with 1 for the transition to a token and for each end of a sequence."""
@@ -188,6 +187,8 @@ class ChainObjective:
         """Mean over the tokens of the square of each row of the table, ``sum_s omega_s sum_t x_tj^2``."""
         square = np.empty(self.shape[0])
         self.native.squared_norms(square)
+        if not np.isfinite(square).all():
+            raise FloatingPointError("the squares of X overflow: scale its features")
         return square
 
     def value(self, W):
