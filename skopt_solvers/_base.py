@@ -13,6 +13,7 @@ from joblib.parallel import get_active_backend
 from sklearn.base import _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import validate_data
 from threadpoolctl import ThreadpoolController
 
 from . import _kernels
@@ -54,9 +55,11 @@ __all__ = [
     "_fit_context",
     "canonical_csr",
     "check_structure",
+    "csr_of",
     "dense_product",
     "effective_threads",
     "in_dask_task",
+    "numbers_of",
     "one_blas_thread",
     "unchanged_on_failure",
     "with_dtype",
@@ -65,13 +68,22 @@ __all__ = [
 
 @contextmanager
 def unchanged_on_failure(estimator):
-    """Whatever is raised inside, the estimator's attributes are as they were before."""
-    before = vars(estimator).copy()
+    """Whatever is raised inside, the estimator's attributes are as they were before.
+
+    What is appended to the list that it gives is called first, to put back what was changed in place.
+    """
+    before, undo = vars(estimator).copy(), []
     try:
-        yield
+        yield undo
     except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
+        while True:
+            try:
+                for put_back in undo:
+                    put_back()
+                estimator.__dict__ = before  # one step: another Ctrl-C finds all or nothing
+                break
+            except KeyboardInterrupt:
+                continue
         raise
 
 
@@ -91,7 +103,7 @@ def effective_threads(n_jobs):
     if n_jobs == 0:
         raise ValueError("n_jobs must be None or an integer other than 0, got 0")
     if n_jobs is not None and n_jobs > 0:
-        return n_jobs
+        return min(n_jobs, 2**31 - 1)
     backend, context_jobs = get_active_backend()
     available = _available(backend)
     if n_jobs is None:
@@ -130,46 +142,50 @@ def in_dask_task():
 class _OneBlasThread:
     """Inside, BLAS has one thread, in the whole process: its setting has no other scope.
 
-    It is put back when the last of several threads leaves.
+    It is put back when the last of several threads leaves, Ctrl-C or not.
     """
 
     def __init__(self):
-        self.lock, self.depth, self.controller, self.limits = threading.Lock(), 0, None, None
+        self.lock, self.inside, self.libraries, self.before = threading.Lock(), set(), None, None
 
-    def __enter__(self):
-        with self.lock:
-            if not self.depth:
-                self.controller = self.controller or ThreadpoolController()
-                self.limits = self.controller.limit(limits=1, user_api="blas")
-            self.depth += 1
+    @contextmanager
+    def __call__(self):
+        who = object()
+        try:
+            with self.lock:
+                self.inside.add(who)
+                if self.libraries is None:
+                    self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+                if self.before is None:  # known as a whole before any is changed
+                    self.before = [library.num_threads for library in self.libraries]
+                for library in self.libraries:
+                    library.set_num_threads(1)
+            yield
+        finally:
+            interrupted = None
+            while True:
+                try:
+                    self._leave(who)
+                    break
+                except KeyboardInterrupt as interrupt:
+                    interrupted = interrupt
+            if interrupted is not None:
+                raise interrupted
 
-    def __exit__(self, *exception):
+    def _leave(self, who):
         with self.lock:
-            self.depth -= 1
-            if not self.depth:
-                self.limits.restore_original_limits()
+            self.inside.discard(who)
+            if not self.inside and self.before is not None:
+                for library, n_threads in zip(self.libraries, self.before, strict=True):
+                    library.set_num_threads(n_threads)
+                self.before = None
 
 
 one_blas_thread = _OneBlasThread()
 
 
-def _checked(X, n_threads=1, name="X"):
-    """Whether a compressed matrix is canonical; ValueError where its arrays do not make a matrix."""
-    index = np.result_type(X.indptr.dtype, X.indices.dtype)
-    index = np.int32 if index == np.int32 else np.int64
-    data = X.data if X.data.dtype in (np.float32, np.float64) else X.data.astype(np.float64)
-    n_major, n_minor = X.shape if X.format == "csr" else X.shape[::-1]
-    arrays = (
-        np.ascontiguousarray(a) for a in (X.indptr.astype(index, copy=False), X.indices.astype(index, copy=False), data)
-    )
-    error, canonical = _kernels.check_compressed(*arrays, n_major, n_minor, n_threads)
-    if error:
-        raise ValueError(f"{name} is not a valid {X.format.upper()} matrix of shape {X.shape}: {error}")
-    return canonical
-
-
 def check_structure(X, n_threads=1, name="X"):
-    """Refuse a malformed CSR or CSC before anything that trusts it, scipy's conversions included, touches it.
+    """Refuse a malformed sparse matrix before anything that trusts it, scipy's conversions included, touches it.
 
     Returns
     -------
@@ -178,9 +194,62 @@ def check_structure(X, n_threads=1, name="X"):
     """
     refuse_collection(X, name)
     check_in_place(X, name)
-    if sp.issparse(X) and X.format in ("csr", "csc") and X.ndim == 2 and X.data.dtype.kind in "fiub":
-        return _checked(X, n_threads, name)
-    return False
+    if not sp.issparse(X) or X.ndim != 2:
+        return False
+    try:
+        error, canonical = _checked(X, n_threads)
+    except (TypeError, ValueError, OverflowError, IndexError) as refused:
+        error, canonical = str(refused), False
+    if error:
+        raise ValueError(f"{name} is not a valid {X.format.upper()} matrix of shape {X.shape}: {error}")
+    return canonical
+
+
+def _checked(X, n_threads=1):
+    """What is wrong with the arrays of a sparse matrix, or None; and whether it is canonical."""
+    if X.format == "lil" and [len(row) for row in X.rows] != [len(row) for row in X.data]:
+        return "rows and data must have the same lengths", False
+    if X.format == "dia":
+        whole = X.offsets.dtype in (np.int32, np.int64) and X.data.ndim == 2 and X.offsets.shape == X.data.shape[:1]
+        if not whole or (len(X.offsets) and not -X.shape[0] < X.offsets.min() <= X.offsets.max() < X.shape[1]):
+            return "offsets must be int32 or int64, one a row of data and within the shape", False
+    if X.format in ("dia", "dok", "lil"):
+        X = X.tocoo()
+    indices = X.coords if X.format == "coo" else (X.indptr, X.indices)
+    names = "coordinates" if X.format == "coo" else "indptr and indices"
+    if any(a.ndim != 1 for a in indices) or X.data.ndim != (3 if X.format == "bsr" else 1):
+        return f"{names} must be 1-D, and data {3 if X.format == 'bsr' else 1}-D", False
+    if any(a.dtype not in (np.int32, np.int64) for a in indices):
+        return f"{names} must be int32 or int64, got {', '.join(str(a.dtype) for a in indices)}", False
+    if X.format == "coo":
+        if any(len(a) != len(X.data) for a in indices):
+            return "coordinates and data must have the same length", False
+        if any(len(a) and not 0 <= a.min() <= a.max() < n for a, n in zip(indices, X.shape, strict=True)):
+            return "coordinates must be between 0 and the number of rows or columns - 1", False
+        return None, False
+    n_major, n_minor = X.shape[::-1] if X.format == "csc" else X.shape
+    data = X.data
+    if X.format == "bsr":
+        n_major, n_minor = (n // max(size, 1) for n, size in zip(X.shape, data.shape[1:], strict=True))
+    only_structure = X.format == "bsr" or data.dtype.kind not in "fiub"
+    if only_structure:
+        data = np.ones(len(data))
+    elif data.dtype not in (np.float32, np.float64):
+        data = data.astype(np.float64)
+    index = np.result_type(*indices)
+    arrays = (np.ascontiguousarray(a) for a in (*(a.astype(index, copy=False) for a in indices), data))
+    error, canonical = _kernels.check_compressed(*arrays, n_major, n_minor, n_threads)
+    return error, canonical and not only_structure
+
+
+def numbers_of(estimator, *data, reset):
+    """X, or X and y, as scikit-learn validates them: X is dense or CSR, of float32 or float64."""
+    options = dict(accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True)
+    try:
+        with np.errstate(invalid="ignore"):  # a sum of finite values may be infinite
+            return validate_data(estimator, *data, reset=reset, **options)
+    except (OverflowError, RuntimeError, IndexError) as error:  # the last two where a list changes while it is read
+        raise ValueError(f"X must hold numbers that float64 has: {error}") from error
 
 
 def canonical_csr(X, owned=False, canonical=False, name="X"):
@@ -205,23 +274,43 @@ def canonical_csr(X, owned=False, canonical=False, name="X"):
     """
     if not sp.issparse(X):
         return _csr_of_dense(X)
-    if X.indices.dtype != X.indptr.dtype:
-        X = sp.csr_matrix((X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)), shape=X.shape)
-    canonical = canonical or _checked(X)
+    arrays, nnz = (X.data, X.indices, X.indptr), X.indptr[-1]
+    if X.indices.dtype != X.indptr.dtype or len(X.data) > nnz or len(X.indices) > nnz or _strided(arrays):
+        index = np.result_type(X.indices, X.indptr)
+        parts = (X.data[:nnz], X.indices[:nnz].astype(index, copy=False), X.indptr.astype(index, copy=False))
+        X = csr_of(*(np.ascontiguousarray(a) for a in parts), X.shape)
+    canonical = canonical or check_structure(X)
     if is_streamed(X) and not (canonical and X.has_sorted_indices):
         problem = "has rows that are not sorted" if canonical else "has duplicates or stored zeros"
         raise refusal(name, problem)
     if not canonical:
         X = X if owned else X.copy()
-        X.has_canonical_format = False
+        X.has_canonical_format = X.has_sorted_indices = False
         X.sum_duplicates()
         X.eliminate_zeros()
     return X
 
 
+def csr_of(data, indices, indptr, shape):
+    """A CSR matrix of just these arrays, of which scipy has neither checked nor copied any; its flags are not known."""
+    X = sp.csr_matrix(shape, dtype=data.dtype)
+    X.data, X.indices, X.indptr = data, indices, indptr
+    return X
+
+
+def _strided(arrays):
+    return not all(a.flags.c_contiguous for a in arrays)
+
+
 def with_dtype(X, dtype):
     """X itself, or a CSR over the same indices with other values."""
-    return X if X.dtype == dtype else sp.csr_matrix((X.data.astype(dtype), X.indices, X.indptr), shape=X.shape)
+    if X.dtype == dtype:
+        return X
+    with np.errstate(over="ignore"):
+        data = X.data.astype(dtype)
+    if X.dtype.itemsize > np.dtype(dtype).itemsize and not np.isfinite(data).all():
+        raise ValueError(f"X has values that overflow in {np.dtype(dtype).name}, the type of the model")
+    return csr_of(data, X.indices, X.indptr, X.shape)
 
 
 def dense_product(A, B):

@@ -100,7 +100,7 @@ def _best_shift(native, Z, U, precision):
         options = dict(method="L-BFGS-B", options=dict(gtol=precision, ftol=0.0))
         # From 1.15 on scipy calls LAPACK for what is tiny here, and OpenBLAS wakes a thread a core for it, on a busy
         # machine 58 ms instead of 7 in a fit of 120 rows (scipy issue 22438).
-        with one_blas_thread:
+        with one_blas_thread():
             return minimize(value_and_gradient, np.zeros(K), jac=True, **options).x
     # with one output the derivative is monotone: its root, to the last bit
     slope = lambda b: float(value_and_gradient(np.array([b]))[1][0])  # noqa: E731

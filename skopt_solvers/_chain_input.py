@@ -9,9 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _num_samples, column_or_1d, validate_data
+from sklearn.utils.validation import _num_samples, column_or_1d
 
-from ._base import canonical_csr, check_structure, effective_threads
+from ._base import canonical_csr, check_structure, csr_of, effective_threads, numbers_of
 from .objectives import MISSING
 from .sequence import CSRSequences, flat_lengths
 
@@ -122,13 +122,12 @@ def read_tokens(estimator, X, *, lengths, sequence_ids, reset, sequences_only, v
 def _validated(estimator, X, reset):
     canonical = check_structure(X, effective_threads(estimator.n_jobs))
     given = X
-    X = validate_data(
-        estimator, X, accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True, reset=reset
-    )
+    X = numbers_of(estimator, X, reset=reset)
     owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
     X = canonical_csr(X, owned, canonical and X is given)
-    if not X.has_sorted_indices:
+    if not csr_of(X.data, X.indices, X.indptr, X.shape).has_sorted_indices:  # whatever X says of itself
         X = X if owned else X.copy()
+        X.has_sorted_indices = False
         X.sort_indices()
     return X
 
@@ -141,6 +140,7 @@ def _stacked(X):
     """The sequences of X as one matrix, and their lengths."""
     sequences = []
     for number, sequence in enumerate(X):
+        check_structure(sequence, name=f"X[{number}]")
         if not sp.issparse(sequence):
             sequence = np.asarray(sequence)
             if sequence.size == 0 and sequence.ndim == 1:
@@ -198,11 +198,18 @@ def classes_of(labels, keep=None):
         return np.unique(labels if keep is None else labels[keep])
     if keep is not None:
         labels = [label for label, kept in zip(labels, keep, strict=True) if kept]
-    distinct = set(labels) - {None}
+    distinct = set(_hashable(labels, "labels")) - {None}
     kinds = {"an integer" if isinstance(c, (Integral, np.integer)) else type(c).__name__ for c in distinct}
     if len(kinds) > 1 or not kinds <= {"an integer", "str", "str_"}:
         raise ValueError(f"labels must be all strings or all integers (None where one is missing), got {sorted(kinds)}")
     return np.array(sorted(distinct))
+
+
+def _hashable(labels, name):
+    for label in labels:
+        if type(label).__hash__ is None:
+            raise ValueError(f"{name} must hold strings or integers, got {label!r}")
+    return labels
 
 
 def encode(labels, classes, offsets, name, strict=None):
@@ -214,7 +221,7 @@ def encode(labels, classes, offsets, name, strict=None):
     else:
         index = {label: i for i, label in enumerate(classes.tolist())}
         index[None] = MISSING
-        codes = np.array([index.get(label, -2) for label in labels], dtype=np.int64)
+        codes = np.array([index.get(label, -2) for label in _hashable(labels, name)], dtype=np.int64)
         unknown = codes == -2
     if strict is not None:
         codes[unknown & ~strict] = MISSING
@@ -268,8 +275,9 @@ def token_weights(sample_weight, tokens):
             f"sample_weight.shape == {weights.shape}, expected ({n_tokens},), one a token, or ({tokens.n_sequences},), "
             "one a sequence"
         )
-    if not np.isfinite(weights).all():
-        raise ValueError("sample_weight must be finite, got NaN or infinity")
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.isfinite(weights.sum()):
+            raise ValueError("sample_weight must be finite with a finite sum, got NaN or infinity")
     if (weights < 0).any():
         raise ValueError("Negative values in data passed to `sample_weight`")
     return weights

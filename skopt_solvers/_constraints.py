@@ -19,7 +19,7 @@ def allowed_transitions(constraints, classes):
     allowed = np.ones((K + 2, K), dtype=bool)
     if constraints is None:
         return allowed
-    if isinstance(constraints, str):
+    if isinstance(constraints, str) and constraints in SCHEMES:
         return _of_scheme(constraints, [str(c) for c in classes])
     if callable(constraints):
         labels = classes.tolist()

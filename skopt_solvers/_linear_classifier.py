@@ -8,14 +8,16 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ._base import (
     LinearClassifierMixin,
     SparseCoefMixin,
     canonical_csr,
     check_structure,
+    dense_product,
     effective_threads,
+    numbers_of,
     unchanged_on_failure,
     with_dtype,
 )
@@ -44,26 +46,33 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
     def _validated(self, X, y, reset=True, name="X"):
         """X as canonical CSR, float32 or float64, and y."""
         canonical = check_structure(X, effective_threads(self.n_jobs), name)
-        options = dict(accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True, reset=reset)
         given = X
-        X, y = validate_data(self, X, y, **options)
+        X, y = numbers_of(self, X, y, reset=reset)
         check_classification_targets(y)
         owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
         return canonical_csr(X, owned, canonical and X is given, name), y
 
     def _weights(self, X, y, sample_weight, part=False):
         """Sample weights, float64, before class weights; and which are positive, of a part of the data perhaps none."""
+        if np.iscomplexobj(sample_weight):
+            raise ValueError("sample_weight must be real, got complex numbers")
         if part and np.shape(sample_weight) == (X.shape[0],) and not np.any(sample_weight):
             return np.zeros(X.shape[0]), np.zeros(X.shape[0], bool)  # scikit-learn refuses them
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         positive = weights > 0
         if not part and not positive.any():
             raise ValueError("sample_weight must have a positive entry, got only zeros")
+        with np.errstate(over="ignore"):
+            if np.isinf(weights.sum()):
+                raise ValueError("sample_weight must have a finite sum, got infinity")
         return weights, positive
 
     def _encoded(self, y, classes, weights, positive, **counts):
         """Class indices as int32, and the weights with the class weights in them; `counts` as for the class weights."""
-        labels = np.searchsorted(classes, y)
+        try:
+            labels = np.searchsorted(classes, y)
+        except TypeError as error:
+            raise ValueError(f"y has labels that are not of the type of the classes {classes}") from error
         labels[labels == len(classes)] = 0
         unknown = positive & (classes[labels] != y)
         if unknown.any():
@@ -188,8 +197,25 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Of two classes, that of the second; a dask array for a dask array.
+
+        Raises
+        ------
+        FloatingPointError
+            Where a score overflows.
         """
-        return super().decision_function(X)
+        X = self._validated_for_prediction(X)
+        coef = self.coef_.T
+        if sp.issparse(X) and sp.issparse(coef):  # whose product wants one dtype
+            dtype = np.result_type(X.dtype, coef.dtype)
+            X, coef = X.astype(dtype, copy=False), coef.astype(dtype, copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = dense_product(X, coef) + self.intercept_
+        return _finite_scores(scores.ravel() if scores.shape[1] == 1 else scores)
+
+    def _validated_for_prediction(self, X):
+        check_is_fitted(self)
+        check_structure(X, effective_threads(self.n_jobs))
+        return numbers_of(self, X, reset=False)
 
     @over_blocks
     def predict(self, X):
@@ -248,12 +274,10 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         check_is_fitted(self)
         check_topk(k, len(self.classes_), coef_threshold)
         n_threads = effective_threads(self.n_jobs)
-        check_structure(X, n_threads)
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True, reset=False
-        )
-        indices, scores = top_classes(X, self.coef_, self.intercept_, k, coef_threshold, n_threads)
-        return TopK(self.classes_[indices], scores)
+        X = self._validated_for_prediction(X)
+        with np.errstate(over="ignore", invalid="ignore"):
+            indices, scores = top_classes(X, self.coef_, self.intercept_, k, coef_threshold, n_threads)
+        return TopK(self.classes_[indices], _finite_scores(scores))
 
     def suboptimality_bound(self, X, y, sample_weight=None):
         r"""A proven upper bound of :math:`P(W) - \min P`, whatever solver made W.
@@ -284,6 +308,12 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         X = X if is_streamed(X) else with_dtype(X, np.float64)
         objective = self._objective(X, labels, weights, len(self.classes_))
         return objective.suboptimality_bound(np.ascontiguousarray(self._table(), dtype=X.dtype))
+
+
+def _finite_scores(scores):
+    if not np.isfinite(scores).all():
+        raise FloatingPointError(f"the scores of X overflow in {scores.dtype.name}: scale X as that of fit")
+    return scores
 
 
 class _Accuracy:

@@ -75,6 +75,7 @@ class Monitor:
         self.history, self.waited = [], 0
         self.best = (-np.inf, None, None)  # validation score, weights, iteration
         self.least = (np.inf, None)  # objective, weights
+        self.errstate = np.geterr()  # of the one who called fit, for callbacks
         self.context = None
         if data is not None and hasattr(estimator, "_skl_callbacks"):
             X, y, sample_weight = data
@@ -105,7 +106,8 @@ class Monitor:
         if estimator.verbose:
             values = ", ".join(f"{k} {v:.6g}" for k, v in record.items() if k != "iteration" and v is not None)
             print(f"{type(estimator).__name__}: iteration {record['iteration']}: {values}")
-        stop = self._callbacks(W, record) or stop
+        with np.errstate(**self.errstate):
+            stop = self._callbacks(W, record) or stop
         if not stop and estimator.max_time is not None and self._seconds() >= estimator.max_time:
             self.stopped = f"max_time={estimator.max_time:g} seconds were over after iteration {record['iteration']}"
         return stop or self.stopped is not None

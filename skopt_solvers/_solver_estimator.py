@@ -69,9 +69,14 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
                 factors = np.where(mass > 0, mass.sum() / (len(classes) * mass), 0.0)
         else:
             factors = compute_class_weight(self.class_weight, classes=classes, y=classes)
-        weights = weights * np.where(known, factors[labels], 1.0)
-        if (factors < 0).any() or not (factors * mass if part else weights).any():
-            raise ValueError(f"class_weight must be non-negative with a positive entry, got {self.class_weight!r}")
+        with np.errstate(over="ignore"):
+            weights = weights * np.where(known, factors[labels], 1.0)
+            there = factors * mass if part else weights
+        if not np.isfinite(weights).all() or (factors < 0).any() or not there.any():
+            raise ValueError(
+                "class_weight must be finite and non-negative with a positive entry, and so times sample_weight, got "
+                f"{self.class_weight!r}"
+            )
         return weights
 
     # Fitting
@@ -86,7 +91,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             options.update(n_iter_no_change=self.n_iter_no_change)
         self._begin(monitor, W, solver, objective, classes)
         try:
-            result = monitor.restored(solver.minimize(objective, W, **options))
+            with np.errstate(all="ignore"):  # what overflows shows in the result
+                result = monitor.restored(solver.minimize(objective, W, **options))
         except KeyboardInterrupt:
             if self.interrupt == "raise":
                 raise
@@ -137,9 +143,12 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     def _store(self, solver, objective, classes, result, state, n_iter=None, streamed=False, changed=None):
         """Store a result, of whose table `changed` is what may have become infinite; all by default."""
-        if not np.isfinite(result.W if changed is None else changed).all():
+        finite = bool(np.isfinite(result.W if changed is None else changed).all())
+        last = [record["objective"] for record in result.history[-1:]]
+        if not finite or not np.isfinite(last).all():
             remedy = "lower learning_rate" if hasattr(solver, "learning_rate") else "scale X or sample_weight"
-            raise FloatingPointError(f"{type(solver).__name__} diverged: weights are not finite; {remedy}")
+            what = "the objective is" if finite else "weights are"
+            raise FloatingPointError(f"{type(solver).__name__} diverged: {what} not finite; {remedy}")
         self.classes_, self.solver_ = classes, solver
         self._unpack(result.W, objective)
         self.n_iter_ = result.n_iter if n_iter is None else n_iter
@@ -157,7 +166,10 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         if first and classes is None:
             raise ValueError("classes must be given at the first call of partial_fit, got None")
         if classes is not None:
-            classes = np.unique(classes)
+            try:
+                classes = np.unique(classes)
+            except TypeError as error:
+                raise ValueError(f"classes must be of one type, got {classes!r}") from error
             if not first and not np.array_equal(classes, self.classes_):
                 raise ValueError(f"classes must be those of the first call, {self.classes_}, got {classes}")
         if self.early_stopping:
@@ -176,7 +188,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         features; its weight; and its number of samples.
         """
         solver, first = self._resolved_solver(), not hasattr(self, "classes_")
-        with unchanged_on_failure(self):
+        with unchanged_on_failure(self) as undo:
             before = (0.0, 0) if first else self._seen
             make, columns, weight, n_samples = read()
             # the penalty is that of all samples so far, and their mean weight is what each is measured by
@@ -194,14 +206,16 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             monitor = Monitor(self)
             self._begin(monitor, part["W"], solver, objective, classes, lambda W: chunk.weights())
             options = dict(max_iter=self.max_iter, tol=0.0, rng=rng, callback=monitor, state=part, streaming=True)
-            result = solver.minimize(objective, part["W"], **options)
+            with np.errstate(all="ignore"):
+                result = solver.minimize(objective, part["W"], **options)
             result.history = [*([] if first else getattr(self, "history_", [])), *result.history]
             result.converged, result.stop_reason = False, "partial_fit does one epoch a call"
             self._seen, changed = (seen, n_seen), result.W
-            with chunk.put_back() as state:
-                result.W = mean_weights(state)
-                options = dict(n_iter=state["epoch"], streamed=True, changed=changed)
-                self._store(solver, objective, classes, result, state, **options)
+            undo.append(chunk.undo())
+            state = chunk.put_back()
+            result.W = mean_weights(state)
+            options = dict(n_iter=state["epoch"], streamed=True, changed=changed)
+            self._store(solver, objective, classes, result, state, **options)
         return self
 
     def _state_of_stream(self, solver, objective, rng, state):

@@ -1,7 +1,5 @@
 """What `partial_fit` works on: the rows of the tables that a chunk touches. So a call costs what the chunk does."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import scipy.sparse as sp
 
@@ -49,15 +47,14 @@ class ChunkState:
         array[self.rows if self._by_row(array) else ...] = values
         return array
 
-    @contextmanager
-    def put_back(self):
-        """The whole state after the chunk; where what is done with it fails, it is as it was."""
+    def undo(self):
+        """A function that puts the rows back as they are now."""
         before = self._taken()
-        try:
-            yield _map(self._written, self.state, self.part)
-        except BaseException:
-            _map(self._written, self.state, before)
-            raise
+        return lambda: _map(self._written, self.state, before)
+
+    def put_back(self):
+        """The whole state after the chunk."""
+        return _map(self._written, self.state, self.part)
 
     def weights(self):
         """A copy of the table of weights as it will be after `put_back`."""

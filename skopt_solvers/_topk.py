@@ -184,6 +184,7 @@ def _by_blocks(X, W, intercept, k, n_threads):
     indices, scores = np.empty((X.shape[0], k), np.int64), np.empty((X.shape[0], k), W.dtype)
     step = max(1, _ENTRIES // W.shape[1])
 
+    @np.errstate(over="ignore", invalid="ignore")
     def fill(start):
         Z = dense_product(X[start : start + step].astype(W.dtype, copy=False), W)
         Z += intercept

@@ -16,7 +16,7 @@ from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, indexable
 
-from ._base import effective_threads
+from ._base import check_structure, effective_threads
 from ._linear_classifier import LinearClassifier
 from ._monitor import copy_of
 from ._path import ChainData, LinearData, check_solver, fitted_along
@@ -169,6 +169,7 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     template._validate_params()
     scorer = _scorer(template, scoring)
     plain = scoring is None and type(estimator) in (LogisticRegression, LinearSVC)
+    check_structure(X, effective_threads(estimator.n_jobs))
     X, y, groups, sample_weight = indexable(X, y, groups, sample_weight)
     weights = sample_weight if _takes_weights(scorer) else None
     data = data_of(template, X, y, sample_weight)

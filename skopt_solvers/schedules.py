@@ -86,7 +86,13 @@ def bind(schedule, length, objectives=()):
     schedule = resolve(schedule, SCHEDULES, "schedule", callable)
     if isinstance(schedule, Schedule):
         return schedule.bound(length, objectives)
-    return np.vectorize(schedule, otypes=[float])  # a function of one time, as one writes it first
+    return np.vectorize(lambda t: _real(schedule(t)), otypes=[float])  # of one time, as one writes it first
+
+
+def _real(factor):
+    if np.iscomplexobj(factor):
+        raise TypeError(f"complex number {factor}")
+    return factor
 
 
 def _progress(t, epochs):

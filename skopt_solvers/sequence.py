@@ -12,6 +12,8 @@ import scipy.sparse as sp
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state, indexable
 
+from ._base import check_structure
+
 __all__ = ["CSRSequences", "SequenceKFold", "read_conll"]
 
 CONLLU_COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -44,7 +46,8 @@ class CSRSequences:
         self.lengths = np.asarray(lengths, dtype=np.int64)
         if not sp.issparse(matrix) or matrix.format != "csr":
             raise ValueError(f"matrix must be a CSR matrix, got {type(matrix).__name__}")
-        if self.lengths.ndim != 1 or (self.lengths < 0).any() or self.lengths.sum() != matrix.shape[0]:
+        check_structure(matrix, name="matrix")
+        if self.lengths.ndim != 1 or (self.lengths < 0).any() or self.lengths.astype(float).sum() != matrix.shape[0]:
             raise ValueError(
                 f"lengths must be non-negative and sum to the {matrix.shape[0]} rows of matrix, got "
                 f"{self.lengths.sum()} in {self.lengths.size} sequences"
@@ -91,6 +94,8 @@ def run_lengths(sequence_ids):
     ids = np.asarray(sequence_ids)
     if ids.ndim != 1:
         raise ValueError(f"sequence_ids must be 1-D, one id a token, got shape {ids.shape}")
+    if ids.dtype == object and any(type(i).__hash__ is None for i in ids):
+        raise ValueError("sequence_ids must be strings or numbers, got what cannot be compared")
     if (ids != ids).any():
         raise ValueError(f"sequence_ids must not be NaN, got NaN for token {np.flatnonzero(ids != ids)[0]}")
     starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if len(ids) else np.empty(0, dtype=np.int64)
@@ -119,7 +124,7 @@ def flat_lengths(n_tokens, lengths=None, sequence_ids=None):
     lengths = np.asarray(lengths)
     if lengths.ndim != 1 or (lengths.size and (lengths.dtype.kind not in "iu" or lengths.min() < 0)):
         raise ValueError(f"lengths must be a 1-D array of non-negative integers, got {lengths!r}")
-    if lengths.sum() != n_tokens:
+    if lengths.sum() != n_tokens or lengths.max(initial=0) > n_tokens:  # a sum may wrap around
         raise ValueError(f"lengths must sum to the {n_tokens} tokens, got {lengths.sum()} in {lengths.size} sequences")
     return lengths.astype(np.int64)
 

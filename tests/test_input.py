@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 
-from skopt_solvers import LinearSVC, LogisticRegression
+from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
 from skopt_solvers.objectives import LinearObjective
 from skopt_solvers.schedules import StepDecay
 from skopt_solvers.solvers import SOLVERS, Adam, Momentum
@@ -314,3 +314,82 @@ def test_a_failed_partial_fit_leaves_the_estimator_as_it_was():
     for name, table in tables.items():
         np.testing.assert_array_equal(model._resume["state"]["tables"][name], table)
     model.partial_fit(SPARSE, Y)
+
+
+def test_a_sparse_model_of_float64_scores_sparse_float32():
+    model = fit(SPARSE, l1_ratio=1.0).sparsify()
+    scores = model.decision_function(SPARSE.astype(np.float32))
+    np.testing.assert_allclose(scores, model.decision_function(SPARSE), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("form", [sp.coo_matrix, sp.bsr_matrix, sp.dia_matrix, sp.lil_matrix, sp.csc_matrix])
+@pytest.mark.parametrize("model", [LogisticRegression, LinearSVC, LinearChainCRF])
+def test_other_malformed_matrices_are_refused(form, model):
+    """scipy converts them without a look, and writes beyond its arrays."""
+    X = sp.dia_matrix(DENSE[:12]) if form is sp.dia_matrix else form(DENSE)
+    y = Y[: X.shape[0]]
+    if form is sp.lil_matrix:
+        X.rows[3] = [1, 2, 3]
+        X.data[3] = [1.0] * 1000
+    else:
+        indices = dict(coo_matrix="col", dia_matrix="offsets").get(form.__name__, "indices")
+        getattr(X, indices)[1] = 10**6
+    fitted = model(max_iter=2, tol=1).fit(DENSE, Y)
+    for call in (model().fit, fitted.score):
+        with pytest.raises(ValueError, match=f"X is not a valid {X.format.upper()} matrix of shape"):
+            call(X, y)
+    with pytest.raises(ValueError, match=r"X\[1\] is not a valid"):
+        LinearChainCRF().fit([DENSE, X], [Y, y])
+
+
+def test_arrays_that_are_longer_than_indptr_says():
+    X = SPARSE.copy()
+    X.indices, X.data = np.append(X.indices, [10**6, -3]).astype(np.int32), np.append(X.data, [1.0, 2.0])
+    for solver in ("lbfgs", "adam"):
+        np.testing.assert_array_equal(fit(X, solver).coef_, fit(SPARSE, solver).coef_)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_flags_that_lie():
+    """scipy believes what it was told of the order and of duplicates."""
+    X = unsorted_with_duplicates_and_zeros()
+    X.has_sorted_indices = X.has_canonical_format = True
+    np.testing.assert_allclose(fit(X).coef_, fit(SPARSE).coef_, rtol=1e-6, atol=1e-9)
+    tokens = SPARSE[:, ::-1].tocsr()
+    tokens.sort_indices()
+    reversed_rows = tokens[:, ::-1].tocsr()
+    reversed_rows.has_sorted_indices = True
+    crf = [LinearChainCRF(max_iter=5, tol=1e-9).fit(x, Y) for x in (reversed_rows, SPARSE)]
+    np.testing.assert_array_equal(crf[0].coef_, crf[1].coef_)
+
+
+@pytest.mark.parametrize("dtype, scale", [(np.float32, 1e30), (np.float64, 1e200)])
+@pytest.mark.parametrize("solver", NAMES)
+def test_features_whose_squares_overflow(solver, dtype, scale):
+    with pytest.raises(FloatingPointError, match="scale"):
+        LogisticRegression(solver=solver, random_state=0).fit((SPARSE * scale).astype(dtype), Y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", NAMES)
+def test_features_that_are_all_zero(solver):
+    for X in (np.zeros((150, 3)), np.full((150, 3), 1e-200)):
+        model = LogisticRegression(solver=solver, fit_intercept=False, random_state=0).fit(X, Y)
+        assert np.isfinite(model.coef_).all()
+        if hasattr(model, "partial_fit"):
+            model.partial_fit(X, Y).partial_fit(X, Y)
+
+
+def test_scores_that_overflow():
+    model = LogisticRegression().fit(DENSE, Y)
+    for call in (model.predict, model.predict_proba, lambda X: model.predict_topk(X, k=1)):
+        with pytest.raises(FloatingPointError, match="scores of X overflow"):
+            call(np.where(DENSE > 0, 1.7e308, -1.7e308))
+
+
+@pytest.mark.parametrize("C, weight", [(1e-300, 1.0), (1e300, 1e10), (1.0, 1e-310), (1e-30, 1e-5)])
+def test_objectives_that_the_type_cannot_hold(C, weight):
+    X = SPARSE.astype(np.float32)
+    with pytest.raises(ValueError, match="sample_weight"):
+        LogisticRegression(C=C).fit(X, Y, sample_weight=np.full(150, weight))

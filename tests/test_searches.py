@@ -235,8 +235,8 @@ def test_what_a_process_is_left_by_joblib(monkeypatch):
 def test_blas_gets_its_threads_back():
     threads = lambda: [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]  # noqa: E731
     before = threads()
-    with one_blas_thread:
-        with one_blas_thread:
+    with one_blas_thread():
+        with one_blas_thread():
             assert set(threads()) <= {1}
         assert set(threads()) <= {1}
     assert threads() == before

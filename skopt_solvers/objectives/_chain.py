@@ -7,6 +7,7 @@ from .. import _kernels
 from .._certificate import strongly_convex_bound
 from .._mapped import block_size, column_counts, is_streamed, runs_of
 from ._blocks import Blocks
+from ._penalty import penalty
 from ._position import EvaluatedPosition
 from ._row_gradient import RowGradient
 
@@ -68,9 +69,7 @@ class ChainObjective(Blocks):
         weights = np.where(lengths > 0, weights, 0.0)
         n_tokens = float(weights @ lengths)
         total = n_tokens if total is None else total
-        self.scale, self.l1, self.l2 = total, 0.0, 0.0
-        if np.isfinite(C):
-            self.scale, self.l1, self.l2 = C * total, l1_ratio / (C * total), (1 - l1_ratio) / (C * total)
+        self.scale, self.l1, self.l2 = penalty(C, l1_ratio, total, X.dtype)
         self.samples = np.flatnonzero(weights > 0)
         self.n_samples = len(self.samples)
         self.runs = runs_of(self.samples, X, offsets[self.samples])
@@ -186,7 +185,7 @@ class ChainObjective(Blocks):
         -------
         float
         """
-        return float(2 * np.sqrt(2 / self.mean_square()))
+        return float(2 * np.sqrt(2 / (self.mean_square() or 2.0)))
 
     def mean_square(self):
         """Mean over the tokens of ``|x|^2``, with 1 for the transition to a token and for each end of a sequence."""
@@ -203,6 +202,8 @@ class ChainObjective(Blocks):
         """Mean over the tokens of the square of each row of the table, ``sum_s omega_s sum_t x_tj^2``."""
         square = np.empty(self.shape[0])
         self.native.squared_norms(square)
+        if not np.isfinite(square).all():
+            raise FloatingPointError("the squares of X overflow: scale its features")
         return square
 
     def value(self, W):

@@ -7,6 +7,7 @@ from .._certificate import suboptimality
 from .._mapped import column_counts, runs_of
 from ._ascent import LinearAscent
 from ._blocks import Blocks
+from ._penalty import penalty
 from ._row_gradient import RowGradient
 
 
@@ -52,10 +53,8 @@ class LinearObjective(Blocks):
             raise ValueError(f"labels must be between 0 and {n_classes - 1}, got {labels.min()} to {labels.max()}")
         self.X, self.labels, self.weights = X, labels, weights
         total = float(weights.sum()) if total is None else total
-        self.scale, self.l1, self.l2 = total, 0.0, 0.0
-        if np.isfinite(C):
-            self.scale, self.l1, self.l2 = C * total, l1_ratio / (C * total), (1 - l1_ratio) / (C * total)
         self.dtype = X.dtype
+        self.scale, self.l1, self.l2 = penalty(C, l1_ratio, total, X.dtype)
         self.shape = (X.shape[1] + bool(fit_intercept), n_outputs)
         self.n_penalised = X.shape[1]
         self.samples = np.flatnonzero(weights > 0)
@@ -107,13 +106,15 @@ class LinearObjective(Blocks):
     def margin_step(self):
         """``sqrt(2 / mean |x|^2)``, the intercept's 1 in the norm: 1 for rows of unit length, as TF-IDF makes them.
 
+        It is 1 too where all squares are 0.
+
         What a weight must move by to change a margin by about 1: the unit of the adaptive solvers' learning rate.
 
         Returns
         -------
         float
         """
-        return float(np.sqrt(2 / self.mean_square()))
+        return float(np.sqrt(2 / (self.mean_square() or 2.0)))
 
     @property
     def smooth(self):
@@ -140,6 +141,8 @@ class LinearObjective(Blocks):
         if "squared_norms" not in self._kept:
             square = np.empty(self.shape[0], self.dtype)
             self.native.squared_norms(square)
+            if not np.isfinite(square).all():
+                raise FloatingPointError(f"the squares of X overflow in {self.dtype.name}: scale its features")
             self._kept["squared_norms"] = square.astype(float)
         return self._kept["squared_norms"]
 

@@ -68,7 +68,11 @@ def check_positive(solver, *names, low=0.0, high=np.inf, closed=False):
     for name in names:
         value = getattr(solver, name)
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        if not number or not (low < value < high or (closed and value == low)):
+        try:
+            number = number and (low < float(value) < high or (closed and value == low))
+        except OverflowError:  # an int that no float is as large as
+            number = False
+        if not number:
             bracket = "[" if closed else "("
             raise ValueError(
                 f"{type(solver).__name__}: {name} must be a number in {bracket}{low:g}, {high:g}), got {value!r}"

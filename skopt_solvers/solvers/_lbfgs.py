@@ -86,6 +86,10 @@ class LBFGS(Solver):
         history, stop, converged, polishing, advice = [], None, False, False, ""
         best, waited, values = (np.inf, np.inf), 0, []
         position = self._started(objective, W, history)
+        if not (np.isfinite(position.value) and np.isfinite(position.gradient).all()):
+            raise FloatingPointError(
+                f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
+            )
         memory = getattr(objective, "memory", 10) if self.memory == "auto" else self.memory
         pairs = _Pairs(memory, position.W, self._scaling(objective), objective.n_threads)
         while True:

@@ -76,7 +76,7 @@ class Momentum(StochasticSolver):
             # below the rate that is stable for that sample alone
             losses = batch * getattr(objective, "tokens_per_sample", 1)
             rate = min(rate, 0.45 * losses * (1 - self.momentum))
-        return rate / (objective.curvature * objective.mean_square())
+        return rate / (objective.curvature * (objective.mean_square() or 1.0))
 
 
 class AdaGrad(StochasticSolver):

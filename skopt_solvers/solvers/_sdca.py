@@ -68,6 +68,10 @@ class SDCA(Solver):
             state["epoch"] += 1
             value = objective.value(ascent.W)
             gap = abs(value - ascent.value())
+            if not np.isfinite(gap):
+                raise FloatingPointError(
+                    f"SDCA: the objective or its dual is not finite in epoch {state['epoch']}; scale X or lower C"
+                )
             record = dict(
                 iteration=state["epoch"],
                 objective=objective.scale * value,

@@ -255,8 +255,12 @@ class _Fit:
     def factor(self, t):
         """The schedule at times t."""
         schedule = bind(self.schedule, self.length, self.state["objectives"])
-        with np.errstate(all="ignore"):
+        try:
             factor = np.broadcast_to(np.asarray(schedule(t), dtype=float), t.shape)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"schedule {self.solver.schedule!r} must give real numbers, one for each time: {error}"
+            ) from error
         bad = ~(np.isfinite(factor) & (factor >= 0))
         if bad.any():
             raise ValueError(
