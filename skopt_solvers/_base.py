@@ -151,18 +151,17 @@ one_blas_thread = _OneBlasThread()
 
 
 def _checked(X, n_threads=1, name="X"):
-    """Whether a compressed matrix is canonical; ValueError where its arrays do not make a matrix."""
+    """Whether a compressed matrix is canonical and aligned; ValueError where its arrays do not make a matrix."""
     index = np.result_type(X.indptr.dtype, X.indices.dtype)
     index = np.int32 if index == np.int32 else np.int64
     data = X.data if X.data.dtype in (np.float32, np.float64) else X.data.astype(np.float64)
     n_major, n_minor = X.shape if X.format == "csr" else X.shape[::-1]
-    arrays = (
-        np.ascontiguousarray(a) for a in (X.indptr.astype(index, copy=False), X.indices.astype(index, copy=False), data)
-    )
+    arrays = (X.indptr.astype(index, copy=False), X.indices.astype(index, copy=False), data)
+    arrays = (np.require(a, requirements=["C", "A"]) for a in arrays)
     error, canonical = _kernels.check_compressed(*arrays, n_major, n_minor, n_threads)
     if error:
         raise ValueError(f"{name} is not a valid {X.format.upper()} matrix of shape {X.shape}: {error}")
-    return canonical
+    return canonical and all(a.flags.aligned for a in (X.indptr, X.indices, X.data))
 
 
 def check_structure(X, n_threads=1, name="X"):
