@@ -237,7 +237,7 @@ def _checked(X, n_threads=1):
     elif data.dtype not in (np.float32, np.float64):
         data = data.astype(np.float64)
     index = np.result_type(*indices)
-    arrays = (np.ascontiguousarray(a) for a in (*(a.astype(index, copy=False) for a in indices), data))
+    arrays = (_in_order(a) for a in (*(a.astype(index, copy=False) for a in indices), data))
     error, canonical = _kernels.check_compressed(*arrays, n_major, n_minor, n_threads)
     return error, canonical and not only_structure
 
@@ -275,10 +275,11 @@ def canonical_csr(X, owned=False, canonical=False, name="X"):
     if not sp.issparse(X):
         return _csr_of_dense(X)
     arrays, nnz = (X.data, X.indices, X.indptr), X.indptr[-1]
-    if X.indices.dtype != X.indptr.dtype or len(X.data) > nnz or len(X.indices) > nnz or _strided(arrays):
+    longer = len(X.data) > nnz or len(X.indices) > nnz
+    if longer or X.indices.dtype != X.indptr.dtype or not all(map(_is_in_order, arrays)):
         index = np.result_type(X.indices, X.indptr)
         parts = (X.data[:nnz], X.indices[:nnz].astype(index, copy=False), X.indptr.astype(index, copy=False))
-        X = csr_of(*(np.ascontiguousarray(a) for a in parts), X.shape)
+        X = csr_of(*map(_in_order, parts), X.shape)
     canonical = canonical or check_structure(X)
     if is_streamed(X) and not (canonical and X.has_sorted_indices):
         problem = "has rows that are not sorted" if canonical else "has duplicates or stored zeros"
@@ -298,8 +299,12 @@ def csr_of(data, indices, indptr, shape):
     return X
 
 
-def _strided(arrays):
-    return not all(a.flags.c_contiguous for a in arrays)
+def _is_in_order(array):
+    return array.flags.c_contiguous and array.flags.aligned
+
+
+def _in_order(array):
+    return np.require(array, requirements=["C", "A"])
 
 
 def with_dtype(X, dtype):

@@ -69,7 +69,7 @@ def observed_pairs(X, labels, n_labels):
     """The (column, label) pairs that occur: ``first`` and ``label`` of the objective."""
     first = np.empty(X.shape[1] + 1, np.int64)
     label = _core.observed_pairs(X.indptr, X.indices, labels, X.shape[1], n_labels, first)
-    return first, label.ravel()
+    return first, label
 
 
 def block_seed(seed, block):

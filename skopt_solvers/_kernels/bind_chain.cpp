@@ -29,18 +29,24 @@ static void bind_chain(nb::module_& m, const std::string& suffix) {
         size_t n_sequences;
         Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<int32_t> labels, In<T> omega, In<int64_t> active,
               size_t K, bool boundaries, In<int64_t> first, In<int32_t> label, In<int32_t> transitions, In<bool> allowed, double l1, double l2, int n_threads, size_t block)
-            : Chain(ChainData<T, I>{Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, offsets.data(), sequences_of(offsets, indptr),
+            : Chain(ChainData<T, I>{sorted(csr(indptr, indices, data, n_columns)), offsets.data(), sequences_of(offsets, indptr),
                                     (check(indptr.size() - 1, offsets, labels, omega, active, K, first, label, n_columns, transitions, allowed, block), labels.data()), omega.data()},
                     ChainLayout<T>{n_columns, K, boundaries, first.size() ? first.data() : nullptr, label.data(), transitions.data(), transitions.size(),
-                                   allowed.data(), allowed.data() + K * K, allowed.data() + K * K + K},
+                                   bytes(allowed), bytes(allowed) + K * K, bytes(allowed) + K * K + K},
                     active.data(), active.size(), Penalty<T>{l1, l2}, n_threads, block),
               kept(indptr, indices, data, offsets, labels, omega, active, first, label, transitions, allowed), n_sequences(offsets.size() - 1) {}
+        static const uint8_t* bytes(const In<bool>& values) { return reinterpret_cast<const uint8_t*>(values.data()); }
+        static const Csr<T, I>& sorted(const Csr<T, I>& X) {
+            require(increase(X.indptr, X.n_rows, X.indices), "the indices of a row must increase");
+            return X;
+        }
         static void check(size_t n_tokens, const In<int64_t>& offsets, const In<int32_t>& labels, const In<T>& omega, const In<int64_t>& active, size_t K,
                           const In<int64_t>& first, const In<int32_t>& label, size_t n_columns, const In<int32_t>& transitions, const In<bool>& allowed, size_t block) {
+            product(std::max<size_t>({n_columns, n_tokens, 1}), K);
             require(K > 0 && labels.size() == n_tokens && between(labels, kAnyLabel, K), "labels must be one a token, from -1 to n_labels - 1");
             require(omega.size() == offsets.size() - 1 && between(active, 0, omega.size()), "omega must have one entry a sequence, and active index it");
             for (size_t i = 0; i < active.size(); ++i) require(offsets.data()[active.data()[i] + 1] > offsets.data()[active.data()[i]], "active sequences must have tokens");
-            require(between(transitions, 0, K * K) && allowed.size() == K * K + 2 * K, "transitions or allowed do not fit n_labels");
+            require(between(transitions, 0, product(K, K)) && allowed.size() == K * K + 2 * K, "transitions or allowed do not fit n_labels");
             require(block > 0, "block must be positive");
             check_pairs(first, label, n_columns, K);
         }
@@ -53,7 +59,7 @@ static void bind_chain(nb::module_& m, const std::string& suffix) {
              "transitions"_a.noconvert(), "allowed"_a.noconvert(), "l1"_a, "l2"_a, "n_threads"_a, "block"_a)
         .def("value_and_gradient", [](Bound& o, In<T> W, Out<T> G) {
             require(W.size() == o.table_size() && (G.size() == 0 || G.size() == W.size()), "W or G has the wrong size");
-            nb::gil_scoped_release release;
+            Call call(o.busy);
             return o.value_and_gradient(W.data(), G.size() ? G.data() : nullptr);
         }, "W"_a.noconvert(), "G"_a.noconvert())
         .def("penalise", [](Bound& o, In<T> W, Out<T> G) {
@@ -70,15 +76,17 @@ static void bind_chain(nb::module_& m, const std::string& suffix) {
             require(W.size() == o.table_size(), "W has the wrong size");
             require(rates.size() > 0 && orders.size() % rates.size() == 0 && between(orders, 0, o.n_sequences), "orders must have as many sequences for each rate");
             require(batch_size > 0, "batch_size must be positive");
-            nb::gil_scoped_release release;
+            batch_size = std::min(batch_size, std::max<size_t>(orders.size(), 1));
+            Call call(o.busy);
             return o.warm_up(W.data(), orders.data(), orders.size() / rates.size(), rates.data(), rates.size(), batch_size, epsilon);
         }, "W"_a.noconvert(), "orders"_a.noconvert(), "rates"_a.noconvert(), "batch_size"_a, "epsilon"_a)
         .def("count_as", [](Bound& o, In<double> count, double n_seen) {
             require(count.size() == o.n_rows && !o.observed(), "count must have one entry a row of the table, and pairs must be all");
+            Call call(o.busy);
             o.count_as(count.data(), n_seen);
         }, "count"_a.noconvert(), "n_seen"_a)
         .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) {
-            return batch_gradient(o, W, batch, o.n_sequences);
+            return batch_gradient(o, W, batch);
         }, "W"_a.noconvert(), "batch"_a.noconvert());
 }
 
@@ -89,18 +97,18 @@ static void bind_decoder(nb::module_& m, const std::string& suffix) {
         std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<int32_t>> kept;
         Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<T> W, In<int64_t> first, In<int32_t> label, In<T> transitions,
               In<T> start, In<T> end, In<int32_t> fixed, int n_threads)
-            : Decoder(Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, offsets.data(), sequences_of(offsets, indptr),
+            : Decoder(csr(indptr, indices, data, n_columns), offsets.data(), sequences_of(offsets, indptr),
                       ChainLayout<T>{(check(indptr.size() - 1, n_columns, start.size(), W, first, label, fixed), n_columns), start.size(), false, first.size() ? first.data() : nullptr, label.data(), nullptr, 0, nullptr, nullptr, nullptr},
                       W.data(), chain_of(transitions, start, end), fixed.size() ? fixed.data() : nullptr, n_threads),
               kept(indptr, indices, data, offsets, W, first, label, fixed) {}
         static void check(size_t n_tokens, size_t n_columns, size_t K, const In<T>& W, const In<int64_t>& first, const In<int32_t>& label, const In<int32_t>& fixed) {
-            require(K > 0 && W.size() == (first.size() ? label.size() : n_columns * K), "W must have a weight for each pair");
+            require(K > 0 && W.size() == (first.size() ? label.size() : product(n_columns, K)), "W must have a weight for each pair");
             require(fixed.size() == 0 || (fixed.size() == n_tokens && between(fixed, kAnyLabel, K)), "fixed must be one a token, from -1 to n_labels - 1");
             check_pairs(first, label, n_columns, K);
         }
         static Transitions<T> chain_of(const In<T>& transitions, const In<T>& start, const In<T>& end) {
             size_t K = start.size();
-            require(transitions.size() == K * K && end.size() == K, "transitions, start and end must have n_labels entries a side");
+            require(transitions.size() == product(K, K) && end.size() == K, "transitions, start and end must have n_labels entries a side");
             Transitions<T> chain(K);
             for (size_t i = 0; i < K; ++i) {
                 std::copy_n(transitions.data() + i * K, K, &chain.log[i * chain.width]);
@@ -127,11 +135,13 @@ static void bind_decoder(nb::module_& m, const std::string& suffix) {
         }, "P"_a.noconvert())
         .def("log_likelihood", [](Bound& o, In<int32_t> labels, Out<double> out) {
             require(labels.size() == o.n_tokens() && out.size() == o.n_sequences(), "labels or out has the wrong size");
+            require(between(labels, kAnyLabel, o.n_labels()), "labels must be from -1 to n_labels - 1");
             nb::gil_scoped_release release;
             o.log_likelihood(labels.data(), out.data());
         }, "labels"_a.noconvert(), "out"_a.noconvert())
         .def("best_paths", [](Bound& o, size_t most, Out<int32_t> paths, Out<double> out, Out<int64_t> counts) {
-            require(paths.size() == most * o.n_tokens() && out.size() == most * o.n_sequences() && counts.size() == o.n_sequences(), "paths, out or counts has the wrong size");
+            product(product(most, std::max(o.n_tokens(), o.n_sequences())), o.n_labels());
+            require(most > 0 && paths.size() == most * o.n_tokens() && out.size() == most * o.n_sequences() && counts.size() == o.n_sequences(), "paths, out or counts has the wrong size");
             nb::gil_scoped_release release;
             o.best_paths(most, paths.data(), out.data(), counts.data());
         }, "most"_a, "paths"_a.noconvert(), "out"_a.noconvert(), "counts"_a.noconvert());
@@ -140,13 +150,16 @@ static void bind_decoder(nb::module_& m, const std::string& suffix) {
 template <class I>
 static void bind_pairs(nb::module_& m) {
     m.def("observed_pairs", [](In<I> indptr, In<I> indices, In<int32_t> labels, size_t n_columns, size_t n_labels, Out<int64_t> first) {
-        require(labels.size() + 1 == indptr.size() && first.size() == n_columns + 1, "labels or first has the wrong size");
+        require(labels.size() + 1 == indptr.size() && first.size() == product(n_columns, 1) + 1, "labels or first has the wrong size");
+        require(n_labels <= INT32_MAX && between(labels, kAnyLabel, n_labels), "labels must be from -1 to n_labels - 1");
+        product(n_columns, n_labels);
         std::vector<int32_t> label;
         {
             nb::gil_scoped_release release;
+            check_rows(indptr, indices, indices.size(), n_columns);
             label = observed_pairs(indptr.data(), indices.data(), labels.data(), labels.size(), n_columns, n_labels, first.data());
         }
-        return to_numpy(std::move(label), 1);
+        return to_numpy(std::move(label));
     }, "indptr"_a.noconvert(), "indices"_a.noconvert(), "labels"_a.noconvert(), "n_columns"_a, "n_labels"_a, "first"_a.noconvert());
 }
 

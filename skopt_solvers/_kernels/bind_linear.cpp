@@ -11,10 +11,13 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
         std::tuple<In<I>, In<I>, In<T>, In<int32_t>, In<T>, In<int64_t>> kept;
         Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> omega, In<int64_t> active, size_t n_outputs,
               bool intercept, const std::string& loss, double gamma, bool squared, double l1, double l2, int n_threads)
-            : Linear(Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns}, labels.data(), omega.data(), active.data(),
-                     active.size(), n_outputs, intercept, make_loss<T>(loss, gamma, squared), Penalty<T>{l1, l2}, n_threads),
+            : Linear(csr(indptr, indices, data, n_columns), labels.data(), omega.data(), active.data(), active.size(), n_outputs, intercept,
+                     make_loss<T>(loss, gamma, squared), Penalty<T>{l1, l2}, n_threads),
               kept(indptr, indices, data, labels, omega, active) {
             require(n_outputs > 0 && labels.size() == indptr.size() - 1 && omega.size() == labels.size(), "labels and omega must have one entry a row");
+            product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
+            require(between(labels, 0, this->n_labels()), "labels must index outputs");
+            require(between(active, 0, labels.size()), "active must index rows");
         }
     };
     nb::class_<Bound, Objective<T>>(m, ("Linear" + suffix).c_str())
@@ -39,7 +42,7 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
         }, "Z"_a.noconvert(), "V"_a.noconvert(), "step"_a, "D"_a.noconvert())
         .def("backward", [](Bound& o, In<T> D, Out<T> G) {
             require(D.size() == o.n_margins() && G.size() == o.table_size(), "D or G has the wrong size");
-            nb::gil_scoped_release release;
+            Call call(o.busy);
             o.backward(D.data(), G.data());
         }, "D"_a.noconvert(), "G"_a.noconvert())
         .def("penalise", [](Bound& o, In<T> W, Out<T> G) {
@@ -54,10 +57,11 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
         }, "square"_a.noconvert())
         .def("count_as", [](Bound& o, In<double> count, double n_seen) {
             require(count.size() == o.n_rows, "count must have one entry a row of the table");
+            Call call(o.busy);
             o.count_as(count.data(), n_seen);
         }, "count"_a.noconvert(), "n_seen"_a)
         .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) {
-            return batch_gradient(o, W, batch, o.n_margins() / o.n_outputs);
+            return batch_gradient(o, W, batch);
         }, "W"_a.noconvert(), "batch"_a.noconvert());
     m.def("check_compressed", [](In<I> indptr, In<I> indices, In<T> data, size_t n_major, size_t n_minor, int n_threads) {
         nb::gil_scoped_release release;
@@ -75,11 +79,12 @@ static void bind_dual(nb::module_& m, const std::string& suffix) {
         size_t n_rows;
         Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> c, size_t K, bool intercept, const std::string& loss,
               double gamma, bool squared, int n_threads)
-            : Dual(Csr<T, I>{indptr.data(), indices.data(), data.data(), indptr.size() - 1, n_columns},
+            : Dual(csr(indptr, indices, data, n_columns),
                    (require(K > 0 && labels.size() == indptr.size() - 1 && c.size() == labels.size(), "labels and c must have one entry a row"), labels.data()),
                    c.data(), K, intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
               kept(indptr, indices, data, labels, c), n_rows(labels.size()) {
-            require(between(labels, 0, std::max<int64_t>(K, 2)), "labels must index outputs");
+            product(std::max<size_t>({n_columns, labels.size(), 1}), K);
+            require(between(labels, 0, this->n_labels()), "labels must index outputs");
         }
     };
     nb::class_<Bound>(m, ("Dual" + suffix).c_str())
@@ -89,7 +94,7 @@ static void bind_dual(nb::module_& m, const std::string& suffix) {
         .def("epoch", [](Bound& o, In<int64_t> rows, uint64_t seed, Out<T> A, Out<T> W) {
             require(A.size() == o.size() && W.size() == o.table_size(), "A or W has the wrong size");
             require(between(rows, 0, o.n_rows), "rows must index X");
-            nb::gil_scoped_release release;
+            Call call(o.busy);
             o.epoch(rows.data(), rows.size(), seed, A.data(), W.data());
         }, "rows"_a.noconvert(), "seed"_a, "A"_a.noconvert(), "W"_a.noconvert())
         .def("gain", [](Bound& o, In<T> A) {

@@ -11,23 +11,32 @@
 extern "C" __declspec(dllimport) int __stdcall IsProcessorFeaturePresent(unsigned long);
 #endif
 
-template <class T> static T* pointer(Out<T>& array) { return array.size() ? array.data() : nullptr; }
+template <class T> static T* pointer(const Out<T>& array) { return array.size() ? array.data() : nullptr; }
 static double pointer(double value) { return value; }
 static bool pointer(bool value) { return value; }
 
-// A rule over arrays that it keeps alive. The first array has the size of the table.
-template <class T, class F, class... A>
+// A rule over arrays that it keeps alive: tables, of which the one at `optional` may be empty, and clocks of its rows.
+template <class T, class F, int optional, class... A>
 struct BoundRule : RuleOf<T, F> {
     std::tuple<A...> kept;
     explicit BoundRule(A... a) : RuleOf<T, F>(F{pointer(a)...}), kept(a...) {
         this->table = std::get<0>(kept).data();
         this->size = std::get<0>(kept).size();
     }
+    bool fits(size_t n_rows, size_t n_outputs) const override {
+        int place = 0;
+        auto right = [&]<class B>(const B& value) {
+            bool may_be_empty = place++ == optional;
+            if constexpr (std::is_arithmetic_v<B>) return true;
+            else return value.size() == (std::is_same_v<B, Out<T>> ? n_rows * n_outputs : n_rows) || (may_be_empty && value.size() == 0);
+        };
+        return std::apply([&](const auto&... values) { return (right(values) && ...); }, kept);
+    }
 };
 
-template <class T, class F, class... A>
+template <class T, class F, int optional, class... A>
 static void rule(nb::module_& m, const std::string& name) {
-    nb::class_<BoundRule<T, F, A...>, Rule<T>>(m, name.c_str()).def(nb::init<A...>());
+    nb::class_<BoundRule<T, F, optional, A...>, Rule<T>>(m, name.c_str()).def(nb::init<A...>());
 }
 
 template <class T>
@@ -35,11 +44,11 @@ static void bind_rules(nb::module_& m, const std::string& suffix) {
     using Table = Out<T>;
     using Clock = Out<int64_t>;
     nb::class_<Rule<T>>(m, ("Rule" + suffix).c_str()).def_rw("weight_decay", &Rule<T>::weight_decay);
-    rule<T, Momentum<T>, Table, double, bool>(m, "Momentum" + suffix);
-    rule<T, AdaGrad<T>, Table, double>(m, "AdaGrad" + suffix);
-    rule<T, RMSProp<T>, Table, Table, double, double>(m, "RMSProp" + suffix);
-    rule<T, Adam<T>, Table, Table, Table, Clock, double, double, double>(m, "Adam" + suffix);
-    rule<T, AdamW<T>, Table, Table, Table, Clock, double, double, double>(m, "AdamW" + suffix);
+    rule<T, Momentum<T>, 0, Table, double, bool>(m, "Momentum" + suffix);
+    rule<T, AdaGrad<T>, -1, Table, double>(m, "AdaGrad" + suffix);
+    rule<T, RMSProp<T>, 1, Table, Table, double, double>(m, "RMSProp" + suffix);
+    rule<T, Adam<T>, 2, Table, Table, Table, Clock, double, double, double>(m, "Adam" + suffix);
+    rule<T, AdamW<T>, 2, Table, Table, Table, Clock, double, double, double>(m, "AdamW" + suffix);
 }
 
 template <class T>
@@ -47,11 +56,13 @@ static void bind_solver_kernels(nb::module_& m, const std::string& suffix) {
     nb::class_<Objective<T>>(m, ("Objective" + suffix).c_str());
     m.def("run_epoch", [](Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t> order, size_t batch_size, In<double> rates,
                           double clip_norm, Out<T> sum, Out<int64_t> since, Out<int64_t> steps) {
-        require(W.size() == objective.n_rows * objective.n_outputs && (rule.size == W.size() || rule.size == 0), "W and the rule's tables must have the objective's size");
+        require(W.size() == objective.n_rows * objective.n_outputs && rule.fits(objective.n_rows, objective.n_outputs), "W and the rule's tables must have the objective's size");
+        require(between(order, 0, objective.n_samples), "order must index samples");
+        batch_size = std::min(batch_size, std::max<size_t>(order.size(), 1));
         require(batch_size > 0 && rates.size() >= (order.size() + batch_size - 1) / batch_size, "rates must have one entry a batch");
         bool averaging = sum.size() > 0;
         require(!averaging || (sum.size() == W.size() && since.size() == objective.n_rows && steps.size() == 1), "the averages must have W's size");
-        nb::gil_scoped_release release;
+        Call call(objective.busy);
         int64_t none = 0;
         RunningMean<T> mean{sum.data(), since.data(), averaging ? *steps.data() : none};
         return run_epoch(objective, rule, W.data(), order.data(), order.size(), batch_size, rates.data(), clip_norm, averaging ? &mean : nullptr);
@@ -60,9 +71,8 @@ static void bind_solver_kernels(nb::module_& m, const std::string& suffix) {
     m.def("two_loop", [](In<T> S, In<T> Y, In<double> rho, In<int64_t> order, In<T> g, In<T> h0, double gamma, Out<T> d, int n_threads) {
         size_t size = g.size();
         require(d.size() == size && (h0.size() == 0 || h0.size() == size), "g, h0 and d must have the same size");
-        require(S.size() == rho.size() * size && Y.size() == S.size(), "S and Y must have a row for each rho");
-        for (size_t j = 0; j < order.size(); ++j)
-            require(order.data()[j] >= 0 && static_cast<size_t>(order.data()[j]) < rho.size(), "order must index rho");
+        require(S.size() == product(rho.size(), size) && Y.size() == S.size(), "S and Y must have a row for each rho");
+        require(between(order, 0, rho.size()), "order must index rho");
         nb::gil_scoped_release release;
         two_loop(S.data(), Y.data(), rho.data(), order.data(), order.size(), g.data(), h0.size() ? h0.data() : nullptr, gamma, d.data(), size, n_threads);
     }, "S"_a.noconvert(), "Y"_a.noconvert(), "rho"_a.noconvert(), "order"_a.noconvert(), "g"_a.noconvert(), "h0"_a.noconvert(), "gamma"_a,

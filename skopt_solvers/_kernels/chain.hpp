@@ -35,6 +35,7 @@ public:
         : data_(data), layout_(layout), active_(active), n_active_(n_active), block_(block), n_threads_(n_threads), chain_(layout.K), rows_(layout_) {
         this->n_outputs = layout.n_outputs();
         this->n_rows = layout.size() / this->n_outputs;
+        this->n_samples = data.n_sequences;
         this->penalty = penalty;
         arrange();
     }
@@ -90,7 +91,7 @@ public:
             }
             if (G && !in_place)
                 for (size_t j = first_column; j < last_column; ++j) layout_.compress(gradient + j * width, j, layout_.weights_of(G, j));
-        });
+        }, &barrier);
         interruption.rethrow();
         if (G) {
             for (size_t i = 0; i < K * K; ++i) pairs[i] -= observed_[i];
@@ -108,7 +109,7 @@ public:
 
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
         const size_t K = layout_.K, width = chain_.width;
-        if (tokens_.empty()) {
+        if (!touched_.prepared()) {
             list_tokens(active_, n_active_, tokens_);
             touched_.prepare(data_.X, tokens_.data(), tokens_.size());
         }
@@ -162,7 +163,6 @@ public:
         }
         T share_pairs = long_count_ > 0 ? scale * static_cast<T>(long_ones) / static_cast<T>(long_count_) : T(0);
         rows_.end(pairs, start, end, share_pairs, scale * static_cast<T>(n) / static_cast<T>(n_active_), out);
-        touched_.clear();
         return out;
     }
 
@@ -227,12 +227,15 @@ protected:
             std::stable_sort(begin, end, [&](int64_t a, int64_t b) { return length(a) > length(b); });
         }
         observed_.assign(layout_.K * layout_.K, 0.0);
-        partial_.assign(data_.n_sequences, false);
+        partial_.resize(data_.n_sequences);
+        for (size_t s = 0; s < data_.n_sequences; ++s) {
+            const int32_t *y = data_.labels + data_.offsets[s], *last = data_.labels + data_.offsets[s + 1];
+            partial_[s] = std::find(y, last, kAnyLabel) != last;
+        }
         for (int64_t s : order_) {
             n_tokens_ += length(s);
             n_long_ += length(s) > 1;
             const int32_t *y = data_.labels + data_.offsets[s], *last = data_.labels + data_.offsets[s + 1];
-            partial_[s] = std::find(y, last, kAnyLabel) != last;
             if (!partial_[s])
                 for (; y + 1 < last; ++y) observed_[y[0] * layout_.K + y[1]] += data_.omega[s];
         }

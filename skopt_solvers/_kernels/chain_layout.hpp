@@ -22,7 +22,7 @@ struct ChainLayout {
     const int32_t* label;        // of a pair
     const int32_t* transitions;  // K from + to of each transition that has a weight
     size_t n_transitions;
-    const bool *allowed, *allowed_start, *allowed_end;  // K x K, K and K
+    const uint8_t *allowed, *allowed_start, *allowed_end;  // K x K, K and K; not bool, whose other values are undefined
 
     bool observed() const { return first != nullptr; }
     size_t n_outputs() const { return observed() ? 1 : K; }

@@ -127,7 +127,7 @@ private:
                 }
                 step_features(t, part, scale, lr, block.D.data());
             }
-        });
+        }, &barrier);
         return total;
     }
 
@@ -202,7 +202,6 @@ private:
             size_t j = touched.columns[r];
             step(rule_, state_ + j * width, &part.G[r * width], j * width, width, scale * touched.part(r), lr);
         }
-        touched.clear();
     }
 
     // `n` weights, whose squares begin at `offset`.

@@ -7,6 +7,7 @@
 // (Bertsekas 1982, chapter 2): b = center + step * sum_i a_i, and after an epoch the center moves to b.
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -38,7 +39,10 @@ public:
         intercept_step_ = static_cast<T>(std::max(0.05 * total, 20 * static_cast<double>(K)) / weight);
     }
 
+    std::atomic_flag busy;  // while a call changes which rows rest
+
     size_t size() const { return X_.n_rows * K_; }
+    size_t n_labels() const { return step_->separable ? std::max<size_t>(K_, 2) : K_; }
     size_t table_size() const { return (X_.n_cols + intercept_) * K_; }
 
     // As many visits as there are `rows`, which are sorted, in random order, for each block of outputs. A row that a visit does not change, as

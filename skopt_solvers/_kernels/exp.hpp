@@ -48,7 +48,7 @@ inline double fast_exp(double x) {
     p = p * x + 1.6666666666666666e-01;
     p = p * x + 0.5;
     p = p * x * x + x + 1.0;
-    bits = static_cast<int64_t>(static_cast<uint64_t>(bits + 1023) << 52);
+    bits = static_cast<int64_t>((static_cast<uint64_t>(bits) + 1023) << 52);
     double scale;
     std::memcpy(&scale, &bits, sizeof scale);
     return p * scale;

@@ -109,15 +109,15 @@ public:
     size_t size() const { return names_.size(); }
     std::string_view operator[](size_t i) const { return names_[i]; }
 
-    // The numbers of names, -1 for those that are not here.
-    void find(const Names& names, int32_t* numbers) {
-        call(names);
-        for (size_t i = 0; i < names.size(); ++i) numbers[i] = slots_[probe(names, i, hashes_[i])].number;
+    // The numbers of names, -1 for those that are not here. Threads may share a table, each with memory for hashes of its own.
+    void find(const Names& names, int32_t* numbers, std::vector<uint64_t>& hashes) const {
+        call(names, hashes);
+        for (size_t i = 0; i < names.size(); ++i) numbers[i] = slots_[probe(names, i, hashes[i])].number;
     }
 
     // The numbers of names, new ones where need be.
     void add(const Names& names, int32_t* numbers) {
-        call(names);
+        call(names, hashes_);
         for (size_t i = 0; i < names.size(); ++i) {
             Slot& slot = slots_[probe(names, i, hashes_[i])];
             numbers[i] = slot.number;
@@ -153,12 +153,12 @@ private:
     }
 
     // Hashes names and calls their slots into the cache, so that the probes after it do not wait one by one.
-    void call(const Names& names) {
-        if (hashes_.size() < names.size()) hashes_.resize(2 * names.size());
+    void call(const Names& names, std::vector<uint64_t>& hashes) const {
+        if (hashes.size() < names.size()) hashes.resize(2 * names.size());
         size_t mask = slots_.size() - 1;
         for (size_t i = 0; i < names.size(); ++i) {
-            hashes_[i] = hash(names.words(i), names.length(i));
-            __builtin_prefetch(&slots_[hashes_[i] & mask]);
+            hashes[i] = hash(names.words(i), names.length(i));
+            __builtin_prefetch(&slots_[hashes[i] & mask]);
         }
     }
 
@@ -317,7 +317,10 @@ Rows<T> canonical_rows(const int32_t* indptr, size_t n_rows, const int32_t* indi
         }
         int32_t* sorted = out.indices.data() + q;
         T* values = out.data.data() + q;
-        if (!sorter.sort(row.data(), data ? value.data() : nullptr, n, sorted, values)) n = without_duplicates(sorted, values, n, r);
+        if (!sorter.sort(row.data(), data ? value.data() : nullptr, n, sorted, values)) {
+            if (!data) throw std::invalid_argument("data must be given where a row has a column twice");
+            n = without_duplicates(sorted, values, n, r);
+        }
         q += n;
         out.indptr[r + 1] = static_cast<int32_t>(q);
     }

@@ -1,6 +1,4 @@
 // Walks sequences of feature dicts into CSR rows. Dicts are Python's, so this file, beside bindings.cpp, knows Python.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -12,23 +10,21 @@
 #include <string>
 #include <tuple>
 
+#include "arrays.hpp"
 #include "feature_table.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
-template <class T> using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T> using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
-
-static void require(bool condition, const char* message) {
-    if (!condition) throw std::invalid_argument(message);
-}
-
-template <class T>
-static Array<T> to_numpy(std::vector<T> values) {
-    auto* owner = new std::vector<T>(std::move(values));
-    nb::capsule free(owner, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return Array<T>(owner->data(), {owner->size()}, free);
+// What is read, held: without a GIL a copy that other threads do not see.
+static nb::object unshared(PyObject* container) {
+#if defined(Py_GIL_DISABLED)
+    nb::object copy = nb::steal(PyDict_Check(container) ? PyDict_Copy(container) : PySequence_Tuple(container));
+    if (!copy.is_valid()) throw nb::python_error();
+    return copy;
+#else
+    return nb::borrow(container);
+#endif
 }
 
 // Guards the stack against dicts that are nested too deeply, or hold themselves.
@@ -60,9 +56,10 @@ struct Position {
 template <class Read>
 static std::vector<int64_t> each_token(nb::list X, const char* items, Position& at, Read read) {
     std::vector<int64_t> lengths;
-    for (at.sequence = 0; at.sequence < PyList_GET_SIZE(X.ptr()); ++at.sequence) {
+    nb::object sequences = unshared(X.ptr());
+    for (at.sequence = 0; at.sequence < PySequence_Fast_GET_SIZE(sequences.ptr()); ++at.sequence) {
         if (at.sequence % 256 == 0 && PyErr_CheckSignals()) throw nb::python_error();
-        nb::object sequence = nb::borrow(PyList_GET_ITEM(X.ptr(), at.sequence));
+        nb::object sequence = nb::borrow(PySequence_Fast_GET_ITEM(sequences.ptr(), at.sequence));
         PyObject* s = sequence.ptr();
         if (PyUnicode_Check(s) || PyBytes_Check(s) || PyDict_Check(s) || PyAnySet_Check(s)) at.refuse_sequence(s, items);
         nb::object tokens = nb::steal(PySequence_Fast(s, ""));
@@ -70,6 +67,7 @@ static std::vector<int64_t> each_token(nb::list X, const char* items, Position& 
             PyErr_Clear();
             at.refuse_sequence(s, items);
         }
+        tokens = unshared(tokens.ptr());
         for (at.token = 0; at.token < PySequence_Fast_GET_SIZE(tokens.ptr()); ++at.token) read(PySequence_Fast_GET_ITEM(tokens.ptr(), at.token));
         lengths.push_back(at.token);
     }
@@ -118,16 +116,14 @@ private:
     }
 
     void container(PyObject* x) {
-        nb::object held = nb::borrow(x);
+        if (PyAnySet_Check(x)) return set(x);
+        nb::object held = unshared(x);
+        x = held.ptr();
         if (PyDict_Check(x)) {
             PyObject *key, *value;
             for (Py_ssize_t position = 0; PyDict_Next(x, &position, &key, &value);) attribute(key, value);
-        } else if (PyList_Check(x)) {
-            for (Py_ssize_t i = 0; i < PyList_GET_SIZE(x); ++i) string(PyList_GET_ITEM(x, i));
-        } else if (PyTuple_Check(x)) {
-            for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(x); ++i) string(PyTuple_GET_ITEM(x, i));
         } else {
-            set(x);
+            for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(x); ++i) string(PySequence_Fast_GET_ITEM(x, i));
         }
     }
 
@@ -266,9 +262,11 @@ static auto distinct_columns(nb::list X) {
     std::vector<Column> columns;
     Position at;
     auto lengths = each_token(X, "words or of tuples of strings", at, [&](PyObject* token) {
-        nb::object held = nb::borrow(token);
+        nb::object held;
         bool word = PyUnicode_Check(token), tuple = PyTuple_Check(token) || PyList_Check(token);
         if (!word && !tuple) at.refuse(std::string(": a token must be a word or a tuple of strings that begins with the word, got ") + type_name(token));
+        held = word ? nb::borrow(token) : unshared(token);
+        token = held.ptr();
         size_t width = word ? 1 : PySequence_Fast_GET_SIZE(token);
         if (columns.empty()) columns.resize(width);
         if (width == 0 || width != columns.size())
@@ -276,6 +274,9 @@ static auto distinct_columns(nb::list X) {
         for (size_t i = 0; i < width; ++i) {
             PyObject* x = word ? token : PySequence_Fast_GET_ITEM(token, i);
             if (!PyUnicode_Check(x)) at.refuse((i ? ": column " + std::to_string(i) : ": the word") + " must be a string, got " + type_name(x));
+            nb::object exact = nb::steal(PyUnicode_FromObject(x));  // whose hash and equality run no foreign code
+            if (!exact.is_valid()) throw nb::python_error();
+            x = exact.ptr();
             auto& [numbers, strings, values] = columns[i];
             PyObject* number = PyDict_GetItemWithError(numbers.ptr(), x);
             if (!number && PyErr_Occurred()) throw nb::python_error();
@@ -308,9 +309,17 @@ static auto walk(nb::list X, Number number) {
     return std::make_pair(csr_arrays(std::move(walk.rows)), to_numpy(std::move(walk.lengths)));
 }
 
+// Rows of features in [low, high).
+static void check_features(const In<int32_t>& indptr, const In<int32_t>& indices, int64_t low, int64_t high) {
+    const char* error = check_indptr(indptr.data(), indptr.size(), indices.size());
+    require(!error, error);
+    require(indptr.data()[indptr.size() - 1] == static_cast<int64_t>(indices.size()), "indptr must end at the entries");
+    require(between(indices, low, high), "indices must be numbers of features");
+}
+
 template <class T>
 static auto canonical(In<T> data, In<int32_t> indices, In<int32_t> indptr, std::optional<In<int32_t>> column) {
-    require(indptr.size() && indptr.data()[indptr.size() - 1] == static_cast<int64_t>(indices.size()), "indptr must end at the entries");
+    check_features(indptr, indices, INT32_MIN, column ? column->size() : size_t(1) << 31);
     require(data.size() == 0 || data.size() == indices.size(), "data must have one value an entry, or none");
     auto rows = [&] {
         nb::gil_scoped_release release;
@@ -324,8 +333,8 @@ static void bind_walks(nb::module_& m, const std::string& suffix) {
     m.def(("learn" + suffix).c_str(), [](FeatureTable& table, nb::list X) {
         return walk<T>(X, [&](const Names& names, int32_t* columns) { table.add(names, columns); });
     }, "table"_a, "X"_a);
-    m.def(("look_up" + suffix).c_str(), [](FeatureTable& table, nb::list X) {
-        return walk<T>(X, [&](const Names& names, int32_t* columns) { table.find(names, columns); });
+    m.def(("look_up" + suffix).c_str(), [](const FeatureTable& table, nb::list X) {
+        return walk<T>(X, [&, hashes = std::vector<uint64_t>()](const Names& names, int32_t* columns) mutable { table.find(names, columns, hashes); });
     }, "table"_a, "X"_a);
     m.def(("hashed" + suffix).c_str(), [](uint32_t n_features, nb::list X) {
         require(n_features > 0 && n_features <= INT32_MAX, "n_features must be positive and an int32");
@@ -348,10 +357,11 @@ NB_MODULE(_features, m) {
             return names;
         })
         .def("reordered", [](const FeatureTable& table, In<int32_t> column, size_t n_columns) {
-            require(column.size() == table.size(), "column must have one entry a feature");
+            require(column.size() == table.size() && n_columns <= table.size(), "column must have one entry a feature");
+            require(between(column, INT32_MIN, n_columns), "column must be below n_columns");
             std::vector<size_t> feature(n_columns);
             for (size_t f = 0; f < column.size(); ++f)
-                if (column.data()[f] >= 0) feature.at(column.data()[f]) = f;
+                if (column.data()[f] >= 0) feature[column.data()[f]] = f;
             Names names;
             for (size_t f : feature) names.add(table[f]);
             return FeatureTable(names);
@@ -371,14 +381,18 @@ NB_MODULE(_features, m) {
             size_t begin = 0;
             for (size_t i = 0; i < lengths.size(); begin += lengths.data()[i++]) {
                 require(begin + lengths.data()[i] <= bytes.size(), "the names are cut off");
+                if (!nb::steal(PyUnicode_DecodeUTF8(bytes.c_str() + begin, lengths.data()[i], nullptr)).is_valid()) throw nb::python_error();
                 names.add({bytes.c_str() + begin, lengths.data()[i]});
             }
-            new (&table) FeatureTable(names);
+            FeatureTable read(names);
+            require(begin == bytes.size() && read.size() == names.size(), "the names are not those of distinct features");
+            new (&table) FeatureTable(std::move(read));
         });
     bind_walks<float>(m, "F32");
     bind_walks<double>(m, "F64");
     m.def("distinct_columns", &distinct_columns, "X"_a);
     m.def("frequency_order", [](In<int32_t> indices, In<int32_t> indptr, size_t n, int64_t min_count) {
+        check_features(indptr, indices, 0, n);
         auto [column, n_columns] = [&] {
             nb::gil_scoped_release release;
             return frequency_order(indptr.data(), indptr.size() - 1, indices.data(), n, min_count);
@@ -386,11 +400,15 @@ NB_MODULE(_features, m) {
         return std::make_pair(to_numpy(std::move(column)), n_columns);
     }, "indices"_a.noconvert(), "indptr"_a.noconvert(), "n"_a, "min_count"_a);
     m.def("gather", [](In<int64_t> lengths, const std::vector<std::tuple<In<int32_t>, In<int32_t>, In<int32_t>, int64_t, int32_t>>& parts) {
-        size_t n_tokens = std::accumulate(lengths.data(), lengths.data() + lengths.size(), size_t(0));
+        require(between(lengths, 0, INT32_MAX), "lengths must be non-negative, and int32");
+        int64_t n_tokens = std::accumulate(lengths.data(), lengths.data() + lengths.size(), int64_t(0));
+        check_entries(n_tokens);
         std::vector<Part> pointers;
         for (auto& [value, indptr, indices, offset, first] : parts) {
-            require(value.size() == n_tokens, "a part must have one value a token");
-            pointers.push_back({value.data(), indptr.data(), indices.data(), offset, first});
+            require(static_cast<int64_t>(value.size()) == n_tokens, "a part must have one value a token");
+            check_features(indptr, indices, 0, int64_t(INT32_MAX) - std::max(first, 0) + 1);
+            require(first >= 0 && between(value, INT32_MIN, indptr.size() - 1), "a part's values must have rows");
+            pointers.push_back({value.data(), indptr.data(), indices.data(), std::clamp(offset, -n_tokens, n_tokens), first});
         }
         auto rows = [&] {
             nb::gil_scoped_release release;

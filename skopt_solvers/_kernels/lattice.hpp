@@ -91,8 +91,11 @@ public:
     double forward(T* z, size_t n, const Transitions<T>& chain, const int32_t* fixed = nullptr) {
         n_ = n, z_ = z, chain_ = &chain, fixed_ = fixed;
         size_t width = chain.width;
-        if (E_.size() < n * width) E_.resize(n * width), a_.resize(n * width), u_.resize(n * width), b_.resize(2 * width);
-        if (inverse_.size() < n) inverse_.resize(n), norm_.resize(n);
+        for (auto* rows : {&E_, &a_, &u_})
+            if (rows->size() < n * width) rows->resize(n * width);
+        for (auto* scales : {&inverse_, &norm_})
+            if (scales->size() < n) scales->resize(n);
+        if (b_.size() < 2 * width) b_.resize(2 * width);
         double log_z = emissions();
         const size_t n_vectors = width / kLanes<T>;
         double product = 1;

@@ -1,7 +1,6 @@
 // The two-loop recursion of L-BFGS (Nocedal & Wright 2006, algorithm 7.4) on threads that meet at each inner product.
 #pragma once
 #include <algorithm>
-#include <barrier>
 #include <cstddef>
 #include <vector>
 
@@ -14,7 +13,7 @@ void two_loop(const T* S, const T* Y, const double* rho, const int64_t* order, s
     int n = threads_for(n_threads, 4.0 * size);
     size_t n_chunks = (size + kChunk - 1) / kChunk;
     std::vector<double> sums[2] = {std::vector<double>(n_chunks), std::vector<double>(n_chunks)};
-    std::barrier meet(n);
+    SpinBarrier barrier(n);
     parallel(n, [&](int t) {
         size_t first = part(size, kChunk, t, n), last = part(size, kChunk, t + 1, n);
         int turn = 0;
@@ -22,7 +21,7 @@ void two_loop(const T* S, const T* Y, const double* rho, const int64_t* order, s
             auto& sum = sums[turn];
             turn ^= 1;
             for (size_t i = first; i < last; i += kChunk) sum[i / kChunk] = dot_chunk(a + i, d + i, std::min(kChunk, last - i));
-            if (n > 1) meet.arrive_and_wait();
+            barrier.wait();
             double total = 0;
             for (double value : sum) total += value;
             return total;
@@ -42,5 +41,5 @@ void two_loop(const T* S, const T* Y, const double* rho, const int64_t* order, s
             T b = static_cast<T>(alpha[j] - rho[order[j]] * dot_with_d(y));
             for (size_t i = first; i < last; ++i) d[i] += b * s[i];
         }
-    });
+    }, &barrier);
 }

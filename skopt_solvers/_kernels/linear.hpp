@@ -28,11 +28,13 @@ public:
           intercept_(intercept), n_threads_(n_threads) {
         this->n_rows = X.n_cols + intercept;
         this->n_outputs = K;
+        this->n_samples = X.n_rows;
         this->penalty = penalty;
     }
 
     size_t n_margins() const { return X_.n_rows * this->n_outputs; }
     size_t table_size() const { return this->n_rows * this->n_outputs; }
+    size_t n_labels() const { return loss_->n_labels(this->n_outputs); }
     double curvature() const { return loss_->curvature(this->n_outputs); }
     int threads() const { return threads_for(n_threads_, static_cast<double>(nnz()) * this->n_outputs); }
 
@@ -141,7 +143,6 @@ public:
             out.rows[r] = touched_.columns[r];
             out.share[r] = scale * touched_.part(r);
         }
-        touched_.clear();
         if (intercept_) {
             out.rows[touched] = X_.n_cols;
             out.share[touched] = 0;
@@ -263,10 +264,14 @@ private:
                 if (!sorted) in_order = false;
             }
         });
-        splits_ = n;
         split_indices_ = X_.indices;
         split_data_ = X_.data;
-        if (in_order) return;
+        if (!in_order) put_in_order(n, range_of);
+        splits_ = n;
+    }
+
+    template <class F>
+    void put_in_order(int n, F range_of) {
         indices_.reset(new I[nnz()]);
         data_.reset(new T[nnz()]);
         parallel(n, [&](int t) {

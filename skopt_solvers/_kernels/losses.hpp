@@ -47,6 +47,7 @@ struct Logistic {
 // log sum_k exp(z_k) - z_label
 template <class T>
 struct Softmax {
+    static constexpr bool joint = true;  // every label has an output
     double curvature(size_t) const { return 0.5; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         const auto [top, sum] = softmax(z, K, d);
@@ -79,6 +80,7 @@ struct Hinge {
 // width gamma as `smoothed` says (Shalev-Shwartz & Zhang 2016, section 5); squared where asked.
 template <class T>
 struct CrammerSinger {
+    static constexpr bool joint = true;
     double gamma = 0;
     bool squared = false;
     double curvature(size_t K) const { return gamma > 0 ? K / gamma : 0.0; }
@@ -143,6 +145,7 @@ template <class T>
 struct Loss {
     virtual ~Loss() = default;
     virtual double curvature(size_t K) const = 0;
+    virtual size_t n_labels(size_t K) const = 0;
     // sum_i weight_i loss(z_i); d_i = weight_i times the gradient of loss(z_i).
     virtual double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const = 0;
 };
@@ -152,6 +155,10 @@ struct LossOf final : Loss<T> {
     F f;
     explicit LossOf(F formula) : f(formula) {}
     double curvature(size_t K) const override { return f.curvature(K); }
+    size_t n_labels(size_t K) const override {
+        if constexpr (requires { F::joint; }) return K;
+        return std::max<size_t>(K, 2);
+    }
     double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const override {
         double sum = 0;
         if constexpr (requires(T m) { F::one(m, m); })

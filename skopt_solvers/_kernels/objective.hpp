@@ -1,5 +1,6 @@
 // What an objective gives to a solver: the gradient of a minibatch, on the rows that it touches.
 #pragma once
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -39,8 +40,9 @@ double penalise(const Penalty<T>& p, const T* W, T* G, size_t n) {
 
 template <class T>
 struct Objective {
-    size_t n_rows = 0, n_outputs = 1;
+    size_t n_rows = 0, n_outputs = 1, n_samples = 0;  // of the table; rows or sequences of X
     Penalty<T> penalty;
+    std::atomic_flag busy;  // while a call uses the scratch memory
     virtual ~Objective() = default;
     virtual const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) = 0;
 };

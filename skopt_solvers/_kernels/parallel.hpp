@@ -4,19 +4,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <thread>
 #include <vector>
-
-// f(t) for t in [0, n_threads); the caller runs t = 0. Threads live for one call: a pool would
-// survive fork() as a deadlock, and starting a thread costs less than 1 % of a pass worth sharing.
-template <class F>
-void parallel(int n_threads, F f) {
-    std::vector<std::thread> threads;
-    threads.reserve(n_threads > 1 ? n_threads - 1 : 0);
-    for (int t = 1; t < n_threads; ++t) threads.emplace_back(f, t);
-    f(0);
-    for (auto& thread : threads) thread.join();
-}
 
 inline void relax() {
 #if defined(__x86_64__)
@@ -30,24 +20,66 @@ public:
     explicit SpinBarrier(int n) : n_(n) {}
     void wait() {
         int turn = turn_.load();
-        if (arrived_.fetch_add(1) + 1 == n_) {
-            arrived_ = 0;
-            turn_ = turn + 1;
-            turn_.notify_all();
-            return;
+        if (turn != kAbandoned) {
+            if (arrived_.fetch_add(1) + 1 == n_) {
+                arrived_ = 0;
+                turn_ = 1 - turn;
+                turn_.notify_all();
+                return;
+            }
+            for (int spins = 0; turn_.load(std::memory_order_acquire) == turn && spins < 2000; ++spins) relax();
+            while (turn_.load(std::memory_order_acquire) == turn) turn_.wait(turn);
         }
-        for (int spins = 0; turn_.load(std::memory_order_acquire) == turn && spins < 2000; ++spins) relax();
-        while (turn_.load(std::memory_order_acquire) == turn) turn_.wait(turn);
+        if (turn_.load(std::memory_order_relaxed) == kAbandoned) throw Abandoned{};
+    }
+
+    // One of the threads will not come: whoever waits, or will, throws. As it has not arrived, no turn can end meanwhile.
+    void abandon() {
+        turn_ = kAbandoned;
+        turn_.notify_all();
     }
 
 private:
+    struct Abandoned {};
+    static constexpr int kAbandoned = -1;
     int n_;
     std::atomic<int> arrived_ = 0, turn_ = 0;
 };
 
+// f(t) for t in [0, n_threads); the caller runs t = 0. Threads live for one call: a pool would
+// survive fork() as a deadlock, and starting a thread costs less than 1 % of a pass worth sharing.
+// All have ended when the first exception of any of them, or of a thread that could not be started, is thrown to the caller.
+// `barrier` is the one at which they wait for each other.
+template <class F>
+void parallel(int n_threads, F f, SpinBarrier* barrier = nullptr) {
+    std::atomic_flag failed;
+    std::exception_ptr first;
+    auto fail = [&] {
+        if (!failed.test_and_set()) first = std::current_exception();
+        if (barrier) barrier->abandon();
+    };
+    auto guarded = [&](int t) {
+        try {
+            f(t);
+        } catch (...) {
+            fail();
+        }
+    };
+    std::vector<std::thread> threads;
+    threads.reserve(n_threads > 1 ? n_threads - 1 : 0);
+    try {
+        for (int t = 1; t < n_threads; ++t) threads.emplace_back(guarded, t);
+        f(0);
+    } catch (...) {
+        fail();
+    }
+    for (auto& thread : threads) thread.join();
+    if (first) std::rethrow_exception(first);
+}
+
 // Work below this many multiply-adds a thread is done sooner than a thread starts.
 inline int threads_for(int n_threads, double work) {
-    return std::max(1, std::min(n_threads, static_cast<int>(work / 100000.0)));
+    return static_cast<int>(std::max(1.0, std::min<double>(n_threads, work / 100000.0)));
 }
 
 // Part t of n equal parts of [0, size), cut at multiples of `grain`.

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "interrupt.hpp"
@@ -76,15 +77,18 @@ struct RMSProp {
     }
 };
 
-// 1 / (1 - beta^t) for t = 1, 2, ...; a table, because pow costs more than the rest of a step.
+// 1 / (1 - beta^t) for t = 1, 2, ...; a table, because pow costs more than the rest of a step. Clocks come from Python, so
+// the table has an end, and no entry for t < 1.
 template <class T>
 struct BiasCorrection {
+    static constexpr int64_t kMost = int64_t(1) << 22;
     double beta, power = 1;
     std::vector<T> table;
     explicit BiasCorrection(double beta) : beta(beta) {}
     T operator()(int64_t t) {
-        while (static_cast<int64_t>(table.size()) < t && power > 1e-17) table.push_back(static_cast<T>(1 / (1 - (power *= beta))));
-        return t <= static_cast<int64_t>(table.size()) ? table[t - 1] : T(1);
+        while (static_cast<int64_t>(table.size()) < std::min(t, kMost) && power > 1e-17) table.push_back(static_cast<T>(1 / (1 - (power *= beta))));
+        if (static_cast<uint64_t>(t) - 1 < table.size()) return table[t - 1];
+        return power > 1e-17 ? static_cast<T>(1 / (1 - std::pow(beta, static_cast<double>(t)))) : T(1);
     }
 };
 
@@ -95,7 +99,7 @@ struct Adam {
     double beta1, beta2, epsilon;
     BiasCorrection<T> correction1{beta1}, correction2{beta2};
     auto row(size_t row, Step<T> p) {
-        ++t[row];
+        t[row] = static_cast<int64_t>(static_cast<uint64_t>(t[row]) + 1);
         T bias1 = correction1(t[row]), bias2 = correction2(t[row]);
         return [p, m = m, v = v, v_max = v_max, b1 = static_cast<T>(beta1), b2 = static_cast<T>(beta2), bias1, bias2,
                 e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
@@ -127,6 +131,8 @@ struct Rule {
     size_t size = 0;           // of each table; 0 where there is none
     double weight_decay = -1;  // AdamW's own; < 0: the objective's L2
     virtual ~Rule() = default;
+    // Whether the tables of its state have the shape of a table, and are all there.
+    virtual bool fits(size_t n_rows, size_t n_outputs) const = 0;
     virtual void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) = 0;
 };
 
@@ -159,11 +165,11 @@ struct RunningMean {
     void before_step(const T* W, size_t K, const RowGradient<T>& gradient) {
         for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
-            T passed = static_cast<T>(steps - since[row]);
+            T passed = static_cast<T>(static_cast<int64_t>(static_cast<uint64_t>(steps) - static_cast<uint64_t>(since[row])));
             for (size_t k = 0; k < K; ++k) sum[row * K + k] += passed * W[row * K + k];
             since[row] = steps;
         }
-        ++steps;
+        steps = static_cast<int64_t>(static_cast<uint64_t>(steps) + 1);
     }
 };
 

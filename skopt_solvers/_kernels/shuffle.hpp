@@ -31,6 +31,7 @@ inline void shuffle(int64_t* values, size_t n, Random& random) {
 // With runs of one value it is a random order.
 inline void shuffle_runs(const int64_t* values, size_t n, size_t run, uint64_t seed, int64_t* out) {
     Random random(seed);
+    run = std::min(run, std::max<size_t>(n, 1));
     std::vector<int64_t> firsts((n + run - 1) / run);
     for (size_t r = 0; r < firsts.size(); ++r) firsts[r] = static_cast<int64_t>(r * run);
     shuffle(firsts.data(), firsts.size(), random);

@@ -19,21 +19,24 @@ public:
     std::vector<uint32_t> local;   // the number of each non-zero's column, row after row
     size_t size = 0;
 
+    bool prepared() const { return !slot_.empty(); }
+
     // Counts the non-zeros of each column in the given rows, once.
     void prepare(const Csr<T, I>& X, const int64_t* rows, size_t n) { prepare(X, rows, n, Whole{X.indptr}); }
 
     // The same for the non-zeros of row i from part(i).first to part(i).second alone.
     template <class P>
     void prepare(const Csr<T, I>& X, const int64_t* rows, size_t n, P part) {
-        if (!slot_.empty()) return;
+        if (prepared()) return;
+        if (inverse_count_.empty()) {
+            std::vector<uint32_t> count(X.n_cols, 0);
+            inverse_count_.assign(X.n_cols, T(0));
+            for (size_t a = 0; a < n; ++a)
+                for (auto [p, end] = part(rows[a]); p < end; ++p) ++count[X.indices[p]];
+            for (size_t j = 0; j < X.n_cols; ++j)
+                if (count[j]) inverse_count_[j] = T(1) / count[j];
+        }
         slot_.assign(X.n_cols + 1, -1);
-        if (!inverse_count_.empty()) return;
-        inverse_count_.assign(X.n_cols, T(0));
-        std::vector<uint32_t> count(X.n_cols, 0);
-        for (size_t a = 0; a < n; ++a)
-            for (auto [p, end] = part(rows[a]); p < end; ++p) ++count[X.indices[p]];
-        for (size_t j = 0; j < X.n_cols; ++j)
-            if (count[j]) inverse_count_[j] = T(1) / count[j];
     }
 
     // Before `prepare`: counts that take the place of its own, each to be divided by `times`.
@@ -48,10 +51,12 @@ public:
         touch(X, batch, n, weights_of, Whole{X.indptr});
     }
 
-    // weights_of(j) is where the weights of column j lie, to call them early. Whether a column is new to the batch is a
+    // Forgets the batch before. weights_of(j) is where the weights of column j lie, to call them early. Whether a column is new to the batch is a
     // coin toss, so the loop has no branch for it.
     template <class F, class P>
     void touch(const Csr<T, I>& X, const int64_t* batch, size_t n, F weights_of, P part) {
+        for (size_t r = 0; r < size; ++r) touches_[r] = 0, slot_[columns[r]] = -1;
+        size = 0;
         size_t nnz = 0, q = 0;
         for (size_t b = 0; b < n; ++b) nnz += part(batch[b]).second - part(batch[b]).first;
         reserve(local, nnz);
@@ -90,11 +95,6 @@ public:
 
     // The part of all non-zeros of the r-th touched column that the batch has.
     T part(size_t r) const { return static_cast<T>(touches_[r]) * inverse_count_[columns[r]]; }
-
-    // Makes ready for the next batch.
-    void clear() {
-        for (size_t r = 0; r < size; ++r) touches_[r] = 0, slot_[columns[r]] = -1;
-    }
 
 private:
     struct Whole {
