@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._base import CallbackSupportMixin, HasMethods, Interval, StrOptions, unchanged_on_failure
+from ._memory import require_memory
 from ._monitor import Monitor
 from ._named import NamedParameters, resolve
 from ._stored_model import StoredModel
@@ -69,6 +70,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     def _solve(self, solver, objective, classes, monitor, rng, resumed=None, start=None):
         """Minimise from `start`, a table and a state, and store; the solver's result."""
+        copies = bool(self.early_stopping) + (self.max_time is not None or self.interrupt == "keep")
+        require_memory(type(self).__name__, solver, objective, copies)
         W, state = self._start(objective, classes, resumed) if start is None else start
         options = dict(max_iter=self.max_iter, tol=self.tol, rng=rng, callback=monitor)
         if getattr(solver, "keeps_state", False):
@@ -166,6 +169,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
                 # the penalty is that of all samples seen so far
                 objective, weight = read(lambda weight: self.C * (before + weight) / weight)
                 solver.check(objective)
+                if first:
+                    require_memory(type(self).__name__, solver, objective, streaming=True)
                 W = np.zeros(objective.shape, objective.dtype)
                 if state is not None and (state["W"].dtype, state["W"].shape) != (W.dtype, W.shape):
                     state = None

@@ -23,9 +23,11 @@ __all__ = [
     "shuffled",
     "two_loop",
     "variant",
+    "vector_bytes",
 ]
 
 variant = _core.__name__.rpartition(".")[2]
+vector_bytes = 32 if variant == "_core_v3" else 16  # rows of a chain are padded to whole vectors
 run_epoch = _core.run_epoch
 two_loop = _core.two_loop
 dot = _core.dot
