@@ -304,7 +304,7 @@ def _is_in_order(array):
 
 
 def _in_order(array):
-    return np.require(array, requirements=["C", "A"])
+    return array if _is_in_order(array) else np.require(array, requirements=["C", "A"])
 
 
 def with_dtype(X, dtype):

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._base import CallbackSupportMixin, HasMethods, Interval, StrOptions, unchanged_on_failure
+from ._memory import require_memory
 from ._monitor import Monitor
 from ._named import NamedParameters, resolve
 from ._stored_model import StoredModel
@@ -83,6 +84,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     def _solve(self, solver, objective, classes, monitor, rng, resumed=None, start=None):
         """Minimise from `start`, a table and a state, and store; the solver's result."""
+        copies = bool(self.early_stopping) + (self.max_time is not None or self.interrupt == "keep")
+        require_memory(type(self).__name__, solver, objective, copies)
         W, state = self._start(objective, classes, resumed) if start is None else start
         options = dict(max_iter=self.max_iter, tol=self.tol, rng=rng, callback=monitor)
         if getattr(solver, "keeps_state", False):
@@ -196,6 +199,9 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             total = n_samples * seen / n_seen
             objective = make(C=self.C * seen / total, total=total)
             solver.check(objective)
+            if first:
+                whole = objective.resized(n_features=self.n_features_in_)
+                require_memory(type(self).__name__, solver, whole, streaming=True)
             rng = check_random_state(self.random_state)
             state = self._state_of_stream(solver, objective, rng, None if first else self._resumable(solver))
             chunk = ChunkState(state, np.append(columns, np.arange(self.n_features_in_, len(state["W"]))))

@@ -63,6 +63,7 @@ class Case(Arguments):
                 lambda: self.call(objective.penalise, W=W, G=G),
                 lambda: self.call(objective.squared_norms, square=np.empty(rows, self.T)),
                 lambda: self.call(objective.gradient, W=W, batch=self.integers(0, n, min(n, 4), np.int64)),
+                lambda: self.call(objective.count_as, count=self.numbers(rows).astype(float), n_seen=9.0),
                 lambda: self.epoch(objective, n, rows, K),
             ]
         )
@@ -131,7 +132,7 @@ class Case(Arguments):
             omega=np.abs(self.numbers(len(offsets) - 1)), active=active[: self.r.choice([1, len(active)])], n_labels=K,
             boundaries=boundaries, first=first, label=label, transitions=transitions,
             allowed=self.rng.rand(K * K + 2 * K) < self.r.choice([0.5, 1.0]), l1=0.1, l2=0.1,
-            n_threads=self.threads(),
+            n_threads=self.threads(), block=self.r.choice([1, 10, 2**62]),
         )  # fmt: skip
         if objective is None:
             return
@@ -149,6 +150,7 @@ class Case(Arguments):
                 lambda: self.call(objective.squared_norms, square=np.empty(size // outputs)),
                 lambda: self.call(objective.warm_up, W=W, orders=orders, rates=rates, batch_size=2, epsilon=1e-8),
                 lambda: self.call(objective.gradient, W=W, batch=self.integers(0, count, 3, np.int64)),
+                lambda: self.call(objective.count_as, count=self.numbers(size // outputs).astype(float), n_seen=9.0),
                 lambda: self.epoch(objective, count, size // outputs, outputs),
             ]
         )

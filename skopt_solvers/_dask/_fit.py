@@ -1,6 +1,5 @@
 """What fits on rows and on sequences share: refusals, what blocks say of themselves, and the fit."""
 
-import copy
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,8 +8,9 @@ from sklearn.utils import check_random_state
 
 from .._base import unchanged_on_failure
 from .._collections import refuse_collection
-from .._monitor import Monitor
+from .._monitor import Monitor, copy_of
 from ..objectives._summed import SummedObjective
+from ..solvers import LBFGS
 
 
 @dataclass
@@ -73,9 +73,11 @@ def _refuse(estimator, solver, X_val, y_val):
 
 def portable(estimator):
     """A copy for the workers, without what is only for the fit itself and perhaps cannot be sent."""
-    sent = copy.copy(estimator)
+    sent = copy_of(estimator)
     sent.callback, sent.solver = None, "lbfgs"
-    for name in ("solver_", "history_", "_resume", "_skl_callbacks", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
+    if hasattr(sent, "solver_"):
+        sent.solver_ = LBFGS()
+    for name in ("history_", "_resume", "_skl_callbacks", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
         vars(sent).pop(name, None)
     return sent
 

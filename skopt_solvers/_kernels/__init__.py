@@ -24,9 +24,11 @@ __all__ = [
     "shuffled",
     "two_loop",
     "variant",
+    "vector_bytes",
 ]
 
 variant = _core.__name__.rpartition(".")[2]
+vector_bytes = 32 if variant == "_core_v3" else 16  # rows of a chain are padded to whole vectors
 run_epoch = _core.run_epoch
 two_loop = _core.two_loop
 dot = _core.dot
@@ -43,32 +45,41 @@ def rule(name, dtype):
 
 def linear(X, *args, **kwargs):
     """The compiled objective of a linear model over CSR without duplicates and stored zeros."""
-    name = "Linear" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
-    return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args, **kwargs)
+    return _over("Linear", X, *args, **kwargs)
 
 
 def dual(X, *args, **kwargs):
     """Dual coordinate ascent for a linear model over the same CSR."""
-    name = "Dual" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
-    return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args, **kwargs)
+    return _over("Dual", X, *args, **kwargs)
 
 
 def chain(X, *args, **kwargs):
     """The compiled objective of a linear-chain CRF over CSR with sorted rows, without duplicates and stored zeros."""
-    name = "Chain" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
-    return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args, **kwargs)
+    return _over("Chain", X, *args, **kwargs)
 
 
 def chain_decoder(X, *args):
     """What a fitted chain says of the sequences of X."""
-    name = "Decoder" + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
-    return getattr(_core, name)(X.indptr, X.indices, X.data, X.shape[1], *args)
+    return _over("Decoder", X, *args)
+
+
+def _over(kind, X, *args, **kwargs):
+    """An object of a class of the kind, for the types of X."""
+    name = kind + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
+    arrays = _aligned(X.indptr, X.indices, X.data)
+    return getattr(_core, name)(*arrays, X.shape[1], *_aligned(*args), **kwargs)
+
+
+def _aligned(*values):
+    """The same, with arrays at the alignment of their numbers: those that came over a network may lie at any byte."""
+    moved = (isinstance(a, np.ndarray) and not a.flags.aligned for a in values)
+    return [np.require(a, requirements="A") if move else a for a, move in zip(values, moved, strict=True)]
 
 
 def observed_pairs(X, labels, n_labels):
     """The (column, label) pairs that occur: ``first`` and ``label`` of the objective."""
     first = np.empty(X.shape[1] + 1, np.int64)
-    label = _core.observed_pairs(X.indptr, X.indices, labels, X.shape[1], n_labels, first)
+    label = _core.observed_pairs(*_aligned(X.indptr, X.indices, labels), X.shape[1], n_labels, first)
     return first, label
 
 

@@ -1,5 +1,7 @@
 """The linear-chain CRF: sequences, likelihood and penalty, as a solver sees them."""
 
+import copy
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -10,12 +12,13 @@ from ._blocks import Blocks
 from ._penalty import penalty
 from ._position import EvaluatedPosition
 from ._row_gradient import RowGradient
+from ._size import Sized
 
 MISSING = -1  # the label of a token that has none
 _ALL = 2**63 - 1  # non-zeros: a block of everything
 
 
-class ChainObjective(Blocks):
+class ChainObjective(Blocks, Sized):
     r"""Mean negative log-likelihood a token of label sequences under a linear-chain CRF, and its penalty.
 
     .. math::
@@ -127,6 +130,36 @@ class ChainObjective(Blocks):
         In few dimensions so many pairs say more of rounding than of curvature.
         """
         return 20 if 1000 <= self.shape[0] * self.shape[1] <= 10**6 else 10
+
+    margin_bytes = 0  # scores are those of a sequence at a time
+
+    @property
+    def position_bytes(self):
+        """Bytes of a position besides W and its gradient: those of a trial along a line, which L1 does without."""
+        return 0 if self.l1 else 2 * self.table_bytes
+
+    @property
+    def pass_bytes(self):
+        """Bytes of a pass besides W and its gradient: both in rows of whole vectors, and where threads cut rows."""
+        lanes = _kernels.vector_bytes // self.dtype.itemsize
+        width = -(-self.n_labels // lanes) * lanes
+        tables = 0 if self.pairs is None and width == self.n_labels else 2
+        # of AdaGrad's epochs before L-BFGS the squares stay
+        tables = tables or bool(self.start_epochs)
+        return tables * self.X.shape[1] * width * self.dtype.itemsize + 4 * self.X.shape[0] * (self.n_threads - 1)
+
+    @property
+    def observed_bytes(self):
+        """Bytes that it takes to find the pairs that occur."""
+        return self.X.shape[1] * self.n_labels // 8
+
+    def observed(self):
+        """A copy that knows the bytes of the same problem with the pairs that occur, and can do no more."""
+        other = copy.copy(self)
+        other.pairs = _kernels.observed_pairs(self.X, self.labels, self.n_labels)
+        ends = 2 * self.n_labels if self.fit_boundaries else 0
+        other.shape = (len(other.pairs[1]) + len(self.transitions) + ends, 1)
+        return other
 
     @property
     def coefficients(self):

@@ -9,9 +9,10 @@ from ._ascent import LinearAscent
 from ._blocks import Blocks
 from ._penalty import penalty
 from ._row_gradient import RowGradient
+from ._size import Sized
 
 
-class LinearObjective(Blocks):
+class LinearObjective(Blocks, Sized):
     r"""Mean loss of a linear model and its penalty.
 
     .. math:: F(W) = \sum_i \omega_i\, \ell(x_i W, y_i) + \frac{l_2}{2} \|W\|^2 + l_1 \|W\|_1
@@ -84,6 +85,24 @@ class LinearObjective(Blocks):
         other = LinearObjective(self.X, self.labels, self.weights, **{**self._model, **self.loss, "C": C})
         other._kept = self._kept
         return other
+
+    pairs = None  # every feature has a weight for every output
+
+    @property
+    def margin_bytes(self):
+        """Bytes of the scores of all samples."""
+        return self.X.shape[0] * self.shape[1] * self.dtype.itemsize
+
+    @property
+    def position_bytes(self):
+        """Bytes of a position besides W and its gradient."""
+        return 3 * self.margin_bytes
+
+    @property
+    def pass_bytes(self):
+        """Bytes that threads of the transposed product have."""
+        each = self.X.shape[1] * self.dtype.itemsize if self.shape[1] == 1 else 4 * self.X.shape[0]
+        return (self.n_threads - 1) * each
 
     @property
     def coefficients(self):

@@ -8,8 +8,8 @@ from ._position import EvaluatedPosition
 
 # What an objective knows without its samples, and a solver or an estimator asks for.
 _MODEL = frozenset(
-    "allowed coef coefficients curvature decrease_window dtype join joint l1 l2 memory n_penalised n_threads pairs "
-    "scale shape smooth split".split()
+    "allowed bound_bytes coef coefficients curvature decrease_window dtype join joint l1 l2 margin_bytes memory "
+    "n_penalised n_threads pairs pass_bytes position_bytes resized scale shape smooth split table_bytes".split()
 )
 
 
@@ -107,7 +107,8 @@ class Part:
 
     def loss_and_gradient(self, W):
         """The loss and its gradient, summed over the samples by weight."""
-        loss, gradient = self.objective.value_and_gradient(W)
+        # what comes over a network may lie at any byte
+        loss, gradient = self.objective.value_and_gradient(np.require(W, requirements="A"))
         return self.objective.scale * loss, gradient * gradient.dtype.type(self.objective.scale)
 
     def squared_norms(self):

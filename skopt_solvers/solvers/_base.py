@@ -59,6 +59,23 @@ class Solver(Configuration):
         """
         raise NotImplementedError
 
+    def peak_bytes(self, objective):
+        """Bytes that `minimize` holds at most at once, W at the start included.
+
+        An estimator compares them with what is free, before it begins.
+
+        Here: where it starts, the weights and a gradient. A solver that keeps more tables says so.
+
+        Parameters
+        ----------
+        objective : as of `minimize`, or a copy of another size that only knows its bytes
+
+        Returns
+        -------
+        int
+        """
+        return 3 * objective.table_bytes + 3 * objective.margin_bytes + objective.pass_bytes
+
     def check(self, objective):
         """Raise ValueError where this solver has no sound method for `objective`, or a parameter is out of range."""
 

@@ -82,6 +82,26 @@ class LBFGS(Solver):
                 "(multi_class='ovr', l1_ratio=0), 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw'."
             )
 
+    def pairs_kept(self, objective):
+        """The number of pairs that `memory` means for an objective.
+
+        Parameters
+        ----------
+        objective : an objective
+
+        Returns
+        -------
+        int
+        """
+        return getattr(objective, "memory", 10) if self.memory == "auto" else self.memory
+
+    def peak_bytes(self, objective):
+        tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
+        squares = 8 * objective.shape[0] if self.precondition else 0
+        # a trial under L1 is a position of its own
+        positions = (2 if objective.l1 else 1) * objective.position_bytes
+        return tables * objective.table_bytes + squares + positions + objective.pass_bytes
+
     def minimize(self, objective, W, *, max_iter, tol, rng=None, callback=None):
         history, stop, converged, polishing, advice = [], None, False, False, ""
         best, waited, values = (np.inf, np.inf), 0, []
@@ -90,8 +110,7 @@ class LBFGS(Solver):
             raise FloatingPointError(
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
             )
-        memory = getattr(objective, "memory", 10) if self.memory == "auto" else self.memory
-        pairs = _Pairs(memory, position.W, self._scaling(objective), objective.n_threads)
+        pairs = _Pairs(self.pairs_kept(objective), position.W, self._scaling(objective), objective.n_threads)
         while True:
             began = time.perf_counter()
             W, gradient = position.W, position.gradient

@@ -53,6 +53,11 @@ class SDCA(Solver):
                 "Use solver='lbfgs', or one of 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw'."
             )
 
+    def peak_bytes(self, objective):
+        # one array of dual variables and up to six more while a bound is sought; Newton's method has tables of its own
+        tables = 11 if can_polish(objective) else 3
+        return tables * objective.table_bytes + 7 * objective.margin_bytes + objective.pass_bytes
+
     def minimize(self, objective, W, *, max_iter, tol, rng, callback=None, state=None):
         """As :meth:`Solver.minimize`; it starts from the dual variables in `state`, or from zeros whatever `W` is."""
         if state is None or len(state["shares"]) != objective.X.shape[0]:

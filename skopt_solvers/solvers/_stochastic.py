@@ -114,6 +114,36 @@ class StochasticSolver(Solver):
         if self.schedule != "auto":
             bind(self.schedule, 1.0)
 
+    def peak_bytes(self, objective, streaming=False):
+        """As :meth:`Solver.peak_bytes`, from what `init` makes of a table of one row.
+
+        Parameters
+        ----------
+        objective : see :meth:`Solver.peak_bytes`
+        streaming : bool, default=False
+            For `partial_fit`, which evaluates nothing.
+
+        Returns
+        -------
+        int
+        """
+        n_rows, table = objective.shape[0], objective.table_bytes
+        row = np.zeros((1, objective.shape[1]), objective.dtype)
+        # besides its state a row has a slot, a count, and its mean square in float64
+        a_row = sum(array.nbytes for array in self.init(row).values()) + 4 + objective.dtype.itemsize + 8
+        # the start and the weights
+        held = 2 * table + n_rows * a_row
+        averages = not isinstance(self.average, (bool, np.bool_)) or self.average
+        if averages:
+            held += table + 8 * n_rows
+        # then the mean in the making beside the last one, or the bound of one
+        ahead = 3 * table if averages else 0
+        if not streaming:
+            asked = self.minimises_objective and getattr(objective, "complete", True)
+            ahead = max(ahead, (table if averages else 0) + (objective.bound_bytes if asked else 0))
+        finite = n_rows * objective.shape[1]  # a byte each
+        return held + max(ahead, finite) + (0 if streaming else 3 * objective.margin_bytes + objective.pass_bytes)
+
     def minimize(
         self, objective, W, *, max_iter, tol, rng, callback=None, state=None, n_iter_no_change=5, streaming=False
     ):
