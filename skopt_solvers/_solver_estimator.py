@@ -64,7 +64,7 @@ class SolverEstimator(CallbackSupportMixin, NamedParameters):
             weights = weights * np.where(known, factors[labels], 1.0)
         if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
             raise ValueError(
-                "class_weight must be finite and non-negative with a positive entry, and so times sample_weight, got "
+                "class_weight must be non-negative with a positive entry, and finite times sample_weight, got "
                 f"{self.class_weight!r}"
             )
         return weights
