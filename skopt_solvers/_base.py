@@ -5,6 +5,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from functools import lru_cache
+from numbers import Integral
 
 import joblib
 import numpy as np
@@ -13,6 +14,7 @@ from joblib.parallel import get_active_backend
 from sklearn.base import _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 from threadpoolctl import ThreadpoolController
 
@@ -54,6 +56,7 @@ __all__ = [
     "VisualBlock",
     "_fit_context",
     "canonical_csr",
+    "check_labels",
     "check_structure",
     "csr_of",
     "dense_product",
@@ -100,8 +103,8 @@ def effective_threads(n_jobs):
     says, or in a worker what joblib leaves it. Negative numbers count down from there, -1 being all; positive ones are
     taken as they are.
     """
-    if n_jobs == 0:
-        raise ValueError("n_jobs must be None or an integer other than 0, got 0")
+    if n_jobs == 0 or not isinstance(n_jobs, (Integral, type(None))):
+        raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}")
     if n_jobs is not None and n_jobs > 0:
         return min(n_jobs, 2**31 - 1)
     backend, context_jobs = get_active_backend()
@@ -250,6 +253,14 @@ def numbers_of(estimator, *data, reset):
             return validate_data(estimator, *data, reset=reset, **options)
     except (OverflowError, RuntimeError, IndexError) as error:  # the last two where a list changes while it is read
         raise ValueError(f"X must hold numbers that float64 has: {error}") from error
+
+
+def check_labels(y, name="y"):
+    """Refuse labels that are numbers without classes, or of types that do not compare."""
+    try:
+        check_classification_targets(y)
+    except TypeError as error:
+        raise ValueError(f"{name} must have labels of one type: {error}") from error
 
 
 def canonical_csr(X, owned=False, canonical=False, name="X"):

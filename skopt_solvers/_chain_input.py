@@ -8,10 +8,9 @@ from numbers import Integral
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import assert_all_finite
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, column_or_1d
 
-from ._base import canonical_csr, check_structure, csr_of, effective_threads, numbers_of
+from ._base import canonical_csr, check_labels, check_structure, csr_of, effective_threads, numbers_of
 from .objectives import MISSING
 from .sequence import CSRSequences, flat_lengths
 
@@ -187,7 +186,7 @@ def _as_labels(y, n_tokens, name):
         raise ValueError(f"{name} has {len(y)} labels, X has {n_tokens} tokens")
     if y.dtype != object or not any(label is None for label in y):
         assert_all_finite(y, input_name=name)
-        check_classification_targets(y)
+        check_labels(y, name)
         return y
     return y.tolist()
 

@@ -7,13 +7,13 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ._base import (
     LinearClassifierMixin,
     SparseCoefMixin,
     canonical_csr,
+    check_labels,
     check_structure,
     dense_product,
     effective_threads,
@@ -48,14 +48,14 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         canonical = check_structure(X, effective_threads(self.n_jobs), name)
         given = X
         X, y = numbers_of(self, X, y, reset=reset)
-        check_classification_targets(y)
+        check_labels(y)
         owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
         return canonical_csr(X, owned, canonical and X is given, name), y
 
     def _weights(self, X, y, sample_weight, part=False):
         """Sample weights, float64, before class weights; and which are positive, of a part of the data perhaps none."""
-        if np.iscomplexobj(sample_weight):
-            raise ValueError("sample_weight must be real, got complex numbers")
+        if isinstance(sample_weight, (complex, np.complexfloating)):
+            raise ValueError(f"sample_weight must be real, got {sample_weight!r}")
         if part and np.shape(sample_weight) == (X.shape[0],) and not np.any(sample_weight):
             return np.zeros(X.shape[0]), np.zeros(X.shape[0], bool)  # scikit-learn refuses them
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)

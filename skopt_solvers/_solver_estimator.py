@@ -75,7 +75,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             there = factors * mass if part else weights
         if not np.isfinite(weights).all() or (factors < 0).any() or not there.any():
             raise ValueError(
-                "class_weight must be finite and non-negative with a positive entry, and so times sample_weight, got "
+                "class_weight must be non-negative with a positive entry, and finite times sample_weight, got "
                 f"{self.class_weight!r}"
             )
         return weights

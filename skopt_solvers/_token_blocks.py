@@ -102,8 +102,8 @@ def _integers(name, values, minimum=None):
         result = tuple(values)
     except TypeError:
         result = (None,)
-    lowest = -np.inf if minimum is None else minimum
-    right = all(isinstance(v, Integral) and not isinstance(v, bool) and v >= lowest for v in result)
+    lowest = -(2**31) if minimum is None else minimum
+    right = all(isinstance(v, Integral) and not isinstance(v, bool) and lowest <= v < 2**31 for v in result)
     if not right or len(set(result)) < len(result):
         at_least = "" if minimum is None else f" >= {minimum}"
         raise ValueError(f"{name} must be a tuple of distinct integers{at_least}, got {values!r}")

@@ -1,10 +1,13 @@
 """Sequences in and out: many sequences over one matrix, whole sequences in cross-validation, and files of them."""
 
+import codecs
 import gzip
 import numbers
 import os
 import re
 import sys
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -275,9 +278,18 @@ def read_conll(path, columns=(0, -1), *, conllu=None, separator=None, comment=No
     [['B-NP', 'B-VP'], ['B-VP']]
     """
     single = isinstance(columns, (str, numbers.Integral))
+    if not single and not isinstance(columns, Iterable):
+        raise ValueError(f"columns must be a number, a name or a sequence of them, got {type(columns).__name__}")
     chosen = [columns] if single else list(columns)
     if not chosen:
         raise ValueError("columns must name one column at least, got none")
+    for name, value in (("separator", separator), ("comment", comment)):
+        if value is not None and not (isinstance(value, str) and value):
+            raise ValueError(f"{name} must be a string that is not empty, or None, got {value!r}")
+    try:
+        codecs.lookup(encoding)
+    except (LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"encoding must be the name of an encoding, got {encoding!r}") from error
     if conllu is None:
         conllu = os.fspath(path).endswith((".conllu", ".conllu.gz")) or any(isinstance(c, str) for c in chosen)
     chosen = [_column_number(column, conllu) for column in chosen]
@@ -330,7 +342,10 @@ def _lines(path, encoding):
     """Numbered lines. Not str.splitlines: that breaks at characters that are parts of tokens."""
     data = Path(path).read_bytes()
     if os.fspath(path).endswith(".gz"):
-        data = gzip.decompress(data)
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path} is not a whole gzip file: {error}") from error
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:

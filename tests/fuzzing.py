@@ -18,12 +18,14 @@ _ARGUMENTS = re.compile(
     r"memory|start_epochs|weight_decay|tol|max_iter|max_time|n_jobs|random_state|validation_fraction|k|coef_threshold|"
     r"n_iter_no_change|initial|cv|callback|solver|warm_start|early_stopping|dtype|min_count|n_features|"
     r"y_true|y_pred|types|zero_division|scheme|path|columns|n_splits|matrix|path|line \d+|features?|samples?|array|"
-    r"token|sequences?|data|target|estimator)\b"
+    r"token|sequences?|data|target|estimator|separator|comment|encoding|gzip file)\b"
 )
 _CONVERSIONS = (
     "could not convert",
     "cannot convert",
     "number of folds",
+    "Seed must",
+    "to seed",
     "shuffle must",
     "Input contains",
     "setting an array element",
