@@ -133,7 +133,7 @@ def or_own(call, *args, **kwargs):
         return None
 
 
-@examples(500)
+@examples(100)
 @given(
     data=st.data(),
     n_features=st.sampled_from([None, 1, 7, 2**20]),
@@ -153,7 +153,7 @@ def test_dicts_of_anything(data, n_features, dtype):
         assert rows.matrix.indices.max(initial=-1) < rows.matrix.shape[1]
 
 
-@examples(300)
+@examples(120)
 @given(data=st.data())
 def test_words_of_anything(data):
     token = st.one_of(texts, texts, st.tuples(texts, texts), st.lists(values, max_size=2), values)
@@ -175,7 +175,7 @@ def test_words_of_anything(data):
         or_own(features.transform, data.draw(st.one_of(st.lists(st.lists(token, max_size=3), max_size=3), values)))
 
 
-@examples(250)
+@examples(120)
 @given(data=st.data())
 def test_chains_of_anything(data):
     """fit and predict on dicts, with labels and structure of any type."""
@@ -205,7 +205,7 @@ ODD_LABELS = [
 ]  # fmt: skip
 
 
-@examples(200)
+@examples(100)
 @given(data=st.data())
 def test_labels_of_anything(data):
     X = np.random.RandomState(0).rand(12, 3)
@@ -238,7 +238,7 @@ def test_labels_of_anything(data):
         or_own(model.suboptimality_bound, X, y)
 
 
-@examples(200)
+@examples(100)
 @given(data=st.data())
 def test_metrics_of_anything(data):
     label = st.sampled_from(

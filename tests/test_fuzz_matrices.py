@@ -223,7 +223,7 @@ MODELS = [
 ]  # fmt: skip
 
 
-@examples(400)
+@examples(200)
 @given(given=inputs, number=st.integers(0, len(MODELS) - 1), data=st.data())
 def test_fit_of_anything(given, number, data):
     X = given.X
@@ -267,7 +267,7 @@ def fitted_models():
     ]
 
 
-@examples(400)
+@examples(200)
 @given(given=inputs, number=st.integers(0, 3), data=st.data())
 def test_prediction_of_anything(given, number, data):
     X = given.X

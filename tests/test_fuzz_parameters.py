@@ -207,7 +207,7 @@ def data_for(model, X):
     ]
 
 
-@examples(300)
+@examples(120)
 @given(data=st.data(), model=st.sampled_from([LogisticRegression, LinearSVC, LinearChainCRF]))
 def test_absurd_parameters_and_magnitudes(data, model):
     X, y = data_for(model, data.draw(matrices()))
@@ -224,7 +224,7 @@ def test_absurd_parameters_and_magnitudes(data, model):
             attempt(getattr(estimator, method), X, **({"k": 2} if method == "predict_topk" else {}))
 
 
-@examples(150)
+@examples(120)
 @given(data=st.data(), model=st.sampled_from([LogisticRegression, LinearSVC, LinearChainCRF]))
 def test_absurd_streams(data, model):
     """Calls of partial_fit; one that fails leaves the state of those before as it was."""
@@ -245,7 +245,7 @@ def test_absurd_streams(data, model):
             assert_usable(estimator, X)
 
 
-@examples(40)
+@examples(25)
 @given(data=st.data(), model=st.sampled_from([LogisticRegression, LinearSVC, LinearChainCRF]))
 def test_absurd_paths(data, model):
     X, y = data_for(model, data.draw(matrices()))
@@ -275,7 +275,7 @@ def test_absurd_paths(data, model):
         assert_usable(path.best_estimator, X)
 
 
-@examples(60)
+@examples(25)
 @given(data=st.data(), model=st.sampled_from([LogisticRegression, LinearSVC, LinearChainCRF]))
 def test_a_second_fit_that_fails_leaves_the_first(data, model):
     X, y = data_for(model, DENSE)

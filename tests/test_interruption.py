@@ -107,7 +107,7 @@ class Alarm:
         signal.signal(signal.SIGALRM, self.handler)
 
 
-REPEATS = int(os.environ.get("SKOPT_SOLVERS_REPEATS", "12"))  # of each case
+REPEATS = int(os.environ.get("SKOPT_SOLVERS_REPEATS", "8"))  # of each case
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timers there")
@@ -165,7 +165,7 @@ class Refuses:
 def test_memory_that_is_refused_half_way(case):
     """Each allocation in turn fails; what was fitted stays, and goes on as if nothing had been."""
     estimator, call = fitted(case)
-    k, step = 1, 1 if REPEATS > 12 else 7
+    k, step = 1, 1 if REPEATS > 8 else 11
     while True:
         kept = snapshot(estimator)
         with pytest.MonkeyPatch.context() as patch:
