@@ -172,12 +172,15 @@ def ctrl_c_after(seconds):
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=press)
+    # a process that a shell runs in the background ignores Ctrl-C
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             yield
     finally:
         thread.join()
+        signal.signal(signal.SIGINT, handler)
     assert time.perf_counter() - sent[0] < 2
 
 
