@@ -18,7 +18,7 @@ except ImportError:  # Windows has no limits of this kind
 ALWAYS_FREE = 2**26
 
 
-def require_memory(name, solver, objective, copies=0, **options):
+def require_memory(name, solver, objective, copies=0, extra=0, **options):
     """Raise MemoryError where a fit needs more than is free; the message has what would fit.
 
     Parameters
@@ -27,6 +27,8 @@ def require_memory(name, solver, objective, copies=0, **options):
     solver, objective
     copies : int
         Tables that the estimator keeps besides.
+    extra : int
+        Bytes of what does not depend on the number of features.
     options : of the solver's `peak_bytes`
     """
 
@@ -36,7 +38,7 @@ def require_memory(name, solver, objective, copies=0, **options):
     def needed(solver, objective):
         # of any object with a `minimize`, what every solver has
         ask = getattr(solver, "peak_bytes", None) or partial(Solver.peak_bytes, solver)
-        return ask(objective, **options) + copies * objective.table_bytes
+        return ask(objective, **options) + copies * objective.table_bytes + extra
 
     need = needed(solver, objective)
     if need <= ALWAYS_FREE:

@@ -201,7 +201,9 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             solver.check(objective)
             if first:
                 whole = objective.resized(n_features=self.n_features_in_)
-                require_memory(type(self).__name__, solver, whole, streaming=True)
+                # the rows of the chunk twice, when the table of the start is gone
+                extra = max(0, 2 * solver.peak_bytes(objective, streaming=True) - whole.table_bytes)
+                require_memory(type(self).__name__, solver, whole, extra=extra, streaming=True)
             rng = check_random_state(self.random_state)
             state = self._state_of_stream(solver, objective, rng, None if first else self._resumable(solver))
             chunk = ChunkState(state, np.append(columns, np.arange(self.n_features_in_, len(state["W"]))))

@@ -190,9 +190,10 @@ class Case(Arguments):
                     core.check_compressed, indptr=indptr, indices=indices, data=data, n_major=n, n_minor=d,
                     n_threads=self.threads(),
                 ),
+                # a bit for each column and label that it is told of has to fit into memory
                 lambda: self.call(
-                    core.observed_pairs, indptr=indptr, indices=indices, labels=self.integers(-1, K, n), n_columns=d,
-                    n_labels=K, first=np.empty(d + 1, np.int64),
+                    lambda **a: core.observed_pairs(n_labels=K, **a), indptr=indptr, indices=indices,
+                    labels=self.integers(-1, K, n), n_columns=d, first=np.empty(d + 1, np.int64),
                 ),
                 lambda: self.call(
                     core.two_loop, S=S, Y=Y, rho=self.numbers(pairs, float), order=np.arange(pairs)[::-1].copy(), g=g,

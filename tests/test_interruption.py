@@ -222,8 +222,9 @@ def test_nothing_leaks(case):
         if hasattr(estimator, "_resume") or "partial_fit" in case:
             estimator.history_.clear()  # which grows with every call
     references, *others = state()
-    # one may be held by what the last interruption has left, a hundred not
-    assert all(now <= then + 2 for now, then in zip(references, before[0], strict=True)), (references, before[0])
+    # some may be held by what the last interruptions have left, a hundred not
+    more = [now - then for now, then in zip(references, before[0], strict=True)]
+    assert max(more) <= rounds // 10, more
     assert others == before[1:] and alone(threads_before)
     assert resident() - bytes_before < 8e6
 

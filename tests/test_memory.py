@@ -34,8 +34,8 @@ def asked(monkeypatch):
     """What fits predict, and what was allocated then; no fit is refused."""
     calls = []
 
-    def note(name, solver, objective, copies=0, **options):
-        predicted = solver.peak_bytes(objective, **options) + copies * objective.table_bytes
+    def note(name, solver, objective, copies=0, extra=0, **options):
+        predicted = solver.peak_bytes(objective, **options) + copies * objective.table_bytes + extra
         tracemalloc.reset_peak()
         calls.append((predicted, objective, tracemalloc.get_traced_memory()[0]))
 

@@ -32,10 +32,9 @@ static void bind_chain(nb::module_& m, const std::string& suffix) {
             : Chain(ChainData<T, I>{sorted(csr(indptr, indices, data, n_columns)), offsets.data(), sequences_of(offsets, indptr),
                                     (check(indptr.size() - 1, offsets, labels, omega, active, K, first, label, n_columns, transitions, allowed, block), labels.data()), omega.data()},
                     ChainLayout<T>{n_columns, K, boundaries, first.size() ? first.data() : nullptr, label.data(), transitions.data(), transitions.size(),
-                                   bytes(allowed), bytes(allowed) + K * K, bytes(allowed) + K * K + K},
+                                   reinterpret_cast<const uint8_t*>(allowed.data())},
                     active.data(), active.size(), Penalty<T>{l1, l2}, n_threads, block),
               kept(indptr, indices, data, offsets, labels, omega, active, first, label, transitions, allowed), n_sequences(offsets.size() - 1) {}
-        static const uint8_t* bytes(const In<bool>& values) { return reinterpret_cast<const uint8_t*>(values.data()); }
         static const Csr<T, I>& sorted(const Csr<T, I>& X) {
             require(increase(X.indptr, X.n_rows, X.indices), "the indices of a row must increase");
             return X;
@@ -98,7 +97,7 @@ static void bind_decoder(nb::module_& m, const std::string& suffix) {
         Bound(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<T> W, In<int64_t> first, In<int32_t> label, In<T> transitions,
               In<T> start, In<T> end, In<int32_t> fixed, int n_threads)
             : Decoder(csr(indptr, indices, data, n_columns), offsets.data(), sequences_of(offsets, indptr),
-                      ChainLayout<T>{(check(indptr.size() - 1, n_columns, start.size(), W, first, label, fixed), n_columns), start.size(), false, first.size() ? first.data() : nullptr, label.data(), nullptr, 0, nullptr, nullptr, nullptr},
+                      ChainLayout<T>{(check(indptr.size() - 1, n_columns, start.size(), W, first, label, fixed), n_columns), start.size(), false, first.size() ? first.data() : nullptr, label.data(), nullptr, 0, nullptr},
                       W.data(), chain_of(transitions, start, end), fixed.size() ? fixed.data() : nullptr, n_threads),
               kept(indptr, indices, data, offsets, W, first, label, fixed) {}
         static void check(size_t n_tokens, size_t n_columns, size_t K, const In<T>& W, const In<int64_t>& first, const In<int32_t>& label, const In<int32_t>& fixed) {

@@ -22,7 +22,7 @@ struct ChainLayout {
     const int32_t* label;        // of a pair
     const int32_t* transitions;  // K from + to of each transition that has a weight
     size_t n_transitions;
-    const uint8_t *allowed, *allowed_start, *allowed_end;  // K x K, K and K; not bool, whose other values are undefined
+    const uint8_t* allowed;  // K x K, then K of start and K of end; not bool, of which a byte may be no value
 
     bool observed() const { return first != nullptr; }
     size_t n_outputs() const { return observed() ? 1 : K; }
@@ -45,8 +45,8 @@ struct ChainLayout {
             if (allowed[i * K + j]) chain.log[i * width + j] = W[transition(q)];
         }
         for (size_t k = 0; k < K; ++k) {
-            chain.log_start[k] = !allowed_start[k] ? never : boundaries ? W[start() + k] : T(0);
-            chain.log_end[k] = !allowed_end[k] ? never : boundaries ? W[start() + K + k] : T(0);
+            chain.log_start[k] = !allowed[K * K + k] ? never : boundaries ? W[start() + k] : T(0);
+            chain.log_end[k] = !allowed[K * K + K + k] ? never : boundaries ? W[start() + K + k] : T(0);
         }
         chain.exponentiate();
     }

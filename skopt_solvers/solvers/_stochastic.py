@@ -129,20 +129,19 @@ class StochasticSolver(Solver):
         """
         n_rows, table = objective.shape[0], objective.table_bytes
         row = np.zeros((1, objective.shape[1]), objective.dtype)
-        # besides its state a row has a slot, a count, and its mean square in float64
-        a_row = sum(array.nbytes for array in self.init(row).values()) + 4 + objective.dtype.itemsize + 8
-        # the start and the weights
-        held = 2 * table + n_rows * a_row
+        state = sum(array.nbytes for array in self.init(row).values())
         averages = not isinstance(self.average, (bool, np.bool_)) or self.average
-        if averages:
-            held += table + 8 * n_rows
-        # then the mean in the making beside the last one, or the bound of one
-        ahead = 3 * table if averages else 0
-        if not streaming:
-            asked = self.minimises_objective and getattr(objective, "complete", True)
-            ahead = max(ahead, (table if averages else 0) + (objective.bound_bytes if asked else 0))
-        finite = n_rows * objective.shape[1]  # a byte each
-        return held + max(ahead, finite) + (0 if streaming else 3 * objective.margin_bytes + objective.pass_bytes)
+        # the start, the weights, the state, the sum of the averages
+        held = (3 if averages else 2) * table + n_rows * (state + (8 if averages else 0))
+        # then the mean in the making beside the last one
+        mean = 3 * table if averages else 0
+        if streaming:
+            return held + 8 * n_rows + mean  # a count a row
+        # a slot, a count and the mean square of a row; whether a weight is finite is a byte
+        held += n_rows * (4 + objective.dtype.itemsize + 8) + 3 * objective.margin_bytes + objective.pass_bytes
+        asked = self.minimises_objective and getattr(objective, "complete", True)
+        bound = (table if averages else 0) + (objective.bound_bytes if asked else 0)
+        return held + max(mean, bound, n_rows * objective.shape[1])
 
     def minimize(
         self, objective, W, *, max_iter, tol, rng, callback=None, state=None, n_iter_no_change=5, streaming=False
