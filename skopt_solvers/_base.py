@@ -187,7 +187,7 @@ class _OneBlasThread:
 one_blas_thread = _OneBlasThread()
 
 
-def check_structure(X, n_threads=1, name="X"):
+def check_structure(X, n_threads=1, name="X", ask_canonical=True):
     """Refuse a malformed sparse matrix before anything that trusts it, scipy's conversions included, touches it.
 
     Returns
@@ -200,7 +200,7 @@ def check_structure(X, n_threads=1, name="X"):
     if not sp.issparse(X) or X.ndim != 2:
         return False
     try:
-        error, canonical = _checked(X, n_threads)
+        error, canonical = _checked(X, n_threads, ask_canonical)
     except (TypeError, ValueError, OverflowError, IndexError) as refused:
         error, canonical = str(refused), False
     if error:
@@ -208,7 +208,7 @@ def check_structure(X, n_threads=1, name="X"):
     return canonical
 
 
-def _checked(X, n_threads=1):
+def _checked(X, n_threads, ask_canonical):
     """What is wrong with the arrays of a sparse matrix, or None; and whether it is canonical."""
     if X.format == "lil" and [len(row) for row in X.rows] != [len(row) for row in X.data]:
         return "rows and data must have the same lengths", False
@@ -231,6 +231,8 @@ def _checked(X, n_threads=1):
             return "coordinates must be between 0 and the number of rows or columns - 1", False
         return None, False
     n_major, n_minor = X.shape[::-1] if X.format == "csc" else X.shape
+    if not ask_canonical and X.format != "bsr" and _within(*indices, len(X.data), n_major, n_minor):
+        return None, False
     data = X.data
     if X.format == "bsr":
         n_major, n_minor = (n // max(size, 1) for n, size in zip(X.shape, data.shape[1:], strict=True))
@@ -243,6 +245,17 @@ def _checked(X, n_threads=1):
     arrays = (_in_order(a) for a in (*(a.astype(index, copy=False) for a in indices), data))
     error, canonical = _kernels.check_compressed(*arrays, n_major, n_minor, n_threads)
     return error, canonical and not only_structure
+
+
+def _within(indptr, indices, n_data, n_major, n_minor):
+    """Whether the arrays make a matrix: a third of the time of the kernel, which says what is wrong."""
+    if len(indptr) != n_major + 1 or indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
+        return False
+    nnz = int(indptr[-1])
+    if nnz > min(len(indices), n_data):
+        return False
+    used = indices[:nnz]
+    return not nnz or bool(used.min() >= 0 and used.max() < n_minor)
 
 
 def numbers_of(estimator, *data, reset):

@@ -135,11 +135,23 @@ def _offsets(lengths):
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
+def _fits_together(sequence):
+    """Whether it is CSR whose arrays have the lengths that they tell: the rest shows in the whole."""
+    if not sp.issparse(sequence) or sequence.format != "csr" or sequence.ndim != 2:
+        return False
+    data, indices, indptr = sequence.data, sequence.indices, sequence.indptr
+    usual = indices.dtype == indptr.dtype == np.int32 and data.dtype in (np.float32, np.float64)
+    if not usual or not data.ndim == indices.ndim == indptr.ndim == 1 or len(indptr) != sequence.shape[0] + 1:
+        return False
+    return indptr[0] == 0 and len(data) == len(indices) == indptr[-1]
+
+
 def _stacked(X):
     """The sequences of X as one matrix, and their lengths."""
     sequences = []
     for number, sequence in enumerate(X):
-        check_structure(sequence, name=f"X[{number}]")
+        if not _fits_together(sequence):
+            check_structure(sequence, name=f"X[{number}]")
         if not sp.issparse(sequence):
             sequence = np.asarray(sequence)
             if sequence.size == 0 and sequence.ndim == 1:

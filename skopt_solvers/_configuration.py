@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._named import NamedParameters
-from ._persistence import Persistent, defaults
+from ._persistence import Persistent, defaults, shallow_copy
 
 
 @total_ordering
@@ -33,6 +33,8 @@ class Configuration(Persistent, NamedParameters, BaseEstimator):
             type(self) is type(other)
             and all(_same(getattr(self, name), getattr(other, name)) for name in defaults(type(self)))
         )
+
+    __copy__ = shallow_copy
 
     def __hash__(self):
         return hash(type(self))

@@ -214,7 +214,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
     def _validated_for_prediction(self, X):
         check_is_fitted(self)
-        check_structure(X, effective_threads(self.n_jobs))
+        check_structure(X, ask_canonical=False)
         return numbers_of(self, X, reset=False)
 
     @over_blocks

@@ -1,5 +1,6 @@
 """What watches a fit: validation scores, early stopping, callbacks, the clock, Ctrl-C."""
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,13 +47,6 @@ class FitInfo:
     def fitted(self):
         """The estimator as if the fit had ended here; a copy of the parameters is made."""
         return self._fitted()
-
-
-def copy_of(estimator):
-    """A shallow copy, in the middle of a fit too: `copy.copy` is a pickle's, and asks that all fits together."""
-    copied = type(estimator).__new__(type(estimator))
-    vars(copied).update(vars(estimator))
-    return copied
 
 
 class Monitor:
@@ -167,7 +161,7 @@ class Monitor:
         return stop
 
     def _fitted(self, W):
-        fitted = copy_of(self.estimator)
+        fitted = copy.copy(self.estimator)
         for name in ("_skl_callbacks", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
             fitted.__dict__.pop(name, None)
         fitted.callback = None

@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 
 from ._chain_input import classes_of, flat_labels, kind_of, positive_sequences, token_weights
 from ._linear_classifier import accuracy
-from ._monitor import Monitor, copy_of
+from ._monitor import Monitor
 from .solvers import SDCA
 
 
@@ -102,7 +102,7 @@ def fitted_along(template, data, counts, Cs):
     template : estimator, which has read the input of `data`
     Cs : in rising order, so that the penalty goes from strong to weak
     """
-    model = copy_of(template)
+    model = copy.copy(template)
     model.random_state = copy.deepcopy(template.random_state)
     problem, solver = data.problem(model, counts), model._resolved_solver()
     predictor, state = _Predictor(orders=(0,) if model.l1_ratio else (1, 2)), None

@@ -53,6 +53,13 @@ class Persistent:
         """Raise ValueError where attributes do not fit each other."""
 
 
+def shallow_copy(original):
+    """For ``__copy__``: within a fit attributes are of two models, which the way of a pickle would find damaged."""
+    copied = type(original).__new__(type(original))
+    vars(copied).update(vars(original))
+    return copied
+
+
 def _release(version):
     return [int(number) for number in re.findall(r"\d+", version)[:3]]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from ._persistence import Persistent, damaged
+from ._persistence import Persistent, damaged, shallow_copy
 from .solvers import StochasticSolver
 
 
@@ -42,6 +42,8 @@ class StoredModel(Persistent):
     def _belongs(self, kept):
         """Whether a state is that of the coefficients: those that were changed by hand are the truth."""
         return kept["coef"] is self.coef_ or (not sp.issparse(self.coef_) and np.array_equal(kept["coef"], self.coef_))
+
+    __copy__ = shallow_copy
 
     def __getstate__(self):
         attributes = super().__getstate__()

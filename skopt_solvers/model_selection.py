@@ -1,5 +1,6 @@
 """Model selection along the strength of the penalty."""
 
+import copy
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,6 @@ from sklearn.utils import _safe_indexing, indexable
 
 from ._base import check_structure, effective_threads
 from ._linear_classifier import LinearClassifier
-from ._monitor import copy_of
 from ._path import ChainData, LinearData, check_solver, fitted_along
 from .crf import LinearChainCRF
 from .linear_model import LinearSVC, LogisticRegression
@@ -237,7 +237,7 @@ class _Refits:
 
     def add(self, i, model):
         coef, n_Cs = model.coef_, len(self.models)
-        kept = self.models[i] = copy_of(model)
+        kept = self.models[i] = copy.copy(model)
         if model.l1_ratio or sp.issparse(coef):
             self.coefs = self.coefs or [None] * n_Cs
             self.coefs[i] = sp.csr_matrix(coef)

@@ -1,5 +1,6 @@
 """What fits on rows and on sequences share: refusals, what blocks say of themselves, and the fit."""
 
+import copy
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from .._base import unchanged_on_failure
 from .._collections import refuse_collection
-from .._monitor import Monitor, copy_of
+from .._monitor import Monitor
 from ..objectives._summed import SummedObjective
 from ..solvers import LBFGS
 
@@ -73,7 +74,7 @@ def _refuse(estimator, solver, X_val, y_val):
 
 def portable(estimator):
     """A copy for the workers, without what is only for the fit itself and perhaps cannot be sent."""
-    sent = copy_of(estimator)
+    sent = copy.copy(estimator)
     sent.callback, sent.solver = None, "lbfgs"
     if hasattr(sent, "solver_"):
         sent.solver_ = LBFGS()

@@ -1,5 +1,6 @@
 """Linear models on a dask array: blocks of rows, from what they are given as to the parts of an objective."""
 
+import copy
 from dataclasses import dataclass
 
 import dask
@@ -10,7 +11,6 @@ from sklearn.utils import check_consistent_length
 
 from .._base import with_dtype
 from .._collections import is_collection
-from .._monitor import copy_of
 from ..objectives import LinearObjective
 from ..objectives._summed import Part, bytes_of
 from ._fit import Facts, agreed, block, fit_collection, masses, portable, sum_of
@@ -123,7 +123,7 @@ def _rows(number, X, y, sample_weight, estimator):
         if not X.shape[0]:
             check_consistent_length(X, y)
             return None
-        estimator = copy_of(estimator)
+        estimator = copy.copy(estimator)
         X, y = estimator._validated(X, y)
         return _Rows(number, X, y, estimator._weights(X, y, sample_weight, part=True)[0])
 

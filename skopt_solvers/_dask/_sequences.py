@@ -1,5 +1,6 @@
 """The CRF on a dask bag: partitions of sequences, from what they are given as to the parts of an objective."""
 
+import copy
 from dataclasses import dataclass
 from itertools import chain
 
@@ -12,7 +13,6 @@ from sklearn.utils import check_consistent_length
 from .._base import with_dtype
 from .._chain_input import Tokens, classes_of, encode, flat_labels, kind_of, positive_sequences, token_weights
 from .._chain_prediction import TokenAccuracy
-from .._monitor import copy_of
 from ..objectives import MISSING, ChainObjective
 from ..objectives._summed import Part, bytes_of
 from ..sequence import CSRSequences
@@ -131,7 +131,7 @@ def _sequences(number, X, y, sample_weight, estimator):
                 "skopt_solvers.feature_extraction.DictFeatures, on some of them perhaps, and give "
                 "X.map_partitions(features.transform)"
             )
-        estimator = copy_of(estimator)
+        estimator = copy.copy(estimator)
         estimator.input = "sequences"
         tokens = estimator._tokens(X, reset=True)
         weights = sample_weight if sample_weight is None else list(sample_weight)
