@@ -303,7 +303,7 @@ def main():
         command = [sys.executable, "-m", "tests.fuzz_kernels", "--seconds", str(options.seconds)]
         try:
             code = subprocess.run(
-                [*command, "--first", str(first), "--log", str(log)], timeout=options.seconds + 120
+                [*command, "--first", str(first), "--log", str(log)], timeout=options.seconds + 600
             ).returncode
         except subprocess.TimeoutExpired:
             code = "that it does not end"
