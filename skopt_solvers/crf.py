@@ -185,7 +185,7 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
             tags.input_tags.two_d_array = False
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None, X_val=None, y_val=None):
         """Fit the model.
 
@@ -256,7 +256,7 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
         return self
 
     @available_if(_can_stream)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y, classes=None, sample_weight=None, *, lengths=None, sequence_ids=None):
         """One epoch over X, going on from the calls before.
 

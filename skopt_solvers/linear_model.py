@@ -191,13 +191,13 @@ class LogisticRegression(LinearClassifier):
     def _loss(self, n_classes):
         return dict(loss="softmax" if self.multi_class == "softmax" and n_classes > 2 else "logistic")
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_FIT)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         return self._fit(X, y, sample_weight, X_val, y_val)
 
     @available_if(is_stochastic)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_PARTIAL_FIT)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         return self._partial_fit(X, y, classes, sample_weight)
@@ -327,13 +327,13 @@ class LinearSVC(LinearClassifier):
             squared=self.loss == "squared_hinge",
         )
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_FIT)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         return self._fit(X, y, sample_weight, X_val, y_val)
 
     @available_if(is_stochastic)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_PARTIAL_FIT)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         return self._partial_fit(X, y, classes, sample_weight)

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from sklearn import get_config, set_config
 from threadpoolctl import threadpool_info
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
@@ -90,6 +91,23 @@ def assert_as_before_or_fitted(estimator, before):
         assert vars(estimator).keys() >= before.keys() - {"_resume"}
         assert not any(vars(estimator)[name] is before[name][0] for name in ("coef_", "history_"))
     assert_usable(estimator)
+
+
+@pytest.fixture(autouse=True)
+def settings():
+    """Those of scikit-learn, whose own functions lose them to a Ctrl-C between the change and the `try` after it."""
+    before = get_config()
+    yield
+    set_config(**before)
+
+
+@pytest.mark.parametrize("model", [LogisticRegression, LinearSVC, LinearChainCRF])
+def test_a_fit_has_no_setting_to_lose(model):
+    before, during = get_config(), []
+    estimator = model(max_iter=2, solver="adam", callback=lambda info: during.append(get_config()))
+    data = (SEQUENCES, TAGS) if model is LinearChainCRF else (X, Y)
+    estimator.fit(*data).partial_fit(*data)
+    assert len(during) >= 2 and all(config == before for config in during)
 
 
 class Alarm:
