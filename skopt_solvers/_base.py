@@ -193,7 +193,8 @@ def check_structure(X, n_threads=1, name="X", ask_canonical=True):
     Returns
     -------
     bool
-        Whether X is compressed and without duplicates and stored zeros.
+        Whether X is compressed and without duplicates and stored zeros; without `ask_canonical`, which saves a look at
+        the values and at the order of the indices, False.
     """
     refuse_collection(X, name)
     check_in_place(X, name)
@@ -343,8 +344,11 @@ def with_dtype(X, dtype):
 
 
 def dense_product(A, B):
-    """A @ B as a dense array, of the dtype that both have."""
-    return sparse_matmul_to_dense(A, B) if sp.issparse(A) and sp.issparse(B) else A @ B
+    """A @ B as a dense array."""
+    if not (sp.issparse(A) and sp.issparse(B)):
+        return A @ B
+    dtype = np.result_type(A.dtype, B.dtype)  # scikit-learn's product wants both to have it
+    return sparse_matmul_to_dense(A.astype(dtype, copy=False), B.astype(dtype, copy=False))
 
 
 def _csr_of_dense(X):

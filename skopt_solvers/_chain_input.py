@@ -151,7 +151,7 @@ def _stacked(X):
     sequences = []
     for number, sequence in enumerate(X):
         if not _fits_together(sequence):
-            check_structure(sequence, name=f"X[{number}]")
+            check_structure(sequence, name=f"X[{number}]", ask_canonical=False)
         if not sp.issparse(sequence):
             sequence = np.asarray(sequence)
             if sequence.size == 0 and sequence.ndim == 1:

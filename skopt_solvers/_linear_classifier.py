@@ -23,7 +23,7 @@ from ._base import (
 )
 from ._collections import is_collection, over_blocks
 from ._mapped import is_streamed
-from ._monitor import Monitor
+from ._monitor import Monitor, require_together
 from ._persistence import check_array
 from ._solver_estimator import SolverEstimator
 from ._stream import present_columns
@@ -109,16 +109,11 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             X, y = self._validated(X, y)
             weights, positive = self._weights(X, y, sample_weight)
             classes = np.unique(y[positive])
-            if len(classes) < 2:
-                raise ValueError(
-                    f"{type(self).__name__} needs samples of at least 2 classes, but the data contains only one class: "
-                    f"{classes[0]!r}"
-                )
+            self._require_classes(classes)
             self._seen_classes = np.zeros(len(classes))
             labels, weights = self._encoded(y, classes, weights, positive, seen=self._seen_classes)
             rng = check_random_state(self.random_state)
-            if (X_val is None) != (y_val is None):
-                raise ValueError("X_val and y_val must be given together")
+            require_together(X_val, y_val)
             if X_val is not None:
                 monitor.score = self._validation_score(X_val, y_val, classes)
             elif self.early_stopping:
@@ -139,6 +134,13 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         monitor.end()
         self._warn_unless_converged(result, stacklevel=4)
         return self
+
+    def _require_classes(self, classes):
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes, but the data contains only one class: "
+                f"{classes[0]!r}"
+            )
 
     def _validation_score(self, X_val, y_val, classes):
         """The accuracy on validation data, as a function of the table."""
@@ -204,12 +206,8 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             Where a score overflows.
         """
         X = self._validated_for_prediction(X)
-        coef = self.coef_.T
-        if sp.issparse(X) and sp.issparse(coef):  # whose product wants one dtype
-            dtype = np.result_type(X.dtype, coef.dtype)
-            X, coef = X.astype(dtype, copy=False), coef.astype(dtype, copy=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = dense_product(X, coef) + self.intercept_
+            scores = dense_product(X, self.coef_.T) + self.intercept_
         return _finite_scores(scores.ravel() if scores.shape[1] == 1 else scores)
 
     def _validated_for_prediction(self, X):

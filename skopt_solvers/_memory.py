@@ -32,9 +32,6 @@ def require_memory(name, solver, objective, copies=0, extra=0, **options):
     options : of the solver's `peak_bytes`
     """
 
-    # what streams is stochastic
-    others = {k: v for k, v in SOLVERS.items() if not options or issubclass(v, StochasticSolver)}
-
     def needed(solver, objective):
         # of any object with a `minimize`, what every solver has
         ask = getattr(solver, "peak_bytes", None) or partial(Solver.peak_bytes, solver)
@@ -46,6 +43,8 @@ def require_memory(name, solver, objective, copies=0, extra=0, **options):
     free = free_bytes()
     if need <= free:
         return
+    # what streams is stochastic
+    others = {k: v for k, v in SOLVERS.items() if not options or issubclass(v, StochasticSolver)}
     rows, outputs = objective.shape
     advice = [f"{text} ({_text(n)})" if n else text for text, n in _what_fits(solver, objective, others, needed, free)]
     raise MemoryError(

@@ -49,6 +49,12 @@ class FitInfo:
         return self._fitted()
 
 
+def require_together(X_val, y_val):
+    """ValueError where a fit is given one of the two alone."""
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val must be given together")
+
+
 class Monitor:
     """The callback of an estimator's fit: what happens after each iteration, and what is left where it ends early.
 

@@ -77,4 +77,4 @@ def check_array(owner, name, value, shape, kinds="fiu"):
     if value.shape != shape or value.dtype.kind not in kinds:
         raise damaged(owner, name, described, f"{value.dtype} of shape {value.shape}")
     if sp.issparse(value):
-        check_structure(value, name=f"the stored {type(owner).__name__} is damaged: {name}")
+        check_structure(value, name=f"the stored {type(owner).__name__} is damaged: {name}", ask_canonical=False)

@@ -14,7 +14,7 @@ from ._memory import require_memory
 from ._monitor import Monitor
 from ._named import NamedParameters, resolve
 from ._stored_model import StoredModel
-from ._stream import ChunkState
+from ._stream import ChunkState, copied
 from .solvers import SOLVERS, Result, StochasticSolver
 from .solvers._stochastic import mean_weights, new_state
 
@@ -137,7 +137,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
                 f"{objective.coefficients[0]} features, had {self.classes_} and {n_features}"
             )
         if resumed is not None and resumed["W"].shape == W.shape and resumed["W"].dtype == W.dtype:
-            return W, _copied(resumed)
+            return W, copied(resumed)
         W[:] = self._table(objective)
         # a feature that no sample has would keep its weight; its optimum is 0
         if objective.l1 or objective.l2:
@@ -235,7 +235,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
                 W[:] = self._table(objective)
             state = new_state(solver, objective, W, rng)
         elif _read_only(state):
-            state = _copied(state)  # loaded as a memory map
+            state = copied(state)  # loaded as a memory map
         return state if "counts" in state else dict(state, counts=np.zeros(shape[0]), n_samples=0)
 
 
@@ -256,14 +256,3 @@ def _read_only(state):
         _read_only(value) if isinstance(value, dict) else isinstance(value, np.ndarray) and not value.flags.writeable
         for value in state.values()
     )
-
-
-def _copied(state):
-    return {
-        key: _copied(value)
-        if isinstance(value, dict)
-        else value.copy()
-        if isinstance(value, (np.ndarray, list))
-        else value
-        for key, value in state.items()
-    }

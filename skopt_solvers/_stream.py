@@ -61,6 +61,11 @@ class ChunkState:
         return mean_weights(_map(lambda array, values: self._written(array.copy(), values), self.state, self.part))
 
 
+def copied(state):
+    """A state that shares nothing with this one."""
+    return _map(lambda array, _: array.copy(), state, state)
+
+
 def _map(f, state, other):
     """``f(array, other)`` for each array of a state and what another has in its place, from which all else is taken."""
     if isinstance(state, dict):

@@ -23,7 +23,7 @@ from ._chain_report import ChainReport
 from ._collections import is_collection, refuse_options
 from ._constraints import SCHEMES
 from ._mapped import is_streamed
-from ._monitor import Monitor
+from ._monitor import Monitor, require_together
 from ._persistence import check_array, damaged
 from ._solver_estimator import SolverEstimator, is_stochastic
 from ._stream import present_columns
@@ -239,8 +239,7 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
             rng = check_random_state(self.random_state)
             self._structured = bool((tokens.lengths > 1).any())
             score = None
-            if (X_val is None) != (y_val is None):
-                raise ValueError("X_val and y_val must be given together")
+            require_together(X_val, y_val)
             if X_val is not None:
                 score = self._validation(X_val, y_val, classes)
             elif self.early_stopping:

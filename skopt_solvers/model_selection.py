@@ -169,7 +169,7 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     template._validate_params()
     scorer = _scorer(template, scoring)
     plain = scoring is None and type(estimator) in (LogisticRegression, LinearSVC)
-    check_structure(X, effective_threads(estimator.n_jobs))
+    check_structure(X, ask_canonical=False)
     X, y, groups, sample_weight = indexable(X, y, groups, sample_weight)
     weights = sample_weight if _takes_weights(scorer) else None
     data = data_of(template, X, y, sample_weight)

@@ -185,7 +185,7 @@ class _Writer:
             raise ValueError(f"{name} must be a sparse matrix or CSRSequences, got {type(chunk).__name__}")
         if chunk.dtype.kind not in "fiub":
             raise ValueError(f"{name} must be of real numbers, got {chunk.dtype}")
-        check_structure(chunk, name=name)
+        check_structure(chunk, name=name, ask_canonical=False)
         matrix = sp.csr_matrix(chunk)
         if matrix.dtype not in (np.float32, np.float64):
             matrix = matrix.astype(np.float64)

@@ -49,7 +49,7 @@ class CSRSequences:
         self.lengths = np.asarray(lengths, dtype=np.int64)
         if not sp.issparse(matrix) or matrix.format != "csr":
             raise ValueError(f"matrix must be a CSR matrix, got {type(matrix).__name__}")
-        check_structure(matrix, name="matrix")
+        check_structure(matrix, name="matrix", ask_canonical=False)
         if self.lengths.ndim != 1 or (self.lengths < 0).any() or self.lengths.astype(float).sum() != matrix.shape[0]:
             raise ValueError(
                 f"lengths must be non-negative and sum to the {matrix.shape[0]} rows of matrix, got "

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from .._base import unchanged_on_failure
 from .._collections import refuse_collection
-from .._monitor import Monitor
+from .._monitor import Monitor, require_together
 from ..objectives._summed import SummedObjective
 from ..solvers import LBFGS
 
@@ -64,8 +64,7 @@ def _refuse(estimator, solver, X_val, y_val):
             "Use solver='lbfgs', whose passes run where the data are; partial_fit over the blocks; or X.compute(), "
             "where X fits into one process"
         )
-    if (X_val is None) != (y_val is None):
-        raise ValueError("X_val and y_val must be given together")
+    require_together(X_val, y_val)
     refuse_collection(X_val, "X_val")
     refuse_collection(y_val, "y_val")
     if estimator.early_stopping and X_val is None:

@@ -38,11 +38,7 @@ def _read(estimator, X, y, sample_weight):
         facts = rows.gather(_facts)
         n_features, dtype = agreed(facts)
         classes = _classes(facts)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(estimator).__name__} needs samples of at least 2 classes, but the data contains only one "
-                f"class: {classes[0]!r}"
-            )
+        estimator._require_classes(classes)
         mass = masses(facts, classes)
         parts = rows.map(_part, sent, classes, mass, dtype)
 
