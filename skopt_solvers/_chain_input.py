@@ -1,6 +1,7 @@
 """What a linear-chain CRF is given: sequences in any form, as rows of one CSR matrix with offsets."""
 
 from collections.abc import Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral
@@ -10,7 +11,8 @@ import scipy.sparse as sp
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _num_samples, column_or_1d
 
-from ._base import canonical_csr, check_labels, check_structure, csr_of, effective_threads, numbers_of
+from . import _kernels
+from ._base import canonical_csr, check_labels, check_structure, effective_threads, numbers_of
 from .objectives import MISSING
 from .sequence import CSRSequences, flat_lengths
 
@@ -124,7 +126,7 @@ def _validated(estimator, X, reset):
     X = numbers_of(estimator, X, reset=reset)
     owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
     X = canonical_csr(X, owned, canonical and X is given)
-    if not csr_of(X.data, X.indices, X.indptr, X.shape).has_sorted_indices:  # whatever X says of itself
+    if not _kernels.rows_increase(X.indptr, X.indices):  # whatever X says of itself
         X = X if owned else X.copy()
         X.has_sorted_indices = False
         X.sort_indices()
@@ -209,18 +211,26 @@ def classes_of(labels, keep=None):
         return np.unique(labels if keep is None else labels[keep])
     if keep is not None:
         labels = [label for label, kept in zip(labels, keep, strict=True) if kept]
-    distinct = set(_hashable(labels, "labels")) - {None}
+    with _hashing(labels, "labels"):
+        distinct = set(labels) - {None}
     kinds = {"an integer" if isinstance(c, (Integral, np.integer)) else type(c).__name__ for c in distinct}
     if len(kinds) > 1 or not kinds <= {"an integer", "str", "str_"}:
         raise ValueError(f"labels must be all strings or all integers (None where one is missing), got {sorted(kinds)}")
     return np.array(sorted(distinct))
 
 
-def _hashable(labels, name):
-    for label in labels:
-        if type(label).__hash__ is None:
-            raise ValueError(f"{name} must hold strings or integers, got {label!r}")
-    return labels
+@contextmanager
+def _hashing(labels, name):
+    """Of labels without a hash, a ValueError with the first of them: to ask each label beforehand takes as long."""
+    try:
+        yield
+    except TypeError:
+        for label in labels:
+            try:
+                hash(label)
+            except TypeError:
+                raise ValueError(f"{name} must hold strings or integers, got {label!r}") from None
+        raise
 
 
 def encode(labels, classes, offsets, name, strict=None):
@@ -232,7 +242,8 @@ def encode(labels, classes, offsets, name, strict=None):
     else:
         index = {label: i for i, label in enumerate(classes.tolist())}
         index[None] = MISSING
-        codes = np.array([index.get(label, -2) for label in _hashable(labels, name)], dtype=np.int64)
+        with _hashing(labels, name):
+            codes = np.array([index.get(label, -2) for label in labels], dtype=np.int64)
         unknown = codes == -2
     if strict is not None:
         codes[unknown & ~strict] = MISSING

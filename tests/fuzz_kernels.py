@@ -17,10 +17,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from skopt_solvers._kernels import _features
 
 from .fuzz_arguments import LOSSES, Arguments
+
+MEMORY = 2**32  # bytes that a case may take
 
 
 class Case(Arguments):
@@ -190,6 +193,7 @@ class Case(Arguments):
                     core.check_compressed, indptr=indptr, indices=indices, data=data, n_major=n, n_minor=d,
                     n_threads=self.threads(),
                 ),
+                lambda: self.call(core.rows_increase, indptr=indptr, indices=indices),
                 # a bit for each column and label that it is told of has to fit into memory
                 lambda: self.call(
                     lambda **a: core.observed_pairs(n_labels=K, **a), indptr=indptr, indices=indices,
@@ -276,6 +280,11 @@ def run_case(number, cores):
 def run_for(seconds, first, log):
     """Cases from `first` on; the number of each is in the file `log` before it begins."""
     outcomes, end, number, cores = collections.Counter(), time.monotonic() + seconds, first, variants()
+    # a table of nothing has any number of outputs, for which a batch takes what there is
+    import resource  # Windows has no such limits
+
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + MEMORY, most))
     with open(log, "w") as file:
         while time.monotonic() < end:
             file.seek(0)

@@ -19,6 +19,7 @@ __all__ = [
     "dual",
     "linear",
     "observed_pairs",
+    "rows_increase",
     "rule",
     "run_epoch",
     "shuffled",
@@ -33,6 +34,7 @@ run_epoch = _core.run_epoch
 two_loop = _core.two_loop
 dot = _core.dot
 check_compressed = _core.check_compressed
+rows_increase = _core.rows_increase
 
 _FLOATS = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
 _INDICES = {np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
