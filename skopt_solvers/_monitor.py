@@ -106,8 +106,9 @@ class Monitor:
         if estimator.verbose:
             values = ", ".join(f"{k} {v:.6g}" for k, v in record.items() if k != "iteration" and v is not None)
             print(f"{type(estimator).__name__}: iteration {record['iteration']}: {values}")
-        with np.errstate(**self.errstate):
-            stop = self._callbacks(W, record) or stop
+        if estimator.callback is not None or self.context is not None:
+            with np.errstate(**self.errstate):
+                stop = self._callbacks(W, record) or stop
         if not stop and estimator.max_time is not None and self._seconds() >= estimator.max_time:
             self.stopped = f"max_time={estimator.max_time:g} seconds were over after iteration {record['iteration']}"
         return stop or self.stopped is not None
