@@ -26,7 +26,7 @@ from ._mapped import is_streamed
 from ._monitor import Monitor, require_together
 from ._persistence import check_array
 from ._solver_estimator import SolverEstimator
-from ._stream import present_columns
+from ._stream import few_columns, present_columns
 from ._topk import TopK, check_topk, top_classes
 from .objectives import LinearObjective
 
@@ -127,9 +127,11 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
                 monitor.score = _Accuracy(X, y, held_out, classes, weights)
                 weights = weights.copy()
                 weights[held_out] = 0
-            objective = self._objective(X, labels, weights, len(classes))
+            # a weight that no sample has stays 0, unless a fit before has left one
+            columns, part = (None, X) if self.warm_start else few_columns(X)
+            objective = self._objective(part, labels, weights, len(classes))
             solver.check(objective)
-            result = self._solve(solver, objective, classes, monitor, rng, resumed)
+            result = self._solve(solver, objective, classes, monitor, rng, resumed, columns=columns)
             self._seen = (float(weights.sum()), np.count_nonzero(weights))
         monitor.end()
         self._warn_unless_converged(result, stacklevel=4)

@@ -18,7 +18,7 @@ except ImportError:  # Windows has no limits of this kind
 ALWAYS_FREE = 2**26
 
 
-def require_memory(name, solver, objective, copies=0, extra=0, **options):
+def require_memory(name, solver, objective, copies=0, extra=0, after=0, **options):
     """Raise MemoryError where a fit needs more than is free; the message has what would fit.
 
     Parameters
@@ -29,13 +29,15 @@ def require_memory(name, solver, objective, copies=0, extra=0, **options):
         Tables that the estimator keeps besides.
     extra : int
         Bytes of what does not depend on the number of features.
+    after : int
+        Bytes of all that is held when the solver is done, where these may be more.
     options : of the solver's `peak_bytes`
     """
 
     def needed(solver, objective):
         # of any object with a `minimize`, what every solver has
         ask = getattr(solver, "peak_bytes", None) or partial(Solver.peak_bytes, solver)
-        return ask(objective, **options) + copies * objective.table_bytes + extra
+        return max(ask(objective, **options), after) + copies * objective.table_bytes + extra
 
     need = needed(solver, objective)
     if need <= ALWAYS_FREE:

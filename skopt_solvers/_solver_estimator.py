@@ -1,6 +1,7 @@
 """What every estimator here is: a model whose objective any solver fits."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -82,17 +83,29 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     # Fitting
 
-    def _solve(self, solver, objective, classes, monitor, rng, resumed=None, start=None):
-        """Minimise from `start`, a table and a state, and store; the solver's result."""
+    def _solve(self, solver, objective, classes, monitor, rng, resumed=None, start=None, columns=None):
+        """Minimise from `start`, a table and a state, and store; the solver's result.
+
+        `columns` are the features of the objective, where these are not all.
+        """
+        whole, extra, after = (lambda W: W), 0, 0
+        if columns is not None:
+            n_rows = self.n_features_in_ + objective.shape[0] - len(columns)
+            rows = np.append(columns, np.arange(self.n_features_in_, n_rows))
+            whole, more = partial(_spread, rows, n_rows), objective.table_bytes // objective.shape[0] * n_rows
+            if (score := monitor.score) is None:
+                after = more + 2 * objective.table_bytes
+            else:
+                monitor.score, extra = lambda W: score(whole(W)), more
         copies = bool(self.early_stopping) + (self.max_time is not None or self.interrupt == "keep")
-        require_memory(type(self).__name__, solver, objective, copies)
+        require_memory(type(self).__name__, solver, objective, copies, extra, after)
         W, state = self._start(objective, classes, resumed) if start is None else start
         options = dict(max_iter=self.max_iter, tol=self.tol, rng=rng, callback=monitor)
         if getattr(solver, "keeps_state", False):
             options.update(state=state)
         if isinstance(solver, StochasticSolver):
             options.update(n_iter_no_change=self.n_iter_no_change)
-        self._begin(monitor, W, solver, objective, classes)
+        self._begin(monitor, W, solver, objective, classes, whole)
         try:
             with np.errstate(all="ignore"):  # what overflows shows in the result
                 result = monitor.restored(solver.minimize(objective, W, **options))
@@ -100,7 +113,12 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             if self.interrupt == "raise":
                 raise
             result = monitor.interrupted()
-        self._store(solver, objective, classes, result, state=result.state if self.warm_start else None)
+        state, found = result.state if self.warm_start else None, result.W
+        if columns is not None:
+            del W, options  # and what they hold, before there is a table of all features
+            result.state = None
+            result.W = whole(found)
+        self._store(solver, objective, classes, result, state, changed=found)
         return result
 
     @staticmethod
@@ -237,6 +255,13 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         elif _read_only(state):
             state = copied(state)  # loaded as a memory map
         return state if "counts" in state else dict(state, counts=np.zeros(shape[0]), n_samples=0)
+
+
+def _spread(rows, n_rows, W):
+    """The table of which W is some rows, and the others are 0."""
+    table = np.zeros((n_rows, W.shape[1]), W.dtype)
+    table[rows] = W
+    return table
 
 
 def is_stochastic(estimator):

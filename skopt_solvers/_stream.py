@@ -1,4 +1,4 @@
-"""What `partial_fit` works on: the rows of the tables that a chunk touches. So a call costs what the chunk does."""
+"""The features that some samples have, and the rows of the tables that they touch: a call costs what its samples do."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,6 +21,17 @@ def present_columns(X):
         numbers = (np.cumsum(present) - 1)[X.indices]
     numbers = numbers.astype(X.indices.dtype)
     return columns, sp.csr_matrix((X.data, numbers, X.indptr), shape=(X.shape[0], len(columns)))
+
+
+_WIDE = 4096  # columns, below which a table costs nothing
+
+
+def few_columns(X):
+    """The same where these are less than half of the columns, as in few texts of a large vocabulary, or None and X."""
+    if is_streamed(X) or X.shape[1] < _WIDE or X.nnz >= 4 * X.shape[1]:
+        return None, X
+    columns, part = present_columns(X)
+    return (columns, part) if 2 * len(columns) < X.shape[1] else (None, X)
 
 
 class ChunkState:

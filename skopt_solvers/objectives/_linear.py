@@ -230,7 +230,7 @@ class LinearPosition:
 
     def __init__(self, objective, W):
         self.objective, self.W = objective, W.copy()
-        self._moves, self._trial = 0, None
+        self._moves, self._trial, self._curvatures = 0, None, None
         shape = (objective.X.shape[0], objective.shape[1])
         self._Z, self._V, self._dZ = (np.empty(shape, objective.dtype).ravel() for _ in range(3))
         self.gradient = np.empty_like(self.W)
@@ -263,24 +263,34 @@ class LinearPosition:
         return trial
 
     def hessian_vector(self, D):
-        """The Hessian of the smooth part times D, by a central difference of the loss's gradient at the margins."""
+        """The Hessian of the smooth part times D, by central differences of the loss's gradient at the margins."""
         native, l2, n = self.objective.native, self.objective.l2, self.objective.n_penalised
         native.margins(D.ravel(), self._V)
-        h = 1e-6 / max(float(np.abs(self._V).max()), 1e-300)
-        ahead, behind = np.empty_like(self._dZ), np.empty_like(self._dZ)
-        native.loss_along(self._Z, self._V, h, ahead)
-        native.loss_along(self._Z, self._V, -h, behind)
+        if self.objective.joint:
+            change = self._slope(self._V)
+        else:  # a margin's derivative depends on that margin alone
+            if self._curvatures is None:
+                self._curvatures = self._slope(np.ones_like(self._V))
+            change = self._curvatures * self._V
         product = np.empty_like(self.W)
-        native.backward((ahead - behind) / (2 * h), product.ravel())
+        native.backward(change, product.ravel())
         product[:n] += l2 * D[:n]
         return product
+
+    def _slope(self, V):
+        """The derivative along V of the loss's gradient at the margins."""
+        native, h = self.objective.native, 1e-6 / max(float(np.abs(V).max()), 1e-300)
+        ahead, behind = np.empty_like(self._dZ), np.empty_like(self._dZ)
+        native.loss_along(self._Z, V, h, ahead)
+        native.loss_along(self._Z, V, -h, behind)
+        return (ahead - behind) / (2 * h)
 
     def move(self, step):
         """Move to W + step D, D being the last direction."""
         if self._trial != step:
             self._loss, _ = self.objective.native.loss_along(self._Z, self._V, step, self._dZ)
         self.W += self.W.dtype.type(step) * self._D
-        self._moves += 1
+        self._moves, self._curvatures = self._moves + 1, None
         self.gradient = np.empty_like(self.gradient)
         if self._moves % self._refresh == 0:
             self._evaluate()
