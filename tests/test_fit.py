@@ -19,7 +19,7 @@ from sklearn.utils import estimator_html_repr
 from skopt_solvers import LinearSVC, LogisticRegression
 from skopt_solvers._base import effective_threads
 from skopt_solvers.schedules import CosineDecay, CosineRestarts, ReduceOnPlateau, StepDecay, Warmup
-from skopt_solvers.solvers import LBFGS, SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp
+from skopt_solvers.solvers import LBFGS, SOLVERS, AdaGrad, Adam, AdamW, Momentum, Result, RMSProp, Solver
 
 from .reference import EXACT_NAMES, NAMES, STOCHASTIC_NAMES
 from .test_optimum import text_like
@@ -346,3 +346,11 @@ def test_random_solver_parameters_never_give_nan():
         solver = RMSProp(learning_rate=10 ** rng.uniform(-6, 3), rho=rng.rand(), batch_size=rng.randint(1, 600))
         model = LogisticRegression(C=10 ** rng.uniform(-8, 8), solver=solver, max_iter=2, random_state=0)
         assert np.isfinite(quiet(model, X, Y).coef_).all()
+
+
+def test_a_solver_may_record_what_it_likes():
+    class Own(Solver):
+        def minimize(self, objective, W, **options):
+            return Result(W, 1, True, "done", history=[{"iteration": 1, "passes": 3}])
+
+    assert LogisticRegression(solver=Own()).fit(X, Y).history_ == [{"iteration": 1, "passes": 3}]

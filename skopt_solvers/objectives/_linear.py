@@ -206,8 +206,9 @@ class LinearObjective(Blocks, Sized):
 
     @property
     def start_epochs(self):
-        """Epochs of dual coordinate ascent that pay before L-BFGS; none where it is fast to the last digit anyway."""
-        return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > 5000 else 0
+        """Epochs of dual coordinate ascent that pay before L-BFGS; none where it or Newton's method is fast anyway."""
+        few = 1000 if self.kinked_gradient else 5000
+        return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > few else 0
 
     def ascent(self, shares=None, intercept=0):
         """The `LinearAscent` of this problem."""
