@@ -27,7 +27,7 @@ class LBFGS(Solver):
     objective has one (for linear models the loss's curvature times :math:`\sum_i \omega_i x_{ij}^2`, plus the ridge),
     and from :math:`\gamma I` without `precondition`.
 
-    Hinges of 1,000 margins (samples times outputs) at most, in float64 and with L2, take steps of Newton's method by
+    Hinges of 500 margins (samples times outputs) at most, in float64 and with L2, take steps of Newton's method by
     conjugate gradients instead (Nocedal & Wright, algorithm 7.1), to the last digit.
 
     Iterations end when the largest entry of the (pseudo-)gradient of the objective divided by ``C sum_i s_i``, which is
@@ -47,7 +47,7 @@ class LBFGS(Solver):
         gains nearly nothing and up to twice as many while each gains less than half of the one before, and of
         :class:`AdaGrad` at a constant rate elsewhere; where they lead up they are dropped. "auto" is what the objective
         asks for where W starts from zeros: 5 for a linear model with L2 and more than 5,000 margins (samples times
-        outputs; 1,000 for the hinges); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
+        outputs; 500 for the hinges); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
 
     References
     ----------

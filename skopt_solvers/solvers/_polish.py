@@ -7,7 +7,7 @@ from ._line_search import strong_wolfe
 
 _MOST_STEPS = 20
 _FLAT = 1e-15  # of the largest curvature: none
-MAX_MARGINS = 1000  # n_samples * n_outputs, beyond which a Newton step costs more than all iterations of L-BFGS
+MAX_MARGINS = 500  # n_samples * n_outputs, beyond which a Newton step costs more than all iterations of L-BFGS
 POLISHED = 1e-12  # max|gradient| at which a polish ends
 
 

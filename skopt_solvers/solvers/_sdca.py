@@ -27,7 +27,7 @@ class SDCA(Solver):
     :math:`\sum_i a_i = 0`, is fitted by the method of multipliers, once an epoch.
 
     A fit has converged when the duality gap, which the dual variables prove, is at most `tol` of the objective. Small
-    smooth problems in float64, of 1,000 margins at most, end with Newton's method after 10 epochs.
+    smooth problems in float64, of 500 margins at most, end with Newton's method after 10 epochs.
 
     References
     ----------

@@ -3,7 +3,7 @@
 Run it from the root of the repository, where the package is installed::
 
     python -m tests.benchmarks.scaling --quick                     # small sizes; about a minute
-    python -m tests.benchmarks.scaling                             # all axes; takes an hour
+    python -m tests.benchmarks.scaling                             # all axes; takes a quarter of an hour
     python -m tests.benchmarks.scaling --axes rows columns --solvers lbfgs --json scaling.json
 
 Data are synthetic: rows of distinct features drawn by Zipf's law, see `synthetic`, in float32. One size varies at a
