@@ -27,7 +27,7 @@ _WIDE = 4096  # columns, below which a table costs nothing
 
 
 def few_columns(X):
-    """The same where these are less than half of the columns, as in few texts of a large vocabulary, or None and X."""
+    """`present_columns` where these are less than half, as in few texts of a large vocabulary; else None and X."""
     if is_streamed(X) or X.shape[1] < _WIDE or X.nnz >= 4 * X.shape[1]:
         return None, X
     columns, part = present_columns(X)

@@ -147,7 +147,12 @@ static void bind_decoder(nb::module_& m, const std::string& suffix) {
 }
 
 template <class I>
-static void bind_pairs(nb::module_& m) {
+static void bind_rows(nb::module_& m) {
+    m.def("rows_increase", [](In<I> indptr, In<I> indices) {
+        if (const char* error = check_indptr(indptr.data(), indptr.size(), indices.size())) throw std::invalid_argument(error);
+        nb::gil_scoped_release release;
+        return increase(indptr.data(), indptr.size() - 1, indices.data());
+    }, "indptr"_a.noconvert(), "indices"_a.noconvert());
     m.def("observed_pairs", [](In<I> indptr, In<I> indices, In<int32_t> labels, size_t n_columns, size_t n_labels, Out<int64_t> first) {
         require(labels.size() + 1 == indptr.size() && first.size() == product(n_columns, 1) + 1, "labels or first has the wrong size");
         require(n_labels <= INT32_MAX && between(labels, kAnyLabel, n_labels), "labels must be from -1 to n_labels - 1");
@@ -171,6 +176,6 @@ void bind_chains(nb::module_& m) {
     bind_decoder<double, int32_t>(m, "F64I32");
     bind_chain<double, int64_t>(m, "F64I64");
     bind_decoder<double, int64_t>(m, "F64I64");
-    bind_pairs<int32_t>(m);
-    bind_pairs<int64_t>(m);
+    bind_rows<int32_t>(m);
+    bind_rows<int64_t>(m);
 }

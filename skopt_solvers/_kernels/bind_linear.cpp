@@ -69,11 +69,6 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
         const char* error = check_compressed(indptr.data(), indptr.size(), indices.data(), indices.size(), data.data(), data.size(), n_major, n_minor, n_threads, canonical);
         return std::make_pair(std::string(error ? error : ""), canonical);
     }, "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_major"_a, "n_minor"_a, "n_threads"_a);
-    m.def("rows_increase", [](In<I> indptr, In<I> indices) {
-        if (const char* error = check_indptr(indptr.data(), indptr.size(), indices.size())) throw std::invalid_argument(error);
-        nb::gil_scoped_release release;
-        return increase(indptr.data(), indptr.size() - 1, indices.data());
-    }, "indptr"_a.noconvert(), "indices"_a.noconvert());
 }
 
 template <class T, class I>
