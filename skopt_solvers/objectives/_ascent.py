@@ -4,6 +4,8 @@ import numpy as np
 
 from .. import _kernels
 
+_ROWS = 2**12  # of a block whose arrays in float64 stay in the cache
+
 
 class LinearAscent:
     r"""A point A of the dual of a :class:`LinearObjective` with L2, and the weights that belong to it.
@@ -84,14 +86,18 @@ class LinearAscent:
     def _balanced_softmax(self):
         """Probabilities ``y - a / c`` move, in every sample, from outputs with too much to those with too little."""
         sums = self.A.sum(axis=0, dtype=float)
-        mass = -self.A
-        mass[np.arange(len(mass)), self.objective.labels] += self._c
-        total = mass.sum(axis=0, dtype=float)
+        total = np.bincount(self.objective.labels, self._c, minlength=len(sums)) - sums
         part = np.divide(np.maximum(-sums, 0), total, out=np.zeros_like(total), where=total > 0)
-        short = np.maximum(sums, 0)
-        taken = mass * np.minimum(part, 1)
-        given = np.outer(taken.sum(axis=1), short / max(short.sum(), np.finfo(float).tiny))
-        return (self.A + taken - given).astype(self.A.dtype)
+        part, short = np.minimum(part, 1), np.maximum(sums, 0)
+        short /= max(short.sum(), np.finfo(float).tiny)
+        balanced = np.empty_like(self.A)
+        for start in range(0, len(balanced), _ROWS):
+            rows = slice(start, start + _ROWS)
+            taken = -self.A[rows] * part
+            labels, c = self.objective.labels[rows], self._c[rows]
+            taken[np.arange(len(taken)), labels] += c * part[labels]
+            balanced[rows] = self.A[rows] + taken - np.outer(taken.sum(axis=1), short)
+        return balanced
 
     def _value(self, A, W):
         n = self.objective.n_penalised
