@@ -49,7 +49,7 @@ def _lower_bound(objective, W, precision):
     Z, U = (np.empty((objective.X.shape[0], K), objective.dtype) for _ in range(2))
     native.margins(W.ravel(), Z.ravel())
     if objective.shape[0] > n:
-        shift = _best_shift(native, Z, U, precision, _units(objective)).astype(objective.dtype)
+        shift = _best_shift(objective, Z, U, precision).astype(objective.dtype)
         Z += shift
     loss = native.loss(Z.ravel(), U.ravel())
     if objective.shape[0] > n and np.abs(U.sum(axis=0)).max() > _BALANCED:
@@ -95,26 +95,28 @@ def _units(objective):
     differently little for each, so that in these units L-BFGS needs a third to a tenth of the evaluations.
     """
     K = objective.shape[1]
-    if K == 1 or objective.loss["loss"] not in ("logistic", "softmax"):
+    if objective.loss["loss"] not in ("logistic", "softmax"):
         return np.ones(K)
     mass = np.bincount(objective.labels, objective.weights, minlength=K)
     share = mass / mass.sum()
     return 1 / np.sqrt(np.maximum(share * (1 - share), 1e-12))
 
 
-def _best_shift(native, Z, U, precision, units):
+def _best_shift(objective, Z, U, precision):
     """The change of the intercepts that minimises the loss at margins Z."""
 
     def value_and_gradient(b):
-        value = native.loss((Z + b.astype(Z.dtype)).ravel(), U.ravel())
+        value = objective.native.loss((Z + b.astype(Z.dtype)).ravel(), U.ravel())
         return value, U.sum(axis=0).astype(float)
-
-    def scaled(c):
-        value, gradient = value_and_gradient(units * c)
-        return value, units * gradient
 
     K = Z.shape[1]
     if K > 1:
+        units = _units(objective)
+
+        def scaled(c):
+            value, gradient = value_and_gradient(units * c)
+            return value, units * gradient
+
         options = dict(method="L-BFGS-B", options=dict(gtol=precision, ftol=0.0))
         # From 1.15 on scipy calls LAPACK for what is tiny here, and OpenBLAS wakes a thread a core for it, on a busy
         # machine 58 ms instead of 7 in a fit of 120 rows (scipy issue 22438).

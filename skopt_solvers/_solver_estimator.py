@@ -90,9 +90,9 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         """
         whole, extra, after = (lambda W: W), 0, 0
         if columns is not None:
-            n_rows = self.n_features_in_ + objective.shape[0] - len(columns)
-            rows = np.append(columns, np.arange(self.n_features_in_, n_rows))
-            whole, more = partial(_spread, rows, n_rows), objective.table_bytes // objective.shape[0] * n_rows
+            full = objective.resized(n_features=self.n_features_in_)
+            rows, more = self._table_rows(columns, full.shape[0]), full.table_bytes
+            whole = partial(_spread, rows, full.shape[0])
             if (score := monitor.score) is None:
                 after = more + 2 * objective.table_bytes
             else:
@@ -120,6 +120,10 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             result.W = whole(found)
         self._store(solver, objective, classes, result, state, changed=found)
         return result
+
+    def _table_rows(self, columns, n_rows):
+        """Which of the `n_rows` of the whole table a table over some features has: theirs, and all that follow."""
+        return np.append(columns, np.arange(self.n_features_in_, n_rows))
 
     @staticmethod
     def _begin(monitor, W, solver, objective, classes, whole=lambda W: W):
@@ -224,7 +228,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
                 require_memory(type(self).__name__, solver, whole, extra=extra, streaming=True)
             rng = check_random_state(self.random_state)
             state = self._state_of_stream(solver, objective, rng, None if first else self._resumable(solver))
-            chunk = ChunkState(state, np.append(columns, np.arange(self.n_features_in_, len(state["W"]))))
+            chunk = ChunkState(state, self._table_rows(columns, len(state["W"])))
             part = chunk.part
             part["counts"] += objective.counts()
             part["n_samples"] += objective.n_samples

@@ -28,7 +28,7 @@ _WIDE = 4096  # columns, below which a table costs nothing
 
 def few_columns(X):
     """`present_columns` where these are less than half, as in few texts of a large vocabulary; else None and X."""
-    if is_streamed(X) or X.shape[1] < _WIDE or X.nnz >= 4 * X.shape[1]:
+    if X.shape[1] < _WIDE or X.nnz >= 4 * X.shape[1]:
         return None, X
     columns, part = present_columns(X)
     return (columns, part) if 2 * len(columns) < X.shape[1] else (None, X)

@@ -209,6 +209,12 @@ def sdca_epoch(X, labels, c, rows, seed, A, W, rests, intercept_step=None, **los
 # Data
 
 
+def every_column(n_rows, n_columns):
+    """CSR with a 1 in each column, so that the table of a fit is that of all."""
+    columns = np.arange(n_columns)
+    return sp.csr_matrix((np.ones(n_columns), (columns % n_rows, columns)), shape=(n_rows, n_columns))
+
+
 def text_like(n=120, d=40, length=8, n_classes=2, seed=0, dtype=np.float64, index=np.int32):
     """CSR rows of unit length whose features follow Zipf's law, and labels that a linear model half explains.
 

@@ -7,14 +7,14 @@ import scipy.sparse as sp
 from skopt_solvers import LinearSVC, LogisticRegression
 from skopt_solvers.solvers import LBFGS, Result, Solver
 
-from .reference import NAMES, text_like
+from .reference import NAMES, every_column, text_like
 from .test_callbacks import interrupts_at
 from .test_fit import quiet
 
 X, Y = text_like(n=80, n_classes=3)
 COLUMNS = np.sort(np.random.RandomState(0).choice(50_000, X.shape[1], replace=False))
-COLUMNS = COLUMNS[np.asarray((X != 0).sum(axis=0)).ravel() > 0]
-X = X[:, np.asarray((X != 0).sum(axis=0)).ravel() > 0]
+PRESENT = X.getnnz(axis=0) > 0
+X, COLUMNS = X[:, PRESENT], COLUMNS[PRESENT]
 WIDE = sp.csr_matrix((X.data, COLUMNS[X.indices], X.indptr), shape=(X.shape[0], 50_000))
 
 
@@ -87,6 +87,6 @@ def test_where_most_columns_are_there_nothing_is_copied(monkeypatch):
     kept = []
     minimize = LBFGS.minimize
     monkeypatch.setattr(LBFGS, "minimize", lambda self, f, W, **o: kept.append(f.X) or minimize(self, f, W, **o))
-    full = sp.csr_matrix((np.ones(5000), (np.arange(5000) % 80, np.arange(5000))), shape=(80, 6000))
+    full = sp.hstack([every_column(80, 5000), sp.csr_matrix((80, 1000))], format="csr")
     quiet(LogisticRegression(max_iter=2), full, Y)
     assert kept[0] is full

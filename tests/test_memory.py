@@ -15,12 +15,11 @@ from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression, _memory
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, SDCA, Adam, Solver
 
-from .reference import CHAIN_NAMES, EVERY, STOCHASTIC
+from .reference import CHAIN_NAMES, EVERY, STOCHASTIC, every_column
 from .test_fit import quiet
 
 WIDE = sp.random(150, 20_000, density=1e-3, format="csr", random_state=0)
-FULL = sp.csr_matrix((np.ones(20_000), (np.arange(20_000) % 150, np.arange(20_000))), shape=(150, 20_000))
-MANY = sp.csr_matrix((np.ones(201_000), (np.arange(201_000) % 150, np.arange(201_000))), shape=(150, 201_000))
+FULL, MANY = every_column(150, 20_000), every_column(150, 201_000)
 CLASSES = np.arange(150) % 50
 TOKENS = sp.random(2000, 5000, density=2e-3, format="csr", random_state=0)
 TAGS = np.split(np.random.RandomState(0).randint(0, 40, 2000), 200)

@@ -4,12 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 from skopt_solvers import LogisticRegression
 from skopt_solvers.solvers import SOLVERS
 
-from .reference import NAMES, STOCHASTIC_NAMES
+from .reference import NAMES, STOCHASTIC_NAMES, every_column
 from .test_fit import quiet
 
 CLASSES, FEATURES = 50, 20_000
@@ -22,9 +21,7 @@ CLOCK = {"adam": 8, "adamw": 8}
 
 @pytest.fixture(scope="module")
 def wide():
-    columns = np.arange(FEATURES)  # each has a sample, so that the table of the fit is that of all
-    X = sp.csr_matrix((np.ones(FEATURES, np.float32), (columns % 150, columns)), shape=(150, FEATURES))
-    return X, np.arange(150) % CLASSES
+    return every_column(150, FEATURES).astype(np.float32), np.arange(150) % CLASSES
 
 
 def test_every_solver_has_its_bytes_in_the_guide():

@@ -207,7 +207,7 @@ class LinearObjective(Blocks, Sized):
     @property
     def start_epochs(self):
         """Epochs of dual coordinate ascent that pay before L-BFGS; none where it or Newton's method is fast anyway."""
-        few = 500 if self.kinked_gradient else 5000
+        few = 500 if self.kinked_gradient else 5000  # the former as MAX_MARGINS of solvers._polish
         return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > few else 0
 
     def ascent(self, shares=None, intercept=0):

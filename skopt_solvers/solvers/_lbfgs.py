@@ -7,7 +7,7 @@ import numpy as np
 from .. import _kernels
 from ._base import Result, Solver, check_count, pseudo_gradient
 from ._line_search import backtrack, strong_wolfe
-from ._polish import POLISHED, newton_step, wants_polish
+from ._polish import POLISHED, newton_step, wants_newton
 from ._rules import warm_up
 from ._sdca import ascend, obstacle_of
 
@@ -106,14 +106,14 @@ class LBFGS(Solver):
         return tables * objective.table_bytes + squares + positions + objective.pass_bytes
 
     def minimize(self, objective, W, *, max_iter, tol, rng=None, callback=None):
-        history, stop, converged, advice, newton = [], None, False, "", wants_polish(objective)
+        history, stop, converged, advice, newton = [], None, False, "", wants_newton(objective)
         best, waited, values = (np.inf, np.inf), 0, []
         position = self._started(objective, W, history)
         if not (np.isfinite(position.value) and np.isfinite(position.gradient).all()):
             raise FloatingPointError(
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
             )
-        pairs = _Pairs(self.pairs_kept(objective), position.W, self._scaling(objective), objective.n_threads)
+        pairs = None if newton else self._pairs(objective, position.W)
         while True:
             began = time.perf_counter()
             W, gradient = position.W, position.gradient
@@ -195,6 +195,9 @@ class LBFGS(Solver):
             )
         )
         return position
+
+    def _pairs(self, objective, W):
+        return _Pairs(self.pairs_kept(objective), W, self._scaling(objective), objective.n_threads)
 
     def _scaling(self, objective):
         if not self.precondition or not hasattr(objective, "squared_norms"):

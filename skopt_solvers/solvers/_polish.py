@@ -22,7 +22,7 @@ def can_polish(objective):
     )
 
 
-def wants_polish(objective):
+def wants_newton(objective):
     """Whether L-BFGS alone would leave digits that depend on rounding: a kinked gradient, on a small problem."""
     return getattr(objective, "kinked_gradient", False) and can_polish(objective)
 
