@@ -355,9 +355,9 @@ def _csr_of_dense(X):
     indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(X, axis=1))])
     index = np.int32 if indptr[-1] < 2**31 else np.int64
     data, indices = np.empty(indptr[-1], X.dtype), np.empty(indptr[-1], index)
-    block = max(1, 2**20 // max(1, X.shape[1]))
+    block, columns = max(1, 2**20 // max(1, X.shape[1])), np.arange(X.shape[1], dtype=index)
     for i in range(0, X.shape[0], block):
-        rows, columns = np.nonzero(X[i : i + block])
-        part = slice(indptr[i], indptr[min(i + block, X.shape[0])])
-        data[part], indices[part] = X[i + rows, columns], columns
+        rows = X[i : i + block]
+        part, there = slice(indptr[i], indptr[i + len(rows)]), rows != 0
+        data[part], indices[part] = rows[there], np.broadcast_to(columns, rows.shape)[there]
     return sp.csr_matrix((data, indices, indptr.astype(index)), shape=X.shape)

@@ -64,6 +64,8 @@ class Case(Arguments):
                 lambda: self.call(objective.loss_along, Z=Z, V=V, step=0.5, D=D),
                 lambda: self.call(objective.backward, D=D, G=G),
                 lambda: self.call(objective.penalise, W=W, G=G),
+                lambda: self.call(objective.newton_direct, Z=Z, G=G, D=W),
+                lambda: self.call(objective.newton_iterative, Z=Z, G=G, target=1e-4, D=W),
                 lambda: self.call(objective.squared_norms, square=np.empty(rows, self.T)),
                 lambda: self.call(objective.gradient, W=W, batch=self.integers(0, n, min(n, 4), np.int64)),
                 lambda: self.call(objective.count_as, count=self.numbers(rows).astype(float), n_seen=9.0),

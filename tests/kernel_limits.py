@@ -87,6 +87,13 @@ def linear_calls():
         objective.backward(D, G)
         return loss, G
 
+    few = _kernels.linear(X[:, :60], labels % 2, omega, np.arange(n), 1, True, "logistic", **options)
+
+    def newton():
+        D = np.empty(61)
+        few.newton_direct(omega, np.ones(61), D)
+        return (D,)
+
     def recursion():
         direction = np.empty(size)
         _kernels.two_loop(S, S, np.ones(4), np.arange(4), S[:size], np.empty(0), 1.0, direction, N_THREADS)
@@ -97,7 +104,8 @@ def linear_calls():
         rows = np.array([0, m], np.int32), np.arange(m, 0, -1, dtype=np.int32), np.ones(m)
         return _kernels.check_compressed(*rows, 1, 3 * 10**6, N_THREADS)
 
-    return dict(joint=lambda: gradient(joint, K), binary=lambda: gradient(binary, 1), recursion=recursion, check=check)
+    passes = dict(joint=lambda: gradient(joint, K), binary=lambda: gradient(binary, 1))
+    return dict(passes, newton=newton, recursion=recursion, check=check)
 
 
 def calls():

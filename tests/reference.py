@@ -29,7 +29,8 @@ STOCHASTIC = {
 EVERY = {
     **STOCHASTIC,
     "lbfgs": LBFGS(),
-    "lbfgs-plain": LBFGS(memory=3, precondition=False),
+    "lbfgs-pairs": LBFGS(newton=False),
+    "lbfgs-plain": LBFGS(memory=3, precondition=False, newton=False),
     "sdca": SDCA(),
 }
 

@@ -55,9 +55,10 @@ def peak_of(fit, asked):
     return predicted, peak - before, objective
 
 
-# What kernels allocate is not seen here: a slot and a count a feature, and a CRF's rows of whole vectors.
+# What kernels allocate is not seen here: a slot and a count a feature, a CRF's rows of whole vectors, Newton's method.
 def close(predicted, measured, objective, upper=1.05):
     kernels = 16 * objective.shape[0] + objective.pass_bytes
+    kernels += objective.newton_bytes if getattr(objective, "newton", None) else 0
     assert 0.99 * measured <= predicted <= upper * measured + kernels, f"{predicted / measured:.3f} of the peak"
 
 

@@ -218,16 +218,6 @@ def test_move_along_a_new_direction_needs_no_trial():
     np.testing.assert_allclose(position.value, objective.value(position.W), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name, n_classes", MODELS)
-def test_hessian_vector_is_the_derivative_of_the_gradient(name, n_classes):
-    X, labels, weights = problem(n_classes)
-    objective = linear_objective(X, labels, weights, n_outputs=outputs(n_classes), **LOSSES[name])
-    W, D = table(objective), table(objective, seed=1)
-    product = objective.position(W).hessian_vector(D)
-    ahead, behind = (objective.value_and_gradient(W + h * D)[1] for h in (1e-7, -1e-7))
-    np.testing.assert_allclose(product, (ahead - behind) / 2e-7, atol=1e-6 * max(1.0, np.abs(product).max()))
-
-
 # Minibatches
 
 

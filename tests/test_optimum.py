@@ -265,7 +265,7 @@ def test_sample_weight_is_repetition(Model, solver):
     max_iter = 3000
     if solver in STOCHASTIC_NAMES:  # one batch, so that there is no order of samples
         solver, max_iter = SOLVERS[solver](batch_size=200), 50
-    model = Model(solver=solver, tol=1e-7, max_iter=max_iter)
+    model = Model(solver=solver, tol=1e-9, max_iter=max_iter)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         weighted = model.fit(X, y, sample_weight=weights).decision_function(X)

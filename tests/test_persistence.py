@@ -202,6 +202,7 @@ STORED = {
     "adamw-own-decay": (16, 8),
     "adamw-amsgrad": (24, 8),
     "lbfgs": (0, 0),
+    "lbfgs-pairs": (0, 0),
     "lbfgs-plain": (0, 0),
     "sdca": (0, 0),
 }

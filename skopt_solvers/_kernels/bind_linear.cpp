@@ -2,7 +2,7 @@
 #include "bindings.hpp"
 
 #include "dual.hpp"
-#include "linear.hpp"
+#include "newton.hpp"
 
 template <class T, class I>
 static void bind_linear(nb::module_& m, const std::string& suffix) {
@@ -50,6 +50,17 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
             nb::gil_scoped_release release;
             return o.penalise(W.data(), G.size() ? G.data() : nullptr);
         }, "W"_a.noconvert(), "G"_a.noconvert())
+        .def("newton_direct", [](Bound& o, In<T> Z, In<T> G, Out<T> D) {
+            require(Z.size() == o.n_margins() && G.size() == o.table_size() && D.size() == G.size(), "Z, G or D has the wrong size");
+            product(product(o.n_rows + 4, o.n_rows + 4), product(o.n_outputs, o.n_outputs));
+            nb::gil_scoped_release release;
+            return Newton<T, I>(o, Z.data()).direct(G.data(), D.data());
+        }, "Z"_a.noconvert(), "G"_a.noconvert(), "D"_a.noconvert())
+        .def("newton_iterative", [](Bound& o, In<T> Z, In<T> G, double target, Out<T> D) {
+            require(Z.size() == o.n_margins() && G.size() == o.table_size() && D.size() == G.size(), "Z, G or D has the wrong size");
+            Call call(o.busy);
+            Newton<T, I>(o, Z.data()).iterative(G.data(), target, D.data());
+        }, "Z"_a.noconvert(), "G"_a.noconvert(), "target"_a, "D"_a.noconvert())
         .def("squared_norms", [](Bound& o, Out<T> square) {
             require(square.size() == o.n_rows, "square has the wrong size");
             nb::gil_scoped_release release;

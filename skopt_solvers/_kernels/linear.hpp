@@ -36,6 +36,10 @@ public:
     size_t table_size() const { return this->n_rows * this->n_outputs; }
     size_t n_labels() const { return loss_->n_labels(this->n_outputs); }
     double curvature() const { return loss_->curvature(this->n_outputs); }
+    bool joint() const { return loss_->joint(); }
+    const Csr<T, I>& X() const { return X_; }
+    size_t n_penalised() const { return X_.n_cols; }
+    int n_threads() const { return n_threads_; }
     int threads() const { return threads_for(n_threads_, static_cast<double>(nnz()) * this->n_outputs); }
 
     // Z = X W, for all rows of X.
@@ -53,8 +57,13 @@ public:
     double loss(const T* Z, T* D) const {
         return by_chunk([&](size_t begin, size_t n, double* sums) {
             size_t K = this->n_outputs;
-            sums[0] = loss_->rows(Z + begin * K, labels_ + begin, omega_ + begin, n, K, D + begin * K);
+            sums[0] = loss_of_rows(Z + begin * K, begin, n, D + begin * K);
         })[0];
+    }
+
+    // The same of n rows from `begin` on, whose margins are Z.
+    double loss_of_rows(const T* Z, size_t begin, size_t n, T* D) const {
+        return loss_->rows(Z, labels_ + begin, omega_ + begin, n, this->n_outputs, D);
     }
 
     // The same at Z + step V, and its derivative with respect to step.
@@ -65,7 +74,7 @@ public:
             shifted.resize(n * K);
             const T *z = Z + begin * K, *v = V + begin * K;
             for (size_t i = 0; i < n * K; ++i) shifted[i] = z[i] + static_cast<T>(step) * v[i];
-            sums[0] = loss_->rows(shifted.data(), labels_ + begin, omega_ + begin, n, K, D + begin * K);
+            sums[0] = loss_of_rows(shifted.data(), begin, n, D + begin * K);
             sums[1] = dot(D + begin * K, v, n * K);
         });
         return {sums[0], sums[1]};

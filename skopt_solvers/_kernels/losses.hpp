@@ -146,6 +146,7 @@ struct Loss {
     virtual ~Loss() = default;
     virtual double curvature(size_t K) const = 0;
     virtual size_t n_labels(size_t K) const = 0;
+    virtual bool joint() const = 0;
     // sum_i weight_i loss(z_i); d_i = weight_i times the gradient of loss(z_i).
     virtual double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const = 0;
 };
@@ -155,9 +156,10 @@ struct LossOf final : Loss<T> {
     F f;
     explicit LossOf(F formula) : f(formula) {}
     double curvature(size_t K) const override { return f.curvature(K); }
-    size_t n_labels(size_t K) const override {
-        if constexpr (requires { F::joint; }) return K;
-        return std::max<size_t>(K, 2);
+    size_t n_labels(size_t K) const override { return joint() ? K : std::max<size_t>(K, 2); }
+    bool joint() const override {
+        if constexpr (requires { F::joint; }) return F::joint;
+        return false;
     }
     double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const override {
         double sum = 0;

@@ -11,6 +11,11 @@ from ._penalty import penalty
 from ._row_gradient import RowGradient
 from ._size import Sized
 
+_FEW_COEFFICIENTS = 100  # of an output, or of all together where the loss compares them: beyond, L-BFGS is as fast
+_HESSIAN = 2**20  # numbers in all blocks of the Hessian
+# n_samples * n_outputs, beyond which conjugate gradients cost more than all iterations of L-BFGS: with kinks, without
+_FEW_MARGINS, _FEWER_MARGINS = 500, 150
+
 
 class LinearObjective(Blocks, Sized):
     r"""Mean loss of a linear model and its penalty.
@@ -103,6 +108,13 @@ class LinearObjective(Blocks, Sized):
         """Bytes that threads of the transposed product have."""
         each = self.X.shape[1] * self.dtype.itemsize if self.shape[1] == 1 else 4 * self.X.shape[0]
         return (self.n_threads - 1) * each
+
+    @property
+    def newton_bytes(self):
+        """Bytes that the search for a direction of Newton's method has."""
+        if self.newton == "direct":
+            return 4 * 8 * _HESSIAN
+        return 3 * self.table_bytes + 4 * self.margin_bytes
 
     @property
     def coefficients(self):
@@ -205,9 +217,30 @@ class LinearObjective(Blocks, Sized):
         return None
 
     @property
+    def newton(self):
+        """How a step of Newton's method is cheap.
+
+        "direct" with the Hessian of few parameters, "iterative" by conjugate gradients for few margins, or None.
+        """
+        if not self.smooth or self.l1:
+            return None
+        n_outputs, size = self.shape[1], self.n_penalised * (self.shape[1] if self.joint else 1)
+        few = size <= _FEW_COEFFICIENTS and size * self.shape[0] * n_outputs <= _HESSIAN
+        if few and (self.l2 or not self.joint):
+            return "direct"
+        few = self.l2 and self.dtype == np.float64 and self.n_samples * self.shape[1] <= _FEW_MARGINS
+        return "iterative" if few else None
+
+    @property
+    def prefers_newton(self):
+        """Whether Newton steps are better than those of L-BFGS."""
+        few = _FEW_MARGINS if self.kinked_gradient else _FEWER_MARGINS
+        return self.newton == "direct" or (self.newton is not None and self.n_samples * self.shape[1] <= few)
+
+    @property
     def start_epochs(self):
-        """Epochs of dual coordinate ascent that pay before L-BFGS; none where it or Newton's method is fast anyway."""
-        few = 500 if self.kinked_gradient else 5000  # the former as MAX_MARGINS of solvers._polish
+        """Epochs of dual coordinate ascent that pay before L-BFGS; none where it is fast anyway."""
+        few = _FEW_MARGINS if self.kinked_gradient else 5000
         return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > few else 0
 
     def ascent(self, shares=None, intercept=0):
@@ -231,7 +264,7 @@ class LinearPosition:
 
     def __init__(self, objective, W):
         self.objective, self.W = objective, W.copy()
-        self._moves, self._trial, self._curvatures = 0, None, None
+        self._moves, self._trial = 0, None
         shape = (objective.X.shape[0], objective.shape[1])
         self._Z, self._V, self._dZ = (np.empty(shape, objective.dtype).ravel() for _ in range(3))
         self.gradient = np.empty_like(self.W)
@@ -263,35 +296,25 @@ class LinearPosition:
 
         return trial
 
-    def hessian_vector(self, D):
-        """The Hessian of the smooth part times D, by central differences of the loss's gradient at the margins."""
-        native, l2, n = self.objective.native, self.objective.l2, self.objective.n_penalised
-        native.margins(D.ravel(), self._V)
-        if self.objective.joint:
-            change = self._slope(self._V)
-        else:  # a margin's derivative depends on that margin alone
-            if self._curvatures is None:
-                self._curvatures = self._slope(np.ones_like(self._V))
-            change = self._curvatures * self._V
-        product = np.empty_like(self.W)
-        native.backward(change, product.ravel())
-        product[:n] += l2 * D[:n]
-        return product
-
-    def _slope(self, V):
-        """The derivative along V of the loss's gradient at the margins."""
-        native, h = self.objective.native, 1e-6 / max(float(np.abs(V).max()), 1e-300)
-        ahead, behind = np.empty_like(self._dZ), np.empty_like(self._dZ)
-        native.loss_along(self._Z, V, h, ahead)
-        native.loss_along(self._Z, V, -h, behind)
-        return (ahead - behind) / (2 * h)
+    def newton_direction(self):
+        """The direction of Newton's method, by the way of the objective's `newton`."""
+        native, D = self.objective.native, np.empty_like(self.W)
+        g = self.gradient.ravel()
+        if self.objective.newton == "direct":
+            if not native.newton_direct(self._Z, g, D.ravel()):
+                raise FloatingPointError("the squares of X overflow in float64: scale its features")
+        else:
+            # far from the optimum the pieces change anyway (Nocedal & Wright 2006, section 7.1)
+            target = max(1e-20, min(1e-2, float(np.abs(g).max())) ** 2)
+            native.newton_iterative(self._Z, g, target, D.ravel())
+        return D
 
     def move(self, step):
         """Move to W + step D, D being the last direction."""
         if self._trial != step:
             self._loss, _ = self.objective.native.loss_along(self._Z, self._V, step, self._dZ)
         self.W += self.W.dtype.type(step) * self._D
-        self._moves, self._curvatures = self._moves + 1, None
+        self._moves += 1
         self.gradient = np.empty_like(self.gradient)
         if self._moves % self._refresh == 0:
             self._evaluate()

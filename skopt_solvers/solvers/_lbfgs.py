@@ -7,7 +7,7 @@ import numpy as np
 from .. import _kernels
 from ._base import Result, Solver, check_count, pseudo_gradient
 from ._line_search import backtrack, strong_wolfe
-from ._polish import POLISHED, newton_step, wants_newton
+from ._newton import POLISHED, newton_step
 from ._rules import warm_up
 from ._sdca import ascend, obstacle_of
 
@@ -27,8 +27,10 @@ class LBFGS(Solver):
     objective has one (for linear models the loss's curvature times :math:`\sum_i \omega_i x_{ij}^2`, plus the ridge),
     and from :math:`\gamma I` without `precondition`.
 
-    Hinges of 500 margins (samples times outputs) at most, in float64 and with L2, take steps of Newton's method by
-    conjugate gradients instead (Nocedal & Wright, algorithm 7.1), to the last digit.
+    Where the Hessian is cheap and there is no L1, steps are Newton's instead, :math:`d = -\nabla^2 F(W)^{-1} g`: linear
+    models of at most 100 features (with softmax, features times classes) by Cholesky's decomposition, whatever the
+    scale of the features; in float64 the hinges of at most 500 margins (samples times outputs), and other losses of at
+    most 150, by conjugate gradients.
 
     Iterations end when the largest entry of the (pseudo-)gradient of the objective divided by ``C sum_i s_i``, which is
     the mean loss and its penalty, is at most `tol`. For a CRF the gradient is that of the sum over all sequences, and
@@ -46,8 +48,10 @@ class LBFGS(Solver):
         are the first record of the history. They are epochs of :class:`SDCA` where that has a method, fewer where one
         gains nearly nothing and up to twice as many while each gains less than half of the one before, and of
         :class:`AdaGrad` at a constant rate elsewhere; where they lead up they are dropped. "auto" is what the objective
-        asks for where W starts from zeros: 5 for a linear model with L2 and more than 5,000 margins (samples times
-        outputs; 500 for the hinges); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
+        asks for where W starts from zeros: 5 for a linear model with L2, without Newton's steps, and more than 5,000
+        margins (500 for the hinges); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
+    newton : "auto" or False, default="auto"
+        False: no steps of Newton's method.
 
     References
     ----------
@@ -63,10 +67,11 @@ class LBFGS(Solver):
     (True, True)
     """
 
-    def __init__(self, memory="auto", precondition=True, start_epochs="auto"):
+    def __init__(self, memory="auto", precondition=True, start_epochs="auto", newton="auto"):
         self.memory = memory
         self.precondition = precondition
         self.start_epochs = start_epochs
+        self.newton = newton
 
     @property
     def visits_samples(self):
@@ -78,6 +83,8 @@ class LBFGS(Solver):
             check_count(self, "memory")
         if self.start_epochs != "auto" and not (self.start_epochs == 0 and type(self.start_epochs) is int):
             check_count(self, "start_epochs")
+        if not (self.newton is False or self.newton == "auto"):
+            raise ValueError(f"LBFGS: newton must be 'auto' or False, got {self.newton!r}")
         if not objective.smooth:
             raise ValueError(
                 "solver='lbfgs' needs a loss with a gradient everywhere, and this one has kinks. Use "
@@ -98,7 +105,13 @@ class LBFGS(Solver):
         """
         return getattr(objective, "memory", 10) if self.memory == "auto" else self.memory
 
+    def takes_newton_steps(self, objective):
+        """Whether the steps are Newton's."""
+        return self.newton == "auto" and getattr(objective, "prefers_newton", False)
+
     def peak_bytes(self, objective):
+        if self.takes_newton_steps(objective):
+            return 8 * objective.table_bytes + objective.position_bytes + objective.pass_bytes + objective.newton_bytes
         tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
         squares = 8 * objective.shape[0] if self.precondition else 0
         # a trial under L1 is a position of its own
@@ -106,7 +119,10 @@ class LBFGS(Solver):
         return tables * objective.table_bytes + squares + positions + objective.pass_bytes
 
     def minimize(self, objective, W, *, max_iter, tol, rng=None, callback=None):
-        history, stop, converged, advice, newton = [], None, False, "", wants_newton(objective)
+        history, stop, converged, advice = [], None, False, ""
+        newton = self.takes_newton_steps(objective)
+        # where L-BFGS would stop between the kinks of a hinge depends on rounding; Newton's method gets to the end
+        exact = newton and objective.kinked_gradient and objective.dtype == np.float64
         best, waited, values = (np.inf, np.inf), 0, []
         position = self._started(objective, W, history)
         if not (np.isfinite(position.value) and np.isfinite(position.gradient).all()):
@@ -129,7 +145,7 @@ class LBFGS(Solver):
             values.append(position.value)
             stop = stop if converged else _criterion(objective, norm, values, tol)
             converged = bool(stop)
-            if converged and (not newton or norm <= POLISHED):
+            if converged and (not exact or norm <= POLISHED):
                 break
             waited = 0 if position.value < best[0] or norm < best[1] else waited + 1
             best = (min(position.value, best[0]), min(norm, best[1]))
@@ -139,16 +155,16 @@ class LBFGS(Solver):
                 stop = f"max_iter={max_iter} was reached with max|gradient| {norm:.3g} above tol={tol:g}"
                 advice = "Raise max_iter or tol, scale the features, or lower C."
                 break
-            if newton:
-                step = newton_step(position)
-                if step is None and converged:
-                    break
-            elif waited >= _STALLED:
+            if waited >= _STALLED:
                 step = None
+            elif newton:
+                step = newton_step(position)
             else:
                 before = W.copy()
                 step, position = self._step(objective, position, pairs, steepest)
             if step is None:
+                if converged:
+                    break
                 stop = f"no step lowers the objective any more in {W.dtype}, max|gradient| {norm:.3g}, tol={tol:g}"
                 advice = "Raise tol" + ("." if W.dtype == np.float64 else ", or give X in float64.")
                 break
@@ -167,7 +183,8 @@ class LBFGS(Solver):
         """The position after the start, where it has led down."""
         epochs = self.start_epochs
         if epochs == "auto":
-            epochs = 0 if W.any() else getattr(objective, "start_epochs", 0)
+            none = W.any() or self.takes_newton_steps(objective)
+            epochs = 0 if none else getattr(objective, "start_epochs", 0)
         if not epochs:
             return objective.position(W)
         began = time.perf_counter()

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from ._base import Result, Solver
-from ._polish import can_polish, polished
+from ._newton import can_polish, polished
 
 _EPOCHS_OF_SMALL = 10  # before Newton's method
 
@@ -55,8 +55,8 @@ class SDCA(Solver):
 
     def peak_bytes(self, objective):
         # one array of dual variables and up to six more while a bound is sought; Newton's method has tables of its own
-        tables = 11 if can_polish(objective) else 3
-        return tables * objective.table_bytes + 7 * objective.margin_bytes + objective.pass_bytes
+        tables, scratch = (8, objective.newton_bytes) if can_polish(objective) else (3, 0)
+        return tables * objective.table_bytes + 7 * objective.margin_bytes + objective.pass_bytes + scratch
 
     def minimize(self, objective, W, *, max_iter, tol, rng, callback=None, state=None):
         """As :meth:`Solver.minimize`; it starts from the dual variables in `state`, or from zeros whatever `W` is."""
@@ -105,7 +105,8 @@ class SDCA(Solver):
             rounding = 1024 * float(np.finfo(objective.dtype).eps) * objective.value_at_zero()
             proven = objective.suboptimality_bound(W) / objective.scale + rounding
         elif stop is None and not converged:
-            proven = value - ascent.lower_bound()
+            # where the gap is above tol already there is nothing to prove
+            proven = gap if gap > tol * value else value - ascent.lower_bound()
         if stop is None:
             converged = proven <= tol * value
             relative = f"{proven / value if value else 0.0:.2g}"

@@ -26,6 +26,7 @@ def _inputs(n_rows):
         "sparse, 300 features": sp.random(n_rows, 300, density=0.1, format="csr", random_state=0),
         "text, 100,000 features": zipf_rows(n_rows, 100_000, 100).astype(float),
         "dense, 5 features": rng.standard_normal((n_rows, 5)),
+        "dense, 30 features not scaled": rng.standard_normal((n_rows, 30)) * 10.0 ** rng.uniform(-2, 3, 30),
     }
 
 
