@@ -19,7 +19,7 @@ class FitInfo:
     ----------
     estimator : the estimator that is being fitted; its parameters are there, its fitted attributes are those of before.
     iteration : int
-    objective : float
+    objective : float, or None in an epoch of SDCA without an evaluation
     learning_rate : float or None
     seconds : float, since `fit` was called.
     record : dict, the entry of ``history_``; what a callback adds to it stays there.
@@ -38,7 +38,7 @@ class FitInfo:
 
     estimator: Any
     iteration: int
-    objective: float
+    objective: float | None
     learning_rate: float | None
     seconds: float
     record: dict
@@ -97,8 +97,12 @@ class Monitor:
     def __call__(self, W, record):
         estimator = self.estimator
         self.history.append(record)
-        if self._keeps_best and not (self.descends and record["objective"] >= self.least[0]):
-            self.least = (record["objective"], W.copy())
+        if self._keeps_best:
+            value = record["objective"]
+            if value is None or not self.descends:  # the last will have to do
+                self.least = (np.inf, W.copy())
+            elif value < self.least[0]:
+                self.least = (value, W.copy())
         stop = False
         if self.score is not None:
             score = record["validation_score"] = self.score(W)

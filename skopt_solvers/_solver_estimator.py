@@ -169,8 +169,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     def _store(self, solver, objective, classes, result, state, n_iter=None, streamed=False, changed=None):
         """Store a result, of whose table `changed` is what may have become infinite; all by default."""
         finite = bool(np.isfinite(result.W if changed is None else changed).all())
-        last = [record["objective"] for record in result.history[-1:] if "objective" in record]  # a solver of one's own
-        if not finite or not np.isfinite(last).all():
+        last = result.history[-1].get("objective") if result.history else None  # not known, for some
+        if not finite or not np.isfinite(last or 0.0):
             remedy = "lower learning_rate" if hasattr(solver, "learning_rate") else "scale X or sample_weight"
             what = "the objective is" if finite else "weights are"
             raise FloatingPointError(f"{type(solver).__name__} diverged: {what} not finite; {remedy}")

@@ -3,7 +3,7 @@
 `address` is AddressSanitizer, UndefinedBehaviorSanitizer, and the standard library's own checks of what it is asked
 for; `thread` is ThreadSanitizer. The modules are compiled into build/sanitizers, which takes some minutes the first
 time and again when a kernel changes, beside a copy of the package and of the tests; the checkout is not touched.
-Linux with GCC, CMake and ninja. ``--fuzz SECONDS`` runs `tests.fuzz_kernels` instead of tests.
+Linux with GCC, CMake and ninja. ``--fuzz SECONDS {address,thread}`` runs `tests.fuzz_kernels` instead of tests.
 """
 
 import argparse
@@ -38,11 +38,12 @@ SUPPRESSIONS = "race:_dl_deallocate_tls\n"
 # Whose arguments reach the kernels; with threads, those that start some.
 TESTS = {
     "address": [
-        "test_objectives", "test_losses", "test_rules", "test_dual", "test_dual_bounds", "test_chain",
+        "test_objectives", "test_newton", "test_losses", "test_rules", "test_dual", "test_dual_bounds", "test_chain",
         "test_chain_decoder", "test_feature_extraction", "test_kernel_arguments", "test_concurrency",
     ],
     "thread": [
-        "test_objectives", "test_chain", "test_chain_decoder", "test_dual", "test_kernel_arguments", "test_concurrency",
+        "test_objectives", "test_newton", "test_chain", "test_chain_decoder", "test_dual", "test_kernel_arguments",
+        "test_concurrency",
     ],
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from skopt_solvers import LinearSVC, LogisticRegression
-from skopt_solvers.solvers import LBFGS
+from skopt_solvers.solvers import LBFGS, SDCA
 
 from .test_fit import X, Y, quiet
 from .test_optimum import text_like
@@ -93,3 +93,43 @@ def test_same_bits_for_the_same_threads_with_outputs_of_their_own(solver):
     two, again, one = (quiet(clone(model).set_params(n_jobs=n), many, labels) for n in (2, 2, 1))
     np.testing.assert_array_equal(two.coef_, again.coef_)
     assert two.history_[-1]["objective"] == pytest.approx(one.history_[-1]["objective"], rel=1e-2)
+
+
+def test_epochs_without_an_evaluation_are_the_same_epochs():
+    X, y = text_like(n=600, d=150)  # too large for Newton's method
+    options = dict(tol=0, max_iter=7, random_state=0)
+    every, rarely, last = (
+        quiet(LogisticRegression(solver=SDCA(evaluate_every=n), **options), X, y) for n in (1, 3, 100)
+    )
+    for model, evaluated in ((rarely, [3, 6, 7]), (last, [7])):
+        np.testing.assert_array_equal(model.coef_, every.coef_)
+        for record, full in zip(model.history_, every.history_, strict=True):
+            expected = {key: full[key] for key in ("objective", "duality_gap")}
+            if record["iteration"] not in evaluated:
+                expected = dict.fromkeys(expected)
+            assert {key: record[key] for key in expected} == expected
+
+
+def test_a_fit_ends_at_an_evaluation():
+    X, y = text_like(n=600, d=150)
+    every, third = (LogisticRegression(solver=SDCA(evaluate_every=n), random_state=0).fit(X, y) for n in (1, 3))
+    assert every.converged_ and third.converged_ and every.n_iter_ <= third.n_iter_ < every.n_iter_ + 3
+    assert third.n_iter_ % 3 == 0 and third.history_[-1]["objective"] is not None
+
+
+@pytest.mark.parametrize("options", [dict(max_time=1e-9), dict(early_stopping=True, n_iter_no_change=1, tol=0.9)])
+def test_a_fit_may_be_ended_by_something_else_at_an_epoch_without_one(options, capsys):
+    X, y = text_like(n=600, d=150)
+    objectives = []
+    callback = lambda info: objectives.append((info.objective, info.fitted().score(X, y)))  # noqa: E731
+    model = LogisticRegression(solver=SDCA(evaluate_every=50), callback=callback, verbose=1, random_state=0, **options)
+    quiet(model, X, y)
+    assert len(model.history_) < 50 and model.history_[-1]["objective"] is None
+    assert objectives[0][0] is None and model.score(X, y) > 0.6
+    assert "objective" not in capsys.readouterr().out
+
+
+def test_evaluate_every_is_a_count():
+    for wrong in (0, -1, 1.5, True, "often"):
+        with pytest.raises(ValueError, match="evaluate_every"):
+            LogisticRegression(solver=SDCA(evaluate_every=wrong)).fit([[0.0], [1.0]], [0, 1])
