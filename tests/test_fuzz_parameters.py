@@ -58,9 +58,14 @@ def solvers(draw):
     chosen = draw(st.sets(st.sampled_from(names), max_size=3)) if names else ()
     parameters = {}
     for name in sorted(chosen):
-        kind = {"schedule": schedules, "batch_size": counts, "start_epochs": st.sampled_from([0, 1, 3, -1, "auto",
-        0.5]),
-                "memory": st.sampled_from([1, 2, 7, 0, -1, 1.5, "auto", None])}  # fmt: skip
+        kind = {
+            "schedule": schedules,
+            "batch_size": counts,
+            "start_epochs": st.sampled_from([0, 1, 3, -1, "auto", 0.5]),
+            "memory": st.sampled_from([1, 2, 7, 0, -1, 1.5, "auto", None]),
+            "evaluate_every": counts,
+            "newton": st.sampled_from(["auto", False, True, 0, None]),
+        }
         parameters[name] = draw(kind.get(name, value))
     return cls(**parameters)
 
