@@ -41,7 +41,9 @@ def suboptimality(objective, W, precision=1e-12):
         return np.inf
     below = [objective] if objective.smooth else [objective.smoothed(width) for width in _WIDTHS]
     value = objective.value(W)
-    return objective.scale * max(min(value - _lower_bound(smooth, W, precision) for smooth in below), 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        bound = objective.scale * max(min(value - _lower_bound(smooth, W, precision) for smooth in below), 0.0)
+    return np.inf if np.isnan(bound) else bound
 
 
 def _lower_bound(objective, W, precision):

@@ -218,8 +218,10 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             make, columns, weight, n_samples = read()
             # the penalty is that of all samples so far, and their mean weight is what each is measured by
             seen, n_seen = before[0] + weight, before[1] + n_samples
-            total = n_samples * seen / n_seen
-            objective = make(C=self.C * seen / total, total=total)
+            total = n_samples * (seen / n_seen)
+            if not np.isfinite(seen):
+                raise ValueError("sample_weight of all calls of partial_fit must have a finite sum, got infinity")
+            objective = make(C=self.C * (seen / total), total=total)
             solver.check(objective)
             if first:
                 whole = objective.resized(n_features=self.n_features_in_)

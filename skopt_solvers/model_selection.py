@@ -317,6 +317,9 @@ def _counts_and_test(train, test, n_samples):
     train, test = (
         np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows) for rows in (train, test)
     )
+    for rows in (train, test):
+        if rows.size and not (rows.dtype.kind in "iu" and 0 <= rows.min() <= rows.max() < n_samples):
+            raise ValueError(f"cv must give indices of the {n_samples} samples, got {rows}")
     return np.bincount(train, minlength=n_samples).astype(float), test
 
 

@@ -101,7 +101,7 @@ def assert_usable(estimator, X=None):
     for name in ("coef_", "intercept_", "transition_coef_", "start_coef_", "end_coef_"):
         value = getattr(estimator, name, np.zeros(1))
         assert np.isfinite(value.data if sp.issparse(value) else value).all(), name
-    assert np.isfinite([record["objective"] for record in estimator.history_[-1:]]).all()
+    assert np.isfinite([record["objective"] or 0.0 for record in estimator.history_[-1:]]).all()
     if X is not None:
         labels = attempt(estimator.predict, X)
         if labels is not None:

@@ -8,10 +8,12 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skopt_solvers import LinearSVC
 from skopt_solvers.solvers import LBFGS, SDCA, AdaGrad
 
 from .reference import LOSSES, linear_objective, losses, outputs, penalised, text_like
 from .test_dual import MODELS, WITH_DUAL, problem
+from .test_fit import quiet
 
 
 @pytest.mark.parametrize("name, n_classes", MODELS)
@@ -179,3 +181,10 @@ def test_any_small_fit_is_told_the_truth(objective, seed):
     if result.converged and objective.smooth and objective.dtype == np.float64:
         best = LBFGS(start_epochs=0).minimize(objective, zeros, max_iter=200, tol=1e-8).W
         assert value <= objective.scale * objective.value(best) * (1 + 1.1e-3) + 1e-9
+
+
+def test_a_bound_that_overflows_is_infinite():
+    X, y = text_like(n=24, d=5)
+    model = LinearSVC(loss="hinge", l1_ratio=0.5, solver="momentum", class_weight={0: 1e300, 1: 1e300}, max_iter=1)
+    quiet(model.set_params(random_state=0), X, y)
+    assert model.suboptimality_bound(X, y) > 0

@@ -68,7 +68,8 @@ def close(predicted, measured, objective, upper=1.05):
 def test_the_peak_is_predicted(name, dtype, classes, asked):
     X = (FULL if classes > 2 else MANY).astype(dtype)
     iterations = 15 if "lbfgs" in name else 5
-    model = LogisticRegression(C=0.01, solver=EVERY[name], max_iter=iterations, tol=0, random_state=0, n_jobs=1)
+    tol = 0.9 if name == "sdca" else 0  # a gap that is above tol is not proven
+    model = LogisticRegression(C=0.01, solver=EVERY[name], max_iter=iterations, tol=tol, random_state=0, n_jobs=1)
     close(*peak_of(lambda: quiet(model, X, CLASSES % classes), asked))
 
 
@@ -306,3 +307,9 @@ def test_a_process_with_a_limit_is_told_and_goes_on(limit):
     lines = done.stdout.splitlines()
     assert re.match(r"LogisticRegression with LBFGS needs 44\d MB .* What would fit: .*'sdca' \(", lines[0])
     assert lines[1:] == ["sdca (20, 100000)", "adagrad (20, 100000)"]
+
+
+@pytest.mark.parametrize("model", [LinearSVC(), LinearChainCRF()])
+def test_threads_that_will_not_start_take_nothing(model):
+    X, y = (sequences(np.float32), TAGS) if isinstance(model, LinearChainCRF) else (FULL, CLASSES)
+    quiet(model.set_params(n_jobs=10**20, max_iter=1), X, y)

@@ -47,7 +47,8 @@ def test_the_peak_of_a_fit(solver, multi_class, dtype, wide):
     X, y = wide[0].astype(dtype), wide[1]
     # the memory of L-BFGS fills in ten iterations
     options = dict(C=0.01, max_iter=15) if solver == "lbfgs" else dict(max_iter=2)
-    model = LogisticRegression(multi_class=multi_class, solver=solver, tol=0, random_state=0, n_jobs=1, **options)
+    tol = 0.9 if solver == "sdca" else 0  # a gap that is above tol is not proven
+    model = LogisticRegression(multi_class=multi_class, solver=solver, tol=tol, random_state=0, n_jobs=1, **options)
     tracemalloc.start()
     try:
         quiet(model, X, y)

@@ -267,3 +267,12 @@ def test_what_a_callback_is_shown_is_the_whole_model(solver):
         model.partial_fit(X[part], Y[part], classes=[0, 1, 2])
         np.testing.assert_array_equal(weights_of(shown[-1]), weights_of(model))
     assert model.coef_.shape == (3, 60)
+
+
+def test_sample_weights_near_the_largest_number():
+    weights = np.append(1e308, np.ones(len(Y) - 1))
+    model = LogisticRegression(solver=Momentum(batch_size=np.int8(3)), random_state=0)
+    model.partial_fit(X, Y, np.unique(Y), sample_weight=weights)
+    assert np.isfinite(model.coef_).all()
+    with pytest.raises(ValueError, match="sample_weight of all calls of partial_fit"):
+        model.partial_fit(X, Y, sample_weight=weights)

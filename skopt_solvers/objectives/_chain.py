@@ -12,7 +12,7 @@ from ._blocks import Blocks
 from ._penalty import penalty
 from ._position import EvaluatedPosition
 from ._row_gradient import RowGradient
-from ._size import Sized
+from ._size import Sized, threads_of_pass
 
 MISSING = -1  # the label of a token that has none
 _ALL = 2**63 - 1  # non-zeros: a block of everything
@@ -63,6 +63,7 @@ class ChainObjective(Blocks, Sized):
     ):  # fmt: skip
         self.X, self.offsets, self.labels, self.n_labels = X, offsets, labels, n_labels
         self.dtype, self.n_threads, self.allowed = X.dtype, n_threads, allowed
+        self._pass_threads = threads_of_pass(n_threads, X.shape[0] * n_labels * (n_labels + 10.0))
         lengths = np.diff(offsets)
         if not len(labels) == X.shape[0] == offsets[-1] or offsets[0] != 0 or (lengths < 0).any():
             raise ValueError(
@@ -146,7 +147,7 @@ class ChainObjective(Blocks, Sized):
         tables = 0 if self.pairs is None and width == self.n_labels else 2
         # of AdaGrad's epochs before L-BFGS the squares stay
         tables = tables or bool(self.start_epochs)
-        return tables * self.X.shape[1] * width * self.dtype.itemsize + 4 * self.X.shape[0] * (self.n_threads - 1)
+        return tables * self.X.shape[1] * width * self.dtype.itemsize + 4 * self.X.shape[0] * (self._pass_threads - 1)
 
     @property
     def observed_bytes(self):

@@ -9,7 +9,7 @@ from ._ascent import LinearAscent
 from ._blocks import Blocks
 from ._penalty import penalty
 from ._row_gradient import RowGradient
-from ._size import Sized
+from ._size import Sized, threads_of_pass
 
 _FEW_COEFFICIENTS = 100  # of an output, or of all together where the loss compares them: beyond, L-BFGS is as fast
 _HESSIAN = 2**20  # numbers in all blocks of the Hessian
@@ -67,6 +67,7 @@ class LinearObjective(Blocks, Sized):
         self.n_samples = len(self.samples)
         self.runs = runs_of(self.samples, X, self.samples)
         self.n_threads = n_threads
+        self._pass_threads = threads_of_pass(n_threads, X.nnz * n_outputs)
         self.loss = dict(loss=loss, gamma=float(gamma), squared=bool(squared))
         self._model = dict(
             n_outputs=n_outputs, C=C, l1_ratio=l1_ratio, fit_intercept=fit_intercept, n_threads=n_threads, total=total
@@ -107,7 +108,7 @@ class LinearObjective(Blocks, Sized):
     def pass_bytes(self):
         """Bytes that threads of the transposed product have."""
         each = self.X.shape[1] * self.dtype.itemsize if self.shape[1] == 1 else 4 * self.X.shape[0]
-        return (self.n_threads - 1) * each
+        return (self._pass_threads - 1) * each
 
     @property
     def newton_bytes(self):

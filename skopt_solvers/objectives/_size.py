@@ -6,6 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 
 
+def threads_of_pass(n_threads, multiply_adds):
+    """How many threads a kernel starts at most for so much work, as `threads_for` of ``parallel.hpp``."""
+    return int(max(1, min(n_threads, multiply_adds / 100_000)))
+
+
 class Sized:
     """The bytes of a table, and the same problem in another size. A subclass has `shape`, `dtype`, `X` and `pairs`.
 

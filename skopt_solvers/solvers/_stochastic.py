@@ -93,7 +93,7 @@ class StochasticSolver(Solver):
         if size == "auto":
             largest = max(16, int(64 / getattr(objective, "tokens_per_sample", 1)))
             size = largest if n <= largest else min(largest, max(8, n // 50))
-        return min(n, size)
+        return min(n, int(size))
 
     def automatic_rate(self, objective):
         """The learning rate for "auto"; override it, or let users give a number."""
