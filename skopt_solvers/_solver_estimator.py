@@ -63,7 +63,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         part = mass is not None
         if not part:
             mass = np.zeros(len(classes)) if seen is None else seen
-            mass += np.bincount(labels[known], weights[known], minlength=len(classes))
+            with np.errstate(over="ignore"):
+                mass += np.bincount(labels[known], weights[known], minlength=len(classes))
         if self.class_weight is None:
             return weights
         if isinstance(self.class_weight, str):
