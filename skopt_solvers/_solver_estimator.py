@@ -16,6 +16,7 @@ from ._monitor import Monitor
 from ._named import NamedParameters, resolve
 from ._stored_model import StoredModel
 from ._stream import ChunkState, copied
+from .objectives._penalty import as_float
 from .solvers import SOLVERS, Result, StochasticSolver
 from .solvers._stochastic import mean_weights, new_state
 
@@ -222,7 +223,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             total = n_samples * (seen / n_seen)
             if not np.isfinite(seen):
                 raise ValueError("sample_weight of all calls of partial_fit must have a finite sum, got infinity")
-            objective = make(C=self.C * (seen / total), total=total)
+            objective = make(C=as_float(self.C) * (seen / total), total=total)
             solver.check(objective)
             if first:
                 whole = objective.resized(n_features=self.n_features_in_)

@@ -276,3 +276,12 @@ def test_sample_weights_near_the_largest_number():
     assert np.isfinite(model.coef_).all()
     with pytest.raises(ValueError, match="sample_weight of all calls of partial_fit"):
         model.partial_fit(X, Y, sample_weight=weights)
+
+
+def test_C_of_any_type_of_number():
+    expected = LogisticRegression(C=1e30).fit(X, Y).coef_
+    np.testing.assert_array_equal(LogisticRegression(C=10**30).fit(X, Y).coef_, expected)
+    assert LogisticRegression(C=np.float32(1e30)).fit(X, Y, sample_weight=np.full(len(Y), 1e20)).converged_
+    for call in (LogisticRegression(C=10**400).fit, LogisticRegression(C=10**400, solver="adagrad").partial_fit):
+        with pytest.raises(ValueError, match="C must be infinite or a number of float64, got a larger int"):
+            call(X, Y, **({"classes": np.unique(Y)} if "partial" in call.__name__ else {}))
