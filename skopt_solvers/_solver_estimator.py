@@ -220,9 +220,9 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             make, columns, weight, n_samples = read()
             # the penalty is that of all samples so far, and their mean weight is what each is measured by
             seen, n_seen = before[0] + weight, before[1] + n_samples
-            total = n_samples * (seen / n_seen)
             if not np.isfinite(seen):
                 raise ValueError("sample_weight of all calls of partial_fit must have a finite sum, got infinity")
+            total = n_samples * (seen / n_seen)
             objective = make(C=as_float(self.C) * (seen / total), total=total)
             solver.check(objective)
             if first:

@@ -85,27 +85,23 @@ class SDCA(Solver):
                 ascent.move_center()
             ascent.epoch((state["seed"] << 32) + (state["epoch"] << 8))
             state["epoch"] += 1
-            value = gap = None
-            if number % self.evaluate_every == 0 or number == n_epochs:
+            record = dict(iteration=state["epoch"], objective=None, learning_rate=None, duality_gap=None)
+            evaluated = number % self.evaluate_every == 0 or number == n_epochs
+            if evaluated:
                 value = objective.value(ascent.W)
                 gap = abs(value - ascent.value())
                 if not np.isfinite(gap):
                     raise FloatingPointError(
                         f"SDCA: the objective or its dual is not finite in epoch {state['epoch']}; scale X or lower C"
                     )
-            record = dict(
-                iteration=state["epoch"],
-                objective=None if value is None else objective.scale * value,
-                learning_rate=None,
-                duality_gap=None if gap is None else objective.scale * gap,
-                seconds=time.perf_counter() - began,
-            )
+                record.update(objective=objective.scale * value, duality_gap=objective.scale * gap)
+            record["seconds"] = time.perf_counter() - began
             history.append(record)
             if callback is not None and callback(ascent.W, record):
                 stop, converged = "the callback asked to stop", True
                 break
             # the proof costs as much as an epoch, so it waits until it can succeed
-            if gap is not None and gap <= min(tol * value, trusted):
+            if evaluated and gap <= min(tol * value, trusted):
                 proven, trusted = value - ascent.lower_bound(), gap / 2
                 if proven <= tol * value:
                     converged = True
