@@ -7,9 +7,11 @@ from sklearn.utils.metaestimators import available_if
 from ._base import StrOptions, _fit_context
 from ._collections import over_blocks
 from ._linear_classifier import LinearClassifier
+from ._public_names import publish
 from ._solver_estimator import is_stochastic
+from ._topk import TopK
 
-__all__ = ["LinearSVC", "LogisticRegression"]
+__all__ = ["LinearSVC", "LogisticRegression", "TopK"]
 
 _FIT = """Fit the model.
 
@@ -337,3 +339,6 @@ class LinearSVC(LinearClassifier):
     @_documented(_PARTIAL_FIT)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         return self._partial_fit(X, y, classes, sample_weight)
+
+
+publish(__name__)

@@ -18,7 +18,13 @@ _CLASSES = [
     *(sp.csr_matrix, sp.csc_matrix),  # a sparse `coef_`, which skops reads with scipy's load_npz, without pickles
 ]
 
-TRUSTED_TYPES = sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in _CLASSES)
+# Version 0.1.0 stored its solvers by the names of the private modules that they lay in.
+_OF_0_1 = [
+    *(f"skopt_solvers.solvers._rules.{name}" for name in ("AdaGrad", "Adam", "AdamW", "Momentum", "RMSProp")),
+    *("skopt_solvers.solvers._lbfgs.LBFGS", "skopt_solvers.solvers._sdca.SDCA"),
+]
+
+TRUSTED_TYPES = sorted([*(f"{cls.__module__}.{cls.__qualname__}" for cls in _CLASSES), *_OF_0_1])
 """The names of what a file of skops holds of ours, beyond what skops trusts by itself: classes of data, no functions.
 
 ``skops.io.load(file, trusted=TRUSTED_TYPES)`` loads every estimator, solver and schedule of this package, and pipelines

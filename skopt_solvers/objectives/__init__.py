@@ -1,7 +1,10 @@
 """Objectives: data, loss and penalty, as a solver sees them."""
 
+from .._public_names import publish
 from ._chain import MISSING, ChainObjective
 from ._linear import LinearObjective
 from ._row_gradient import RowGradient
 
 __all__ = ["MISSING", "ChainObjective", "LinearObjective", "RowGradient"]
+
+publish(__name__)

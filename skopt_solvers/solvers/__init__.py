@@ -1,5 +1,6 @@
 """Solvers: how a step is made. Configuration objects that are never changed by a fit."""
 
+from .._public_names import publish
 from ._base import Result, Solver
 from ._lbfgs import LBFGS
 from ._rules import AdaGrad, Adam, AdamW, Momentum, RMSProp
@@ -29,3 +30,5 @@ __all__ = [
     "Solver",
     "StochasticSolver",
 ]
+
+publish(__name__)

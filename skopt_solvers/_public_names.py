@@ -1,0 +1,20 @@
+"""Public classes and functions carry the name of the package that they are imported from, in users' files too."""
+
+import sys
+
+
+def publish(package):
+    """Set ``__module__`` of all that a package offers, and that its private modules define, to the package.
+
+    A pickle holds the name ``skopt_solvers.solvers.Adam`` then, and the class can move between private modules.
+
+    Parameters
+    ----------
+    package : str
+        The ``__name__`` of a package or module, which lists in ``__all__`` what it offers.
+    """
+    module = sys.modules[package]
+    for name in module.__all__:
+        member = getattr(module, name)
+        if "._" in getattr(member, "__module__", ""):
+            member.__module__ = package
