@@ -9,7 +9,7 @@ from uuid import uuid4
 import numpy as np
 import scipy.sparse as sp
 
-from ._base import canonical_csr, check_structure
+from ._base.csr import canonical_csr, check_structure
 from .sequence import CSRSequences
 
 __all__ = ["load_csr_memmap", "save_csr_memmap"]

@@ -9,8 +9,8 @@ from copy import copy
 
 import numpy as np
 
-from ._configuration import Configuration
-from ._named import has_parameters, resolve
+from ._base.configuration import Configuration
+from ._base.nested_parameters import has_parameters, resolve
 
 __all__ = [
     "Constant",
@@ -46,6 +46,9 @@ class Schedule(Configuration):
     >>> Triangle(4)(1.0)
     0.5
     """
+
+    def _names(self):
+        return {"schedule": SCHEDULES} if "schedule" in self.get_params(deep=False) else {}
 
     def __call__(self, t):
         """The factor on the learning rate.

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state, indexable
 
-from ._base import check_structure
+from ._base.csr import check_structure
 
 __all__ = ["CSRSequences", "SequenceKFold", "read_conll"]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
-from skopt_solvers._chain_input import Tokens
-from skopt_solvers._chain_prediction import decoder_of
+from skopt_solvers.crf._prediction import decoder_of
+from skopt_solvers.crf._tokens import Tokens
 from skopt_solvers.objectives import MISSING, ChainObjective
 
 COEFFICIENTS = ("coef_", "transition_coef_", "start_coef_", "end_coef_")

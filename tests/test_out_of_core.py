@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression, _kernels, _mapped, out_of_core
+from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression, _kernels, out_of_core
+from skopt_solvers._base import memmap
 from skopt_solvers.objectives import LinearObjective
 from skopt_solvers.out_of_core import load_csr_memmap, save_csr_memmap
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS
 
+from .base.test_input import unsorted_with_duplicates_and_zeros
 from .chain_reference import tagging
+from .estimator.test_fit import quiet
 from .reference import CHAIN_NAMES, EXACT_NAMES, NAMES, text_like
-from .test_fit import quiet
-from .test_input import unsorted_with_duplicates_and_zeros
 
 X, Y = text_like(n=600, d=50, n_classes=3, seed=2)
 X = X.astype(np.float32)
@@ -29,7 +30,7 @@ SEQUENCES = CSRSequences(sp.csr_matrix(np.vstack(TOKENS)), [len(x) for x in TOKE
 @pytest.fixture
 def small_blocks(monkeypatch):
     """A block is 100 non-zeros or so."""
-    monkeypatch.setattr(_mapped, "BLOCK_BYTES", 1200)
+    monkeypatch.setattr(memmap, "BLOCK_BYTES", 1200)
 
 
 def arrays(matrix):
@@ -52,7 +53,7 @@ def test_chunks_become_one_canonical_matrix_on_disk(tmp_path, dtype, index):
     expected.eliminate_zeros()
     for array, other in zip(arrays(got), arrays(expected), strict=True):
         np.testing.assert_array_equal(array, other)
-        assert _mapped._on_disk(array) and not array.flags.writeable
+        assert memmap._on_disk(array) and not array.flags.writeable
     assert got.dtype == dtype and got.indices.dtype == np.int32 and got.shape == expected.shape
     for array, other in zip(arrays(careless), before, strict=True):
         np.testing.assert_array_equal(array, other)
@@ -197,18 +198,18 @@ def test_sequences_on_disk_are_fitted_as_in_memory(tmp_path, solver, dtype, smal
 
 
 def test_early_stopping_does_not_need_its_rows_at_once(on_disk, small_blocks, monkeypatch):
-    from skopt_solvers import _linear_classifier
+    from skopt_solvers.linear_model import _classifier
 
     model = LogisticRegression(early_stopping=True, validation_fraction=0.3, max_iter=5, random_state=0)
     expected = quiet(model, X, Y).history_[0]["validation_score"]
-    monkeypatch.setattr(_linear_classifier._Accuracy, "_rows_at_once", 7)
+    monkeypatch.setattr(_classifier._Accuracy, "_rows_at_once", 7)
     scores = [record["validation_score"] for record in quiet(model, X, Y).history_]
     assert scores[0] == expected
     assert quiet(model, on_disk, Y).history_[-1]["validation_score"] > 0.7
 
 
 def test_an_epoch_shuffles_blocks_of_runs_that_lie_together(on_disk, monkeypatch):
-    monkeypatch.setattr(_mapped, "BLOCK_BYTES", 64 * 160)  # of runs of 20 non-zeros, or 3 rows
+    monkeypatch.setattr(memmap, "BLOCK_BYTES", 64 * 160)  # of runs of 20 non-zeros, or 3 rows
     weights = np.ones(600)
     weights[[0, 50, 599]] = 0
     model = dict(n_outputs=3, loss="softmax", C=1.0, l1_ratio=0.0, fit_intercept=True)
@@ -235,7 +236,7 @@ def test_dual_ascent_over_blocks_is_as_fast_as_over_all(tmp_path, monkeypatch):
     """Blocks of the same rows in each epoch would leave a hundred times the gap."""
     many, labels = text_like(n=4000, d=200, n_classes=2, seed=1)
     on_disk = save_csr_memmap(tmp_path / "X", many)
-    monkeypatch.setattr(_mapped, "BLOCK_BYTES", many.nnz * 12 // 4)
+    monkeypatch.setattr(memmap, "BLOCK_BYTES", many.nnz * 12 // 4)
     model = LogisticRegression(solver="sdca", max_iter=6, tol=0, random_state=0)
     gaps = [quiet(model, data, labels).history_[-1]["duality_gap"] for data in (many, on_disk)]
     assert gaps[1] < 5 * gaps[0]
@@ -263,13 +264,13 @@ def mapped(tmp_path, matrix):
 def test_what_would_be_copied_is_refused(tmp_path, matrix, problem, Model, monkeypatch):
     data, labels = mapped(tmp_path, matrix), np.arange(matrix.shape[0]) % 2
     quiet(Model(max_iter=1), data, labels)  # less than a block may be copied
-    monkeypatch.setattr(_mapped, "BLOCK_BYTES", 1200)
+    monkeypatch.setattr(memmap, "BLOCK_BYTES", 1200)
     with pytest.raises(ValueError, match=rf"X .*{problem}.*save_csr_memmap"):
         Model().fit(data, labels)
 
 
 def test_what_joblib_maps_for_its_processes_is_in_memory(on_disk):
-    look = joblib.delayed(lambda array: (isinstance(array, np.memmap), _mapped._on_disk(array)))
+    look = joblib.delayed(lambda array: (isinstance(array, np.memmap), memmap._on_disk(array)))
     given, own = joblib.Parallel(n_jobs=2, max_nbytes=100)(look(array) for array in (X.data, on_disk.data))
     assert given == (True, False) and own == (True, True)
 
@@ -277,11 +278,12 @@ def test_what_joblib_maps_for_its_processes_is_in_memory(on_disk):
 CHILD = """
 import resource, sys
 import numpy as np
-from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression, _mapped
+from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
+from skopt_solvers._base import memmap
 from skopt_solvers.out_of_core import load_csr_memmap
 from skopt_solvers.sequence import CSRSequences
 
-_mapped.BLOCK_BYTES = 2**20
+memmap.BLOCK_BYTES = 2**20
 X, y = load_csr_memmap(sys.argv[1]), np.load(sys.argv[2])
 fits = [
     LogisticRegression(solver="lbfgs"), LogisticRegression(solver="adagrad"), LogisticRegression(solver="sdca"),

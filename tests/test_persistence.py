@@ -24,9 +24,9 @@ from skopt_solvers.schedules import CosineDecay, Warmup
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, SDCA, AdaGrad, Adam, AdamW, Momentum, RMSProp
 
+from .estimator.test_fit import quiet
 from .reference import EVERY
-from .test_fit import quiet
-from .test_optimum import text_like
+from .solvers.test_optimum import text_like
 
 X, Y = text_like(n=200, d=60, n_classes=3, seed=5)
 TOKENS = CSRSequences(sp.random(240, 30, density=0.15, format="csr", random_state=0), [6] * 40)

@@ -1,6 +1,6 @@
 """Looking into fits: what was learned, why it decides as it does, and pictures, for which it needs matplotlib."""
 
-from .._public_names import publish
+from .._base.public_names import publish
 from ._convergence import ConvergenceDisplay
 from ._explain import Explanation, explain
 from ._schedule import ScheduleDisplay

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._constraints import allowed_transitions
+from ..crf._constraints import allowed_transitions
 from ._drawing import last_step, points, require_matplotlib
 
 START, END = "(start)", "(end)"

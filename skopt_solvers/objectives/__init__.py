@@ -1,6 +1,6 @@
 """Objectives: data, loss and penalty, as a solver sees them."""
 
-from .._public_names import publish
+from .._base.public_names import publish
 from ._chain import MISSING, ChainObjective
 from ._linear import LinearObjective
 from ._row_gradient import RowGradient

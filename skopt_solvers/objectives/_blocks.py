@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._mapped import RUNS_OF_BLOCK
+from .._base.memmap import RUNS_OF_BLOCK
 
 
 class Blocks:

@@ -6,9 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import _kernels
-from .._certificate import strongly_convex_bound
-from .._mapped import block_size, column_counts, is_streamed, runs_of
+from .._base.memmap import block_size, column_counts, is_streamed, runs_of
 from ._blocks import Blocks
+from ._duality_gap import strongly_convex_bound
 from ._penalty import penalty
 from ._position import EvaluatedPosition
 from ._row_gradient import RowGradient

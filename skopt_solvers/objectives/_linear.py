@@ -3,10 +3,10 @@
 import numpy as np
 
 from .. import _kernels
-from .._certificate import suboptimality
-from .._mapped import column_counts, runs_of
+from .._base.memmap import column_counts, runs_of
 from ._ascent import LinearAscent
 from ._blocks import Blocks
+from ._duality_gap import suboptimality
 from ._penalty import penalty
 from ._row_gradient import RowGradient
 from ._size import Sized, threads_of_pass

@@ -1,6 +1,6 @@
 """Solvers: how a step is made. Configuration objects that are never changed by a fit."""
 
-from .._public_names import publish
+from .._base.public_names import publish
 from ._base import Result, Solver
 from ._lbfgs import LBFGS
 from ._rules import AdaGrad, Adam, AdamW, Momentum, RMSProp

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .._configuration import Configuration
+from .._base.configuration import Configuration
+from ..schedules import SCHEDULES
 
 
 @dataclass
@@ -38,6 +39,9 @@ class Solver(Configuration):
     keeps_state = False
     # Whether `minimize` looks at single samples or batches; if not, an objective over a cluster will do.
     visits_samples = False
+
+    def _names(self):
+        return {"schedule": SCHEDULES} if "schedule" in self.get_params(deep=False) else {}
 
     def minimize(self, objective, W, *, max_iter, tol, rng, callback=None):
         """Minimise `objective` from `W`.

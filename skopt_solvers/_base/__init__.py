@@ -1,0 +1,1 @@
+"""The ground floor: CSR input, threads, rollback, and what objects with parameters and pickles have in common."""

@@ -1,0 +1,42 @@
+"""The private parts of scikit-learn that this package uses, for all of its versions that are allowed."""
+
+from sklearn.base import _fit_context
+from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:
+        """There is no protocol of callbacks: `set_callbacks` is missing."""
+
+
+try:
+    from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+except ImportError:
+    try:
+        from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock  # scikit-learn 1.6
+    except ImportError:
+        VisualBlock = None  # HTML then shows an estimator without what is inside
+
+try:
+    from sklearn.utils.sparsefuncs import sparse_matmul_to_dense
+except ImportError:  # before scikit-learn 1.9
+
+    def sparse_matmul_to_dense(A, B):
+        """Return A @ B as a dense array."""
+        return (A @ B).toarray()
+
+
+__all__ = [
+    "CallbackSupportMixin",
+    "HasMethods",
+    "Interval",
+    "LinearClassifierMixin",
+    "SparseCoefMixin",
+    "StrOptions",
+    "VisualBlock",
+    "_fit_context",
+    "sparse_matmul_to_dense",
+]

@@ -1,0 +1,23 @@
+"""Validation of X and y by scikit-learn's own means."""
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+
+def numbers_of(estimator, *data, reset):
+    """X, or X and y, as scikit-learn validates them: X is dense or CSR, of float32 or float64."""
+    options = dict(accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True)
+    try:
+        with np.errstate(invalid="ignore"):  # a sum of finite values may be infinite
+            return validate_data(estimator, *data, reset=reset, **options)
+    except (OverflowError, RuntimeError, IndexError) as error:  # the last two where a list changes while it is read
+        raise ValueError(f"X must hold numbers that float64 has: {error}") from error
+
+
+def check_labels(y, name="y"):
+    """Refuse labels that are numbers without classes, or of types that do not compare."""
+    try:
+        check_classification_targets(y)
+    except TypeError as error:
+        raise ValueError(f"{name} must have labels of one type: {error}") from error

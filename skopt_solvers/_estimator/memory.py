@@ -1,0 +1,148 @@
+"""Memory of a fit, before it is taken: what it needs, what is free, and what would fit."""
+
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import psutil
+from sklearn.base import clone
+
+from ..solvers import LBFGS, SOLVERS, Solver, StochasticSolver
+
+try:
+    import resource
+except ImportError:  # Windows has no limits of this kind
+    resource = None
+
+# What is asked for no more than this is not compared: to ask the system takes longer than a small fit.
+ALWAYS_FREE = 2**26
+
+
+def require_memory(name, solver, objective, copies=0, extra=0, after=0, **options):
+    """Raise MemoryError where a fit needs more than is free; the message has what would fit.
+
+    Parameters
+    ----------
+    name : str, of the estimator
+    solver, objective
+    copies : int
+        Tables that the estimator keeps besides.
+    extra : int
+        Bytes of what does not depend on the number of features.
+    after : int
+        Bytes of all that is held when the solver is done, where these may be more.
+    options : of the solver's `peak_bytes`
+    """
+
+    def needed(solver, objective):
+        # of any object with a `minimize`, what every solver has
+        ask = getattr(solver, "peak_bytes", None) or partial(Solver.peak_bytes, solver)
+        return max(ask(objective, **options), after) + copies * objective.table_bytes + extra
+
+    need = needed(solver, objective)
+    if need <= ALWAYS_FREE:
+        return
+    free = free_bytes()
+    if need <= free:
+        return
+    # what streams is stochastic
+    others = {k: v for k, v in SOLVERS.items() if not options or issubclass(v, StochasticSolver)}
+    rows, outputs = objective.shape
+    advice = [f"{text} ({_text(n)})" if n else text for text, n in _what_fits(solver, objective, others, needed, free)]
+    raise MemoryError(
+        f"{name} with {type(solver).__name__} needs {_text(need)} beside X for a table of {rows:,} x {outputs:,} in "
+        f"{objective.dtype.name} and what the solver keeps, and {_text(free)} are free. "
+        + (f"What would fit: {'; '.join(advice)}." if advice else "Nothing that was tried would fit.")
+    )
+
+
+def _what_fits(solver, objective, others, needed, free):
+    """What to change, in words, and the bytes that are needed then, for each single change that is enough."""
+    found = list(_of_dtype(solver, objective, others, needed, free))
+    if objective.dtype != np.float32:
+        half = objective.resized(dtype=np.float32)
+        if (n := needed(solver, half)) <= free:
+            found.insert(0, ("X in float32", n))
+        elif not found:
+            found = [(f"X in float32 with {text}", n) for text, n in _of_dtype(solver, half, others, needed, free)]
+    n_features = objective.coefficients[0]
+    if objective.pairs is None and needed(solver, objective.resized(n_features=1)) <= free:
+        enough, too_many = 1, n_features
+        while too_many - enough > 1:
+            middle = (enough + too_many) // 2
+            if needed(solver, objective.resized(n_features=middle)) <= free:
+                enough = middle
+            else:
+                too_many = middle
+        found.append((f"{enough:,} features instead of {n_features:,}", None))
+    return found
+
+
+def _of_dtype(solver, objective, others, needed, free):
+    """What can be changed without another X: the solver, its memory, the pairs of a CRF."""
+    for other_name, kind in others.items():
+        other = kind()
+        try:
+            other.check(objective)
+        except ValueError:
+            continue
+        if kind is not type(solver) and (n := needed(other, objective)) <= free:
+            yield f"solver='{other_name}'", n
+    if isinstance(solver, LBFGS):
+        for memory in range(solver.pairs_kept(objective) - 1, 0, -1):
+            if (n := needed(clone(solver).set_params(memory=memory), objective)) <= free:
+                yield f"solver=LBFGS(memory={memory})", n
+                break
+    if hasattr(objective, "observed") and objective.pairs is None and objective.observed_bytes <= free:
+        if (n := needed(solver, objective.observed())) <= free:
+            yield "state_features='observed'", n
+
+
+def free_bytes():
+    """What the process may still take: of the machine, of its control groups, and of its limits."""
+    return max(0, min([psutil.virtual_memory().available, *_free_in_groups(), *_free_below_limits()]))
+
+
+def _free_below_limits():
+    if resource is None:
+        return
+    used = None
+    for limit, kind in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
+        most = resource.getrlimit(limit)[0]
+        if most == resource.RLIM_INFINITY:
+            continue
+        used = used or psutil.Process().memory_info()
+        if hasattr(used, kind):
+            yield most - getattr(used, kind)
+
+
+def _free_in_groups(proc="/proc/self/cgroup", root="/sys/fs/cgroup"):
+    """For each control group of the process, and those around it, its limit less what cannot be given back."""
+    try:
+        lines = Path(proc).read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            base, names, prefix = Path(root), ("memory.max", "memory.current"), ""
+        elif "memory" in controllers.split(","):
+            base, names, prefix = Path(root, "memory"), ("memory.limit_in_bytes", "memory.usage_in_bytes"), "total_"
+        else:
+            continue
+        # in a container the path may be the host's, and its own group is at the root
+        inner = PurePosixPath(path.lstrip("/"))
+        for folder in (base / part for part in (inner, *inner.parents)):
+            try:
+                most, used = ((folder / name).read_text().strip() for name in names)
+                if most == "max":
+                    continue
+                stat = dict(pair.split() for pair in (folder / "memory.stat").read_text().splitlines())
+                cached = sum(int(stat.get(f"{prefix}{state}_file", 0)) for state in ("inactive", "active"))
+                yield int(most) - int(used) + cached
+            except (OSError, ValueError):
+                continue
+
+
+def _text(n_bytes):
+    return f"{n_bytes / 1e9:.3g} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.3g} MB"

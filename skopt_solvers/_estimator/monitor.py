@@ -1,0 +1,187 @@
+"""What watches a fit: validation scores, early stopping, callbacks, the clock, Ctrl-C."""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..solvers import Result
+
+
+@dataclass(frozen=True)
+class FitInfo:
+    """What ``callback(info)`` is told after each iteration or epoch.
+
+    Attributes
+    ----------
+    estimator : the estimator that is being fitted; its parameters are there, its fitted attributes are those of before.
+    iteration : int
+    objective : float, or None in an epoch of SDCA without an evaluation
+    learning_rate : float or None
+    seconds : float, since `fit` was called.
+    record : dict, the entry of ``history_``; what a callback adds to it stays there.
+
+    Examples
+    --------
+    >>> from skopt_solvers import LogisticRegression
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [0, 1, 0, 1]
+    >>> def enough(info):
+    ...     info.record["training_accuracy"] = info.fitted().score(X, y)
+    ...     return info.record["training_accuracy"] == 1.0
+    >>> model = LogisticRegression(solver="adagrad", callback=enough, random_state=0).fit(X, y)
+    >>> model.n_iter_, model.stop_reason_
+    (1, 'the callback asked to stop')
+    """
+
+    estimator: Any
+    iteration: int
+    objective: float | None
+    learning_rate: float | None
+    seconds: float
+    record: dict
+    _fitted: Callable = field(repr=False)
+
+    def fitted(self):
+        """The estimator as if the fit had ended here; a copy of the parameters is made."""
+        return self._fitted()
+
+
+def require_together(X_val, y_val):
+    """ValueError where a fit is given one of the two alone."""
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val must be given together")
+
+
+class Monitor:
+    """The callback of an estimator's fit: what happens after each iteration, and what is left where it ends early.
+
+    With ``score(W)`` the weights are scored on validation data, and early stopping ends the fit after
+    `n_iter_no_change` iterations without a score that is better by more than `tol`. Then come a printed line, the
+    estimator's own callback, those of scikit-learn, and `max_time`.
+
+    Parameters
+    ----------
+    estimator : SolverEstimator
+    data : (X, y, sample_weight), optional
+        As `fit` was given them: what scikit-learn's callbacks get, which are not called without.
+    """
+
+    def __init__(self, estimator, data=None):
+        self.estimator, self.began = estimator, time.perf_counter()
+        self.score = self.unpack = self.stopped = None
+        self.history, self.waited = [], 0
+        self.best = (-np.inf, None, None)  # validation score, weights, iteration
+        self.least = (np.inf, None)  # objective, weights
+        self.errstate = np.geterr()  # of the one who called fit, for callbacks
+        self.context = None
+        if data is not None and hasattr(estimator, "_skl_callbacks"):
+            X, y, sample_weight = data
+            metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+            self.told = dict(estimator=estimator, X=X, y=y, metadata=metadata)
+            self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+            self.context.call_on_fit_task_begin(**self.told)
+
+    def begin(self, W, unpack, descends):
+        """Before the first iteration from W.
+
+        ``unpack(estimator, W)`` gives an estimator its fitted attributes. Where the solver does not descend on the
+        objective, the best weights are the last.
+        """
+        self.unpack, self.descends = unpack, descends
+        if self._keeps_best:
+            self.least = (np.inf, W.copy())
+
+    def __call__(self, W, record):
+        estimator = self.estimator
+        self.history.append(record)
+        if self._keeps_best:
+            value = record["objective"]
+            if value is None or not self.descends:  # the last will have to do
+                self.least = (np.inf, W.copy())
+            elif value < self.least[0]:
+                self.least = (value, W.copy())
+        stop = False
+        if self.score is not None:
+            score = record["validation_score"] = self.score(W)
+            stop = estimator.early_stopping and self._no_better(score, W, record)
+        if estimator.verbose:
+            values = ", ".join(f"{k} {v:.6g}" for k, v in record.items() if k != "iteration" and v is not None)
+            print(f"{type(estimator).__name__}: iteration {record['iteration']}: {values}")
+        if estimator.callback is not None or self.context is not None:
+            with np.errstate(**self.errstate):
+                stop = self._callbacks(W, record) or stop
+        if not stop and estimator.max_time is not None and self._seconds() >= estimator.max_time:
+            self.stopped = f"max_time={estimator.max_time:g} seconds were over after iteration {record['iteration']}"
+        return stop or self.stopped is not None
+
+    def end(self):
+        """After the fit, for scikit-learn's callbacks."""
+        if self.context is not None:
+            fitted = vars(self.estimator)
+            self.context.call_on_fit_task_end(**self.told, reconstruction_attributes=lambda: fitted)
+
+    def restored(self, result):
+        """The result with the best weights, where early stopping has watched or the time was over."""
+        score, W, iteration = self.best
+        if W is None and self.stopped:
+            W = self.least[1]
+        if W is not None:
+            result.W = W
+            result.state = None  # it belongs to the last weights, not to these
+        if self.stopped:
+            result.converged, result.stop_reason, result.advice = False, self.stopped, "Raise max_time."
+        elif W is not None and self.waited >= self.estimator.n_iter_no_change:
+            result.converged = True
+            result.stop_reason = (
+                f"the validation score did not improve on {score:.6g} of iteration {iteration} by more than "
+                f"tol={self.estimator.tol:g} in {self.waited} iterations"
+            )
+        return result
+
+    def interrupted(self):
+        """What there is when Ctrl-C ends the fit: the best weights of the iterations that were finished."""
+        iterations = len(self.history)
+        self.stopped = f"it was interrupted after {iterations} finished iterations"
+        result = Result(self.least[1], iterations, False, self.stopped, history=self.history)
+        result = self.restored(result)
+        result.advice = "The weights are the best so far."
+        return result
+
+    @property
+    def _keeps_best(self):
+        return self.estimator.max_time is not None or self.estimator.interrupt == "keep"
+
+    def _seconds(self):
+        return time.perf_counter() - self.began
+
+    def _callbacks(self, W, record):
+        """Tell them all; whether one asks to stop."""
+        estimator, stop = self.estimator, False
+        if estimator.callback is not None:
+            values = (record["iteration"], record["objective"], record["learning_rate"])
+            info = FitInfo(estimator, *values, self._seconds(), record, lambda: self._fitted(W))
+            stop = bool(estimator.callback(info))
+        if self.context is not None:
+            task = self.context.subcontext(task_name="iteration")
+            task.call_on_fit_task_begin(**self.told)
+            attributes = dict(reconstruction_attributes=lambda: vars(self._fitted(W)))
+            stop = task.call_on_fit_task_end(**self.told, **attributes) or stop
+        return stop
+
+    def _fitted(self, W):
+        fitted = copy.copy(self.estimator)
+        for name in ("_skl_callbacks", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
+            fitted.__dict__.pop(name, None)
+        fitted.callback = None
+        self.unpack(fitted, W.copy())
+        return fitted
+
+    def _no_better(self, score, W, record):
+        if score > self.best[0] + self.estimator.tol or self.best[1] is None:
+            self.best, self.waited = (score, W.copy(), record["iteration"]), 0
+        else:
+            self.waited += 1
+        return self.waited >= self.estimator.n_iter_no_change

@@ -1,0 +1,350 @@
+"""The linear-chain conditional random field, with a pluggable solver."""
+
+from functools import partial
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from .._base.csr import with_dtype
+from .._base.dask_input import is_collection, refuse_options
+from .._base.memmap import is_streamed
+from .._base.pickling import check_array, damaged
+from .._base.rollback import unchanged_on_failure
+from .._base.sklearn_compat import StrOptions, _fit_context
+from .._estimator.base import SolverEstimator, is_stochastic
+from .._estimator.monitor import Monitor, require_together
+from .._estimator.partial_fit import present_columns
+from ._constraints import SCHEMES
+from ._prediction import ChainPrediction, TokenAccuracy
+from ._problem import ChainProblem
+from ._report import ChainReport
+from ._tokens import classes_of, flat_labels, kind_of, positive_sequences, token_weights
+
+__all__ = ["LinearChainCRF"]
+
+
+def _amount(tokens, weights):
+    """The weight of all tokens, and the number of sequences that have one."""
+    return float(weights @ tokens.lengths), np.count_nonzero(weights * tokens.lengths)
+
+
+def _can_stream(estimator):
+    if estimator.state_features != "all" or estimator.transitions != "all":
+        raise AttributeError(
+            "partial_fit needs state_features='all' and transitions='all': what a later chunk will show is not known"
+        )
+    return is_stochastic(estimator)
+
+
+class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator, ClassifierMixin, BaseEstimator):
+    r"""Linear-chain conditional random field for labelling sequences.
+
+    .. math:: p(y \mid x) = e^{\mathrm{score}(y \mid x)} / Z(x), \qquad
+       \mathrm{score}(y \mid x) = \sum_t (x_t W)_{y_t} + \sum_{t > 1} T_{y_{t-1} y_t} + a_{y_1} + e_{y_n}
+
+    fitted by
+
+    .. math:: \min\; C \sum_s w_s \big(-\log p(y_s \mid x_s)\big) + \frac{1 - \rho}{2} \|\cdot\|_2^2 + \rho \|\cdot\|_1
+
+    over all of W, T, a and e, with :math:`\rho` the `l1_ratio` (Lafferty, McCallum & Pereira 2001). Labels that are
+    missing are summed over. In CRFsuite's terms c2 is :math:`(1 - \rho) / (2C)` and c1 is :math:`\rho / C`.
+
+    **Input.** X is a list of sequences, each a list of feature dicts, a list of lists of strings (the features that are
+    on), or a 2-D array or CSR matrix (tokens, features); or a :class:`~skopt_solvers.sequence.CSRSequences`, as the
+    transformers of :mod:`skopt_solvers.feature_extraction` make it. y is then a list of label sequences. Or X is flat,
+    an array or CSR matrix of all tokens, y an array, and `lengths` or `sequence_ids` tell the sequences; without them
+    each token is a sequence of one, and the model is a multinomial logistic regression whose intercept is a + e.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Weight of the likelihood, > 0; ``np.inf`` for no penalty.
+    l1_ratio : float, default=0.0
+        In [0, 1]: 0 is L2, 1 is L1, between is elastic net.
+    solver : str or Solver, default="lbfgs"
+        "lbfgs", "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of :mod:`skopt_solvers.solvers` or of
+        a class of your own; "sdca" is for linear models. Its parameters are set as ``solver__learning_rate``, by name
+        too. lbfgs begins with epochs of AdaGrad, see :class:`~skopt_solvers.solvers.LBFGS`.
+    state_features : {"all", "observed"}, default="all"
+        Which (feature, label) pairs have a weight: all, or those that occur in the data (CRFsuite's default). With
+        hundreds of labels "observed" takes a small part of the memory; `coef_` is then a sparse matrix.
+    fit_boundaries : bool, default=True
+        Whether there are weights a and e for the labels that begin and end a sequence.
+    transitions : {"all", "observed"}, default="all"
+        Which pairs of labels have a weight T; others score 0 (they are not forbidden).
+    constraints : {"bio", "iob2", "iobes", "bioes"}, ndarray of bool, callable or None, default=None
+        Transitions that are possible; others have probability 0 in training and prediction. A matrix is (from, to)
+        over the sorted labels; a callable gets two labels (from, to). The schemes ("iob2" is "bio", "bioes" is "iobes")
+        also say which labels may begin and end a sequence.
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the weights of tokens, by label. The weight of a sequence is the mean over its tokens.
+    max_iter : int, default=100
+        Most iterations, or epochs of a stochastic solver.
+    tol : float, default=1e-4
+        lbfgs: relative decrease of the objective in 10 iterations, or largest entry of its gradient over C.
+        Stochastic solvers as in :class:`~skopt_solvers.LogisticRegression`.
+    early_stopping : bool, default=False
+        Stop when the token accuracy on validation data has not improved in `n_iter_no_change` iterations, and return
+        the best weights.
+    validation_fraction : float, default=0.1
+        Part of the sequences held out when `fit` is given no `X_val`.
+    n_iter_no_change : int, default=5
+    warm_start : bool, default=False
+        Start from the last fit; a stochastic solver goes on as if it had not stopped.
+    random_state : int, RandomState or None, default=None
+    n_jobs : int or None, default=None
+        Threads in the passes over all data and in prediction. None or -1 is all cores, fewer where joblib, dask or
+        OMP_NUM_THREADS says so. The result has the same bits for every number.
+    verbose : int, default=0
+        1 prints a line an iteration.
+    max_time, callback, interrupt :
+        As in :class:`~skopt_solvers.LogisticRegression`.
+    input : {"auto", "sequences"}, default="auto"
+        "sequences" refuses flat input, and makes scikit-learn's model selection take y as a list of lists for any cv:
+        the estimator is then no longer marked as a classifier of single labels.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_labels, n_features), or CSC matrix with ``state_features="observed"``
+    transition_coef_ : ndarray of shape (n_labels, n_labels)
+        Row: from, column: to.
+    start_coef_, end_coef_ : ndarray of shape (n_labels,)
+    classes_ : ndarray of shape (n_labels,)
+    vectorizer_ : DictFeatures
+        Where X was made of dicts or strings.
+    n_iter_, history_, converged_, stop_reason_, solver_, n_features_in_ :
+        As in :class:`~skopt_solvers.LogisticRegression`.
+
+    References
+    ----------
+    Lafferty, McCallum & Pereira (2001), Conditional random fields; Sutton & McCallum (2012), section 2.3 to 4.3.
+
+    Examples
+    --------
+    >>> from skopt_solvers import LinearChainCRF
+    >>> def features(words):
+    ...     return [{"word": w.lower(), "title": w.istitle()} for w in words]
+    >>> X = [features("the dog barks".split()), features("a cat sleeps".split())]
+    >>> y = [["D", "N", "V"], ["D", "N", "V"]]
+    >>> crf = LinearChainCRF(C=10, max_iter=200, random_state=0).fit(X, y)
+    >>> crf.predict([features("the cat barks".split())])[0].tolist()
+    ['D', 'N', 'V']
+    """
+
+    _parameter_constraints = {
+        **SolverEstimator._parameter_constraints,
+        "state_features": [StrOptions({"all", "observed"})],
+        "fit_boundaries": ["boolean"],
+        "transitions": [StrOptions({"all", "observed"})],
+        "constraints": [StrOptions(set(SCHEMES)), "array-like", callable, None],
+        "input": [StrOptions({"auto", "sequences"})],
+    }
+
+    def __init__(
+        self, C=1.0, *, l1_ratio=0.0, solver="lbfgs", state_features="all", fit_boundaries=True, transitions="all",
+        constraints=None, class_weight=None, max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1,
+        n_iter_no_change=5, warm_start=False, random_state=None, n_jobs=None, verbose=0,
+        max_time=None, callback=None, interrupt="raise", input="auto",
+    ):  # fmt: skip
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.solver = solver
+        self.state_features = state_features
+        self.fit_boundaries = fit_boundaries
+        self.transitions = transitions
+        self.constraints = constraints
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.max_time = max_time
+        self.callback = callback
+        self.interrupt = interrupt
+        self.input = input
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        if self.input == "sequences":
+            tags.estimator_type = None
+            tags.classifier_tags = None
+            tags.input_tags.two_d_array = False
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None, X_val=None, y_val=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : sequences or tokens, see the class
+            float32 stays float32 all the way; dicts become float32; everything else float64. CSR that is canonical and
+            sorted is not copied; any other form costs one such CSR. Or a dask bag, whose partitions are lists of
+            matrices or CSRSequences; passes run where they are.
+        y : list of label sequences, or array of shape (n_tokens,)
+            Strings or integers; None where a label is missing. For a bag X, a bag of the same partitions.
+        sample_weight : array of shape (n_sequences,) or (n_tokens,), or list of arrays, optional
+            >= 0. Of a sequence, or of its tokens: then the sequence weighs their mean.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
+        X_val, y_val : optional
+            Validation sequences: scored by token accuracy after each iteration
+            (``history_[i]["validation_score"]``).
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input, before any work starts; a fitted estimator is left as it was.
+        FloatingPointError
+            Where a learning rate makes the objective overflow.
+        """
+        if is_collection(X):
+            from ._dask import fit_sequences
+
+            refuse_options(lengths=lengths, sequence_ids=sequence_ids)
+            return fit_sequences(self, X, y, sample_weight, X_val, y_val)
+        monitor = Monitor(self, (X, y, sample_weight))
+        with unchanged_on_failure(self):
+            solver = self._resolved_solver()
+            resumed = self._resumable(solver)
+            tokens = self._tokens(X, lengths, sequence_ids, reset=True)
+            labels = flat_labels(y, tokens)
+            weights = token_weights(sample_weight, tokens)
+            positive = positive_sequences(weights, tokens)
+            classes = classes_of(labels, None if positive.all() else np.repeat(positive, tokens.lengths))
+            if not len(classes):
+                raise ValueError("y must have a label that is not missing, got none")
+            self._seen_classes = np.zeros(len(classes))
+            codes, weights = self._weighted(tokens, labels, weights, classes, positive, seen=self._seen_classes)
+            rng = check_random_state(self.random_state)
+            self._structured = bool((tokens.lengths > 1).any())
+            score = None
+            require_together(X_val, y_val)
+            if X_val is not None:
+                score = self._validation(X_val, y_val, classes)
+            elif self.early_stopping:
+                weights, score = self._hold_out(tokens, codes, weights, rng)
+            objective = self._objective(tokens, codes, weights, classes)
+            solver.check(objective)
+            if score is not None:
+                monitor.score = TokenAccuracy(objective, *score)
+            result = self._solve(solver, objective, classes, monitor, rng, resumed)
+            self._seen = _amount(tokens, weights)
+        monitor.end()
+        self._warn_unless_converged(result, stacklevel=3)
+        return self
+
+    @available_if(_can_stream)
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y, classes=None, sample_weight=None, *, lengths=None, sequence_ids=None):
+        """One epoch over X, going on from the calls before.
+
+        Parameters
+        ----------
+        X, y, sample_weight, lengths, sequence_ids :
+            As in `fit`, but not dicts, whose features are not known beforehand: transform them by a
+            :class:`~skopt_solvers.feature_extraction.DictFeatures` that is fitted, or hashes.
+        classes : array, optional
+            All labels; needed at the first call.
+
+        Returns
+        -------
+        self
+
+        Notes
+        -----
+        Penalty, weights, class weights and time are as in :meth:`skopt_solvers.LogisticRegression.partial_fit`.
+        """
+        first = not hasattr(self, "classes_")
+        classes = self._classes_of_stream(classes)
+        if kind_of(X, self.input == "sequences") == "items":
+            raise ValueError("partial_fit needs numbers: transform dicts or strings by DictFeatures before")
+
+        def read():
+            tokens = self._tokens(X, lengths, sequence_ids, reset=first)
+            labels = flat_labels(y, tokens)
+            weights = token_weights(sample_weight, tokens)
+            positive = positive_sequences(weights, tokens)
+            codes, weights = self._weighted(tokens, labels, weights, classes, positive, seen=self._seen_before(classes))
+            self._structured = getattr(self, "_structured", False) or bool((tokens.lengths > 1).any())
+            columns, part = present_columns(tokens.X)
+            make = partial(self._objective, tokens, codes, weights, classes, part)
+            return make, columns, *_amount(tokens, weights)
+
+        return self._stream(classes, read)
+
+    def _predict_on_blocks(self, method, X):
+        from ._dask import predict_on_partitions
+
+        check_is_fitted(self)
+        return predict_on_partitions(self, method, X)
+
+    def _leading_rows(self):
+        return self.coef_.data[:, None] if sp.issparse(self.coef_) else self.coef_.T
+
+    def _check_fitted(self):
+        K = len(self.classes_)
+        check_array(self, "coef_", self.coef_, (K, self.n_features_in_), "f")
+        for name, shape in (("transition_coef_", (K, K)), ("start_coef_", (K,)), ("end_coef_", (K,))):
+            check_array(self, name, getattr(self, name, None), shape)
+        width = getattr(getattr(self, "vectorizer_", None), "n_features_out_", self.n_features_in_)
+        if width != self.n_features_in_:
+            raise damaged(self, "vectorizer_", f"one of {self.n_features_in_} features", f"one of {width}")
+
+    def _unpack(self, W, objective):
+        state, transitions, start, end = objective.split(W)
+        self.coef_ = objective.coef(state)
+        if sp.issparse(self.coef_) and objective.l1:
+            self.coef_ = self.coef_.copy()  # the zeros are taken out in place, of what is the objective's
+            self.coef_.eliminate_zeros()
+        self.transition_coef_, self.start_coef_, self.end_coef_ = transitions.copy(), start.copy(), end.copy()
+
+    def _table(self, objective):
+        """The fitted weights as a table of `objective`, whose pairs may be others."""
+        if objective.pairs is None:
+            state = (self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_).T
+        else:
+            first, label = objective.pairs
+            feature = np.repeat(np.arange(len(first) - 1), np.diff(first))
+            state = np.asarray(self.coef_[label, feature]).ravel()
+        return objective.join(state, self.transition_coef_, self.start_coef_, self.end_coef_)
+
+    def suboptimality_bound(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None):
+        r"""A proven upper bound of :math:`P - \min P`, whatever solver made the weights.
+
+        P is the objective of this class at the given data. The bound is the duality gap at the best multiple of the
+        dual point that the marginals give, in float64. It is 0 at the optimum, and infinite for ``C=np.inf`` and where
+        labels are missing, which makes P non-convex.
+
+        Parameters
+        ----------
+        X, y, sample_weight, lengths, sequence_ids :
+            As given to `fit`.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        tokens = self._tokens(X, lengths, sequence_ids)
+        labels, weights = flat_labels(y, tokens), token_weights(sample_weight, tokens)
+        codes, weights = self._weighted(tokens, labels, weights, self.classes_, positive_sequences(weights, tokens))
+        X = tokens.X if is_streamed(tokens.X) else with_dtype(tokens.X, np.float64)
+        objective = self._objective(tokens, codes, weights, self.classes_, X)
+        return objective.suboptimality_bound(self._table(objective).astype(X.dtype))

@@ -1,0 +1,327 @@
+"""What a linear-chain CRF is given: sequences in any form, as rows of one CSR matrix with offsets."""
+
+from collections.abc import Mapping, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from numbers import Integral
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import _num_samples, column_or_1d
+
+from .. import _kernels
+from .._base.csr import canonical_csr, check_structure
+from .._base.threads import effective_threads
+from .._base.validation import check_labels, numbers_of
+from ..objectives import MISSING
+from ..sequence import CSRSequences, flat_lengths
+
+_FORMS = (
+    "a list of sequences (each a list of feature dicts, a list of lists of strings, or a 2-D array or CSR matrix), "
+    "CSRSequences, or a 2-D array or CSR matrix of tokens"
+)
+
+
+@dataclass
+class Tokens:
+    """The tokens of all sequences, one after another.
+
+    Attributes
+    ----------
+    X : CSR of shape (n_tokens, n_features), canonical and sorted
+    offsets : ndarray of shape (n_sequences + 1,), int64
+    flat : bool, whether the user gave tokens, and gets tokens back.
+    structured : bool, whether the user said which tokens make a sequence.
+    """
+
+    X: sp.csr_matrix
+    offsets: np.ndarray
+    flat: bool
+    structured: bool
+
+    @property
+    def lengths(self):
+        return np.diff(self.offsets)
+
+    @property
+    def n_sequences(self):
+        return len(self.offsets) - 1
+
+    def like_input(self, values):
+        """One value a token, as the user's X: flat, or an object array of arrays."""
+        if self.flat:
+            return values
+        out = np.empty(self.n_sequences, dtype=object)
+        for s, (begin, end) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
+            out[s] = values[begin:end]
+        return out
+
+
+def kind_of(X, sequences_only=False):
+    """One of "flat", "matrices" (CSRSequences or 2-D arrays) and "items" (sequences of dicts or string lists)."""
+    if isinstance(X, CSRSequences):
+        return "matrices"
+    if getattr(X, "ndim", 0) == 1 and X.dtype == object:  # also a pandas Series
+        X = X.tolist()
+    if not isinstance(X, (list, tuple)):
+        if sequences_only:
+            raise ValueError(f"X must be a list of sequences with input='sequences', got {type(X).__name__}")
+        return "flat"
+    if not len(X):
+        raise ValueError(f"X must hold at least one sequence, got none; X must be {_FORMS}")
+    for number, sequence in enumerate(X):
+        if sp.issparse(sequence) or getattr(sequence, "ndim", 0) == 2:
+            return "matrices"
+        if isinstance(sequence, (Mapping, str)):
+            kind = type(sequence).__name__
+            raise ValueError(f"X[{number}] must be a sequence of tokens, got a {kind}; X must be {_FORMS}")
+        if isinstance(sequence, (list, tuple)) and len(sequence):
+            token = sequence[0]
+            if isinstance(token, str):
+                raise ValueError(
+                    f"a token of X[{number}] must be a dict, a list of strings or a row of numbers, got the string "
+                    f"{token!r}; skopt_solvers.feature_extraction.TokenFeatures makes features of words"
+                )
+            listed = isinstance(token, (list, tuple, Set))
+            if isinstance(token, Mapping) or (listed and all(isinstance(feature, str) for feature in token)):
+                return "items"
+            if isinstance(token, (list, tuple, np.ndarray)):
+                return "matrices"
+            return "flat"
+        if not isinstance(sequence, (list, tuple)) and not sequences_only:
+            return "flat"
+    empty = all(isinstance(sequence, (list, tuple)) for sequence in X)
+    return "matrices" if empty else "items"
+
+
+def read_tokens(estimator, X, *, lengths, sequence_ids, reset, sequences_only, vectorizer=None):
+    """X as :class:`Tokens`; `vectorizer` turns dicts into rows."""
+    kind = kind_of(X, sequences_only)
+    if kind == "flat":
+        X = _validated(estimator, X, reset)
+        structured = lengths is not None or sequence_ids is not None
+        counts = flat_lengths(X.shape[0], lengths, sequence_ids) if structured else np.ones(X.shape[0], np.int64)
+        return Tokens(X, _offsets(counts), True, structured)
+    if lengths is not None or sequence_ids is not None:
+        name = "lengths" if lengths is not None else "sequence_ids"
+        raise ValueError(f"{name} is for X of tokens; the sequences of X have their own lengths")
+    if kind == "items":  # the rows of a vectorizer are canonical, sorted and finite
+        X = vectorizer.fit_transform(X) if reset else vectorizer.transform(X)
+        if reset:
+            vars(estimator).pop("feature_names_in_", None)
+            estimator.n_features_in_ = X.matrix.shape[1]
+        return Tokens(X.matrix, X.offsets, False, True)
+    if isinstance(X, CSRSequences):
+        matrix, counts = X.matrix, X.lengths
+    else:
+        matrix, counts = _stacked(X)
+    if matrix.shape[0] == 0 and not reset:
+        return Tokens(sp.csr_matrix((0, estimator.n_features_in_), dtype=np.float64), _offsets(counts), False, True)
+    return Tokens(_validated(estimator, matrix, reset), _offsets(counts), False, True)
+
+
+def _validated(estimator, X, reset):
+    canonical = check_structure(X, effective_threads(estimator.n_jobs))
+    given = X
+    X = numbers_of(estimator, X, reset=reset)
+    owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
+    X = canonical_csr(X, owned, canonical and X is given)
+    if not _kernels.rows_increase(X.indptr, X.indices):  # whatever X says of itself
+        X = X if owned else X.copy()
+        X.has_sorted_indices = False
+        X.sort_indices()
+    return X
+
+
+def _offsets(lengths):
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _fits_together(sequence):
+    """Whether it is CSR whose arrays have the lengths that they tell: the rest shows in the whole."""
+    if not sp.issparse(sequence) or sequence.format != "csr" or sequence.ndim != 2:
+        return False
+    data, indices, indptr = sequence.data, sequence.indices, sequence.indptr
+    usual = indices.dtype == indptr.dtype == np.int32 and data.dtype in (np.float32, np.float64)
+    if not usual or not data.ndim == indices.ndim == indptr.ndim == 1 or len(indptr) != sequence.shape[0] + 1:
+        return False
+    return indptr[0] == 0 and len(data) == len(indices) == indptr[-1]
+
+
+def _stacked(X):
+    """The sequences of X as one matrix, and their lengths."""
+    sequences = []
+    for number, sequence in enumerate(X):
+        if not _fits_together(sequence):
+            check_structure(sequence, name=f"X[{number}]", ask_canonical=False)
+        if not sp.issparse(sequence):
+            sequence = np.asarray(sequence)
+            if sequence.size == 0 and sequence.ndim == 1:
+                sequence = np.empty((0, sequences[0].shape[1] if sequences else 0))
+        if sequence.ndim != 2:
+            raise ValueError(f"X[{number}] must be 2-D (tokens, features), got {sequence.ndim}-D")
+        first = sequences[0] if sequences else sequence
+        if sequence.shape[0] and first.shape[0] and sequence.shape[1] != first.shape[1]:
+            raise ValueError(f"X[{number}] has {sequence.shape[1]} features, X[0] has {first.shape[1]}: all must agree")
+        sequences.append(sequence)
+    lengths = np.array([s.shape[0] for s in sequences], dtype=np.int64)
+    full = [s for s in sequences if s.shape[0]]
+    if not full:
+        return sp.csr_matrix((0, sequences[0].shape[1])), lengths
+    if any(sp.issparse(s) for s in full):
+        return sp.vstack([sp.csr_matrix(s) for s in full], format="csr"), lengths
+    return np.vstack(full), lengths
+
+
+# Labels
+
+
+def flat_labels(y, tokens, name="y"):
+    """The labels of all tokens, one after another: an array, or a list of objects of which None is missing."""
+    if tokens.flat and not _is_nested(y):
+        return _as_labels(column_or_1d(y, warn=True), tokens.X.shape[0], name)
+    if _num_samples(y) != tokens.n_sequences:
+        raise ValueError(f"{name} has {_num_samples(y)} label sequences, X has {tokens.n_sequences} sequences")
+    for number, (sequence, length) in enumerate(zip(y, tokens.lengths, strict=True)):
+        if isinstance(sequence, str) or not hasattr(sequence, "__len__"):
+            raise ValueError(f"{name}[{number}] must be a sequence of labels, got {sequence!r}")
+        if len(sequence) != length:
+            raise ValueError(f"{name}[{number}] has {len(sequence)} labels, X[{number}] has {length} tokens")
+    return list(chain.from_iterable(s.tolist() if isinstance(s, np.ndarray) else s for s in y))
+
+
+def _is_nested(y):
+    listed = isinstance(y, (list, tuple)) or (isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 1)
+    return listed and len(y) > 0 and isinstance(y[0], (list, tuple, np.ndarray))
+
+
+def _as_labels(y, n_tokens, name):
+    if len(y) != n_tokens:
+        raise ValueError(f"{name} has {len(y)} labels, X has {n_tokens} tokens")
+    if y.dtype != object or not any(label is None for label in y):
+        assert_all_finite(y, input_name=name)
+        check_labels(y, name)
+        return y
+    return y.tolist()
+
+
+def classes_of(labels, keep=None):
+    """The distinct labels, sorted; of the tokens where `keep` holds."""
+    if isinstance(labels, np.ndarray):
+        return np.unique(labels if keep is None else labels[keep])
+    if keep is not None:
+        labels = [label for label, kept in zip(labels, keep, strict=True) if kept]
+    with _hashing(labels, "labels"):
+        distinct = set(labels) - {None}
+    kinds = {"an integer" if isinstance(c, (Integral, np.integer)) else type(c).__name__ for c in distinct}
+    if len(kinds) > 1 or not kinds <= {"an integer", "str", "str_"}:
+        raise ValueError(f"labels must be all strings or all integers (None where one is missing), got {sorted(kinds)}")
+    return np.array(sorted(distinct))
+
+
+@contextmanager
+def _hashing(labels, name):
+    """Of labels without a hash, a ValueError with the first of them: to ask each label beforehand takes as long."""
+    try:
+        yield
+    except TypeError:
+        for label in labels:
+            try:
+                hash(label)
+            except TypeError:
+                raise ValueError(f"{name} must hold strings or integers, got {label!r}") from None
+        raise
+
+
+def encode(labels, classes, offsets, name, strict=None):
+    """Indices of classes, int32; `MISSING` for None. An unknown label is an error, unless `strict` is False there."""
+    if isinstance(labels, np.ndarray):
+        codes = np.searchsorted(classes, labels) if len(classes) else np.zeros(len(labels), np.int64)
+        codes[codes == len(classes)] = 0
+        unknown = classes[codes] != labels
+    else:
+        index = {label: i for i, label in enumerate(classes.tolist())}
+        index[None] = MISSING
+        with _hashing(labels, name):
+            codes = np.array([index.get(label, -2) for label in labels], dtype=np.int64)
+        unknown = codes == -2
+    if strict is not None:
+        codes[unknown & ~strict] = MISSING
+        unknown &= strict
+    if unknown.any():
+        token = int(np.flatnonzero(unknown)[0])
+        sequence, at = place(token, offsets)
+        raise ValueError(
+            f"{name} has the label {labels[token]!r} (token {at} of sequence {sequence}) that is not among {classes}"
+        )
+    return codes.astype(np.int32)
+
+
+def has_label(labels):
+    """Which tokens have a label."""
+    if isinstance(labels, np.ndarray):
+        return np.ones(len(labels), bool)
+    return np.array([label is not None for label in labels], dtype=bool)
+
+
+def place(token, offsets):
+    """The sequence of a token, and its position there."""
+    sequence = int(np.searchsorted(offsets, token, side="right")) - 1
+    return sequence, int(token - offsets[sequence])
+
+
+# Weights
+
+
+def token_weights(sample_weight, tokens):
+    """One weight a token from `sample_weight`: None, one a token, one a sequence, or a list of arrays."""
+    n_tokens = tokens.X.shape[0]
+    if sample_weight is None:
+        return np.ones(n_tokens)
+    if _is_nested(sample_weight):
+        if len(sample_weight) != tokens.n_sequences:
+            raise ValueError(f"sample_weight has {len(sample_weight)} entries, X has {tokens.n_sequences} sequences")
+        for number, (weights, length) in enumerate(zip(sample_weight, tokens.lengths, strict=True)):
+            if len(weights) != length:
+                raise ValueError(f"sample_weight[{number}] has {len(weights)} entries, X[{number}] has {length} tokens")
+        sample_weight = np.concatenate([np.asarray(w, dtype=float) for w in sample_weight])
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n_tokens, float(weights))
+    if weights.ndim != 1:
+        raise ValueError("Sample weights must be 1D array or scalar, got an array of shape " + str(weights.shape))
+    if len(weights) == tokens.n_sequences and len(weights) != n_tokens:
+        weights = np.repeat(weights, tokens.lengths)
+    if len(weights) != n_tokens:
+        raise ValueError(
+            f"sample_weight.shape == {weights.shape}, expected ({n_tokens},), one a token, or ({tokens.n_sequences},), "
+            "one a sequence"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.isfinite(weights.sum()):
+            raise ValueError("sample_weight must be finite with a finite sum, got NaN or infinity")
+    if (weights < 0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`")
+    return weights
+
+
+def sequence_means(values, offsets):
+    """The mean of the values of each sequence; 0 where it is empty."""
+    lengths = np.diff(offsets)
+    if (lengths == 1).all():
+        return values
+    sums = np.zeros(len(lengths))
+    full = lengths > 0
+    if full.any():
+        sums[full] = np.add.reduceat(values, offsets[:-1][full])
+    return np.divide(sums, lengths, out=np.zeros(len(lengths)), where=full)
+
+
+def positive_sequences(weights, tokens, part=False):
+    """Which sequences have tokens and a positive weight; of a part of the data perhaps none."""
+    positive = (sequence_means(weights, tokens.offsets) > 0) & (tokens.lengths > 0)
+    if not part and not positive.any():
+        raise ValueError("sample_weight must be positive for a sequence that has tokens, got only zero or empty ones")
+    return positive

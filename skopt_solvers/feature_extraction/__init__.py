@@ -1,0 +1,9 @@
+"""Features of tokens: from feature dicts, or straight from words, to the rows of one CSR matrix."""
+
+from .._base.public_names import publish
+from ._dicts import DictFeatures
+from ._tokens import TokenFeatures
+
+__all__ = ["DictFeatures", "TokenFeatures"]
+
+publish(__name__)

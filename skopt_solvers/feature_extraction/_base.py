@@ -1,0 +1,105 @@
+"""The base of the transformers of token sequences: names, dtype, and what a pickle holds."""
+
+from collections.abc import Mapping
+from numbers import Integral
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from .._base.pickling import Persistent, check_array, damaged
+from .._base.sklearn_compat import Interval
+from .._kernels import _features
+from ..sequence import CSRSequences
+
+_SUFFIXES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
+
+
+class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """What both transformers share: parameters, names, and what a pickle holds."""
+
+    _parameter_constraints = {
+        "min_count": [Interval(Integral, 1, None, closed="left")],
+        "dtype": "no_validation",
+    }
+
+    def fit(self, X, y=None):
+        """Learn the features of X.
+
+        Parameters
+        ----------
+        X : list of sequences
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        self.fit_transform(X)
+        return self
+
+    @property
+    def vocabulary_(self):
+        """The column of each feature, a dict; made of the compiled table when it is first asked for."""
+        names = self.get_feature_names_out()
+        if self._vocabulary is None:
+            self._vocabulary = {name: column for column, name in enumerate(names)}
+        return self._vocabulary
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "_vocabulary" in state:
+            state["_vocabulary"] = None
+        return state
+
+    def _loaded(self, stored):
+        """The compiled table of what it gave to `__getstate__`: bytes of names, and their lengths."""
+        text, lengths = stored
+        check_array(self, "the lengths of names", lengths, (lengths.size,), "u")
+        if int(lengths.sum()) != len(text):
+            raise damaged(self, "the names", f"{lengths.sum()} bytes", len(text))
+        text.decode()  # a name that is not UTF-8 is found now
+        table = _features.FeatureTable.__new__(_features.FeatureTable)
+        table.__setstate__(stored)
+        if len(table) != len(lengths):
+            raise damaged(self, "the names", f"{len(lengths)} distinct ones", len(table))
+        return table
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def _kernel(self, name):
+        """The kernel for `dtype`."""
+        try:
+            return getattr(_features, name + _SUFFIXES[np.dtype(self.dtype)])
+        except (KeyError, TypeError):
+            raise ValueError(f"dtype must be float32 or float64, got {self.dtype!r}") from None
+
+    def _sequences(self, rows, lengths, n_columns):
+        data, indices, indptr = rows
+        if not len(data):
+            data = np.ones(len(indices), dtype=self.dtype)
+        matrix = sp.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, n_columns))
+        matrix.has_canonical_format = True
+        return CSRSequences(matrix, lengths)
+
+
+def _as_list(X):
+    if isinstance(X, list):
+        return X
+    if not isinstance(X, (str, bytes, Mapping)):
+        try:
+            return list(X)
+        except TypeError:
+            pass
+    raise ValueError(f"X must be a list of sequences, got {type(X).__name__}")
+
+
+def _require_tokens(lengths):
+    if not lengths.any():
+        what = (
+            f"token at least, its {len(lengths)} sequences are empty" if len(lengths) else "sequence at least, got none"
+        )
+        raise ValueError(f"X must hold one {what}")

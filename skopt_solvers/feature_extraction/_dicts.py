@@ -1,0 +1,166 @@
+"""Features of tokens from feature dicts, as rows of one CSR matrix."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from .._base.pickling import damaged
+from .._base.sklearn_compat import Interval
+from .._kernels import _features
+from ._base import _as_list, _require_tokens, _SequenceFeatures
+
+
+class DictFeatures(_SequenceFeatures):
+    """Feature dicts of tokens to rows of a CSR matrix.
+
+    An item (a token's features) is read as python-crfsuite's ``ItemSequence`` reads it, so that a ``word2features``
+    written for it or for sklearn-crfsuite can be brought along:
+
+    ============================  ==================================================================
+    ``{"length": 3}``             feature ``length``, value 3; any number, Python's or NumPy's
+    ``{"title": True}``           feature ``title``, value 1; False is 0
+    ``{"word": "dog"}``           feature ``word:dog``, value 1
+    ``{"near": {"word": "a"}}``   feature ``near:word:a``, value 1: dicts can be nested
+    ``{"in": ["x", "y"]}``        features ``in:x`` and ``in:y``, value 1: lists, tuples, sets of strings
+    ``["word:dog", "title"]``     an item that is a list: its strings are the features, value 1
+    ============================  ==================================================================
+
+    Zeros are not stored, and a feature that an item has more than once gets the sum. Columns are in descending order
+    of the number of tokens that have them, ties in the order of first appearance (that of sets: sorted). Features that
+    `fit` has not seen are ignored.
+
+    Parameters
+    ----------
+    min_count : int, default=1
+        Features of fewer tokens of the training data are dropped.
+    n_features : int, default=None
+        None: one column a feature. A number: that many columns, and the column of a feature is MurmurHash3 of its
+        UTF-8 modulo `n_features`. Nothing is then learnt by `fit` nor kept in memory, names are gone, and features
+        that collide share a column, in which a token that has both gets their sum; with n features in m columns a
+        feature meets another one with probability 1 - exp(-n / m), about n / m.
+    dtype : {numpy.float32, numpy.float64}, default=numpy.float32
+        Of the values.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+        Columns.
+    vocabulary_ : dict
+        The column of each feature; not with `n_features`.
+
+    Examples
+    --------
+    >>> from skopt_solvers.feature_extraction import DictFeatures
+    >>> features = DictFeatures()
+    >>> X = features.fit_transform([[{"word": "The", "title": True}, {"word": "dog", "title": False}]])
+    >>> X
+    <CSRSequences: 1 sequences, 2 tokens, 3 features>
+    >>> features.get_feature_names_out().tolist()
+    ['word:The', 'title', 'word:dog']
+    >>> X[0].toarray().tolist()
+    [[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+
+    _parameter_constraints = {
+        **_SequenceFeatures._parameter_constraints,
+        "n_features": [Interval(Integral, 1, 2**31 - 1, closed="both"), None],
+    }
+
+    def __init__(self, *, min_count=1, n_features=None, dtype=np.float32):
+        self.min_count = min_count
+        self.n_features = n_features
+        self.dtype = dtype
+
+    def fit_transform(self, X, y=None):
+        """Learn the features of X and return it as rows of a matrix, in one walk.
+
+        Parameters
+        ----------
+        X : list, tuple or 1-D object array of sequences
+            Each a list of items, each a dict or a list, tuple or set of strings.
+        y : ignored
+
+        Returns
+        -------
+        CSRSequences
+
+        Raises
+        ------
+        ValueError
+            If X is empty or not of this form, or a value is of another type or not finite. The message has the
+            numbers of the sequence and of the token, from 0, and the key.
+        """
+        self._validate_params()
+        X = _as_list(X)
+        if self.n_features is not None:
+            if self.min_count > 1:
+                raise ValueError(f"min_count={self.min_count} needs a vocabulary; with n_features it must be 1")
+            result = self._hash(X)
+            _require_tokens(result.lengths)
+            vars(self).pop("_table", None)
+            self.n_features_out_ = self.n_features
+            return result
+        table = _features.FeatureTable()
+        rows, lengths = self._kernel("learn")(table, X)
+        _require_tokens(lengths)
+        column, n_columns = _features.frequency_order(*rows[1:], len(table), self.min_count)
+        self._table, self._vocabulary = table.reordered(column, n_columns), None
+        self.n_features_out_ = n_columns
+        return self._sequences(self._kernel("canonical")(*rows, column), lengths, n_columns)
+
+    def transform(self, X):
+        """X as rows of a matrix; features that `fit` has not seen are ignored.
+
+        Parameters
+        ----------
+        X : as in `fit_transform`; may be empty
+
+        Returns
+        -------
+        CSRSequences
+        """
+        X = _as_list(X)
+        if self.n_features is not None:
+            self._validate_params()
+            return self._hash(X)
+        check_is_fitted(self, "_table")
+        rows, lengths = self._kernel("look_up")(self._table, X)
+        return self._sequences(self._kernel("canonical")(*rows), lengths, self.n_features_out_)
+
+    @available_if(lambda self: self.n_features is None)
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str objects
+        """
+        check_is_fitted(self, "_table")
+        return np.array(self._table.names(), dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = self.n_features is None
+        return tags
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "_table" in state:
+            state["_table"] = state["_table"].__getstate__()
+        return state
+
+    def _check_stored(self):
+        if "_table" in vars(self):
+            self._table = self._loaded(self._table)
+            if len(self._table) != self.n_features_out_:
+                raise damaged(self, "n_features_out_", len(self._table), self.n_features_out_)
+
+    def _hash(self, X):
+        rows, lengths = self._kernel("hashed")(self.n_features, X)
+        return self._sequences(self._kernel("canonical")(*rows), lengths, self.n_features)

@@ -1,0 +1,176 @@
+"""What TokenFeatures makes of words: names of features of distinct values, and where in the window to look for them."""
+
+import re
+from itertools import chain
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+
+from .._kernels import _features
+
+
+class Block(NamedTuple):
+    """Features of one value of each token, such as its word, at some places.
+
+    places : list of (str, int), how the names begin, and the offset of the token whose value is looked at
+    value : int32 array of shape (n_tokens,), the number of a distinct value, -1 for none
+    names : list of lists of str, for each feature how its name ends for each distinct value, "" where it has none
+    """
+
+    places: list
+    value: np.ndarray
+    names: list
+
+
+def token_blocks(parameters, lengths, columns):
+    """The blocks of all features of tokens with these columns, in the order in which a token's features are numbered.
+
+    Parameters
+    ----------
+    parameters : TokenFeatures
+    lengths : array of shape (n_sequences,)
+    columns : list of (list of str, int32 array of shape (n_tokens,))
+        For each column of the tokens the distinct strings, and the number of each token's string.
+    """
+    window = _integers("window", parameters.window)
+    others = range(1, len(columns)) if parameters.columns is None else _integers("columns", parameters.columns, 1)
+    if len(others) and max(others) >= len(columns):
+        raise ValueError(f"columns={parameters.columns!r}: the tokens have columns 0 to {len(columns) - 1} only")
+    words, value = columns[0]
+    spelt = [word.lower() for word in words] if parameters.lowercase else words
+    word_names, affix_names = _names_of_words(parameters, words, spelt)
+    blocks = [Block(_places("word", window), value, word_names)]
+    if affix_names:
+        blocks.append(Block(_places("word", _integers("affix_window", parameters.affix_window)), value, affix_names))
+    column_prefixes = _integers("column_prefixes", parameters.column_prefixes, 1)
+    for i in others:
+        distinct, value = columns[i]
+        names = [["=" + name for name in distinct], *_affixes("prefix", column_prefixes, distinct)]
+        blocks.append(Block(_places(f"column{i}", window), value, names))
+    for i, label, distinct in [(0, "word", spelt), *((i, f"column{i}", columns[i][0]) for i in others)]:
+        for first, second in _pairs(parameters.bigrams):
+            value, pairs = _pair_values(lengths, columns[i][1], first, second, len(distinct))
+            names = [[f"={distinct[a]}|{distinct[b]}" for a, b in pairs]]
+            blocks.append(Block([(f"{label}[{first}]|{label}[{second}]", 0)], value, names))
+    everywhere = np.zeros(len(value), dtype=np.int32)
+    for offset in window if parameters.boundaries else ():
+        if offset:
+            value = np.where(_shifted(lengths, everywhere, offset) < 0, 0, -1).astype(np.int32)
+            blocks.append(Block([("", 0)], value, [[f"{'BOS' if offset < 0 else 'EOS'}[{offset}]"]]))
+    if parameters.bias:
+        blocks.append(Block([("", 0)], everywhere, [["bias"]]))
+    return blocks
+
+
+def _names_of_words(parameters, words, spelt):
+    """Names as in a block: of the features in `window`, and of those in `affix_window`."""
+    shapes = [word.translate(_SHAPES) for word in words] if parameters.shape or parameters.flags else None
+    names = [["=" + word for word in spelt]]
+    if parameters.flags:
+        names.append([":isupper" if word.isupper() else "" for word in words])
+        names.append([":istitle" if word.istitle() else "" for word in words])
+        names.append([":isdigit" if word.isdigit() else "" for word in words])
+        names.append([":hasdigit" if "d" in shape else "" for shape in shapes])
+        names.append([":hashyphen" if "-" in word else "" for word in words])
+    affixes = _affixes("prefix", _integers("prefixes", parameters.prefixes, 1), spelt)
+    affixes += _affixes("suffix", _integers("suffixes", parameters.suffixes, 1), spelt)
+    if parameters.shape:
+        collapsed = {shape: ":shape=" + re.sub(r"(.)\1+", r"\1", shape, flags=re.DOTALL) for shape in set(shapes)}
+        affixes.append([collapsed[shape] for shape in shapes])
+    return names, affixes
+
+
+class _Shapes(dict):
+    """For str.translate: the shape of each character, worked out when it is first met."""
+
+    def __missing__(self, code):
+        character = chr(code)
+        shape = (
+            "X" if character.isupper() else "x" if character.isalpha() else "d" if character.isdigit() else character
+        )
+        self[code] = shape
+        return shape
+
+
+_SHAPES = _Shapes()
+
+
+def _integers(name, values, minimum=None):
+    """The values of a parameter, distinct integers >= minimum, as a tuple."""
+    try:
+        result = tuple(values)
+    except TypeError:
+        result = (None,)
+    lowest = -(2**31) if minimum is None else minimum
+    right = all(isinstance(v, Integral) and not isinstance(v, bool) and lowest <= v < 2**31 for v in result)
+    if not right or len(set(result)) < len(result):
+        at_least = "" if minimum is None else f" >= {minimum}"
+        raise ValueError(f"{name} must be a tuple of distinct integers{at_least}, got {values!r}")
+    return result
+
+
+def _pairs(bigrams):
+    try:
+        pairs = [_integers("bigrams", pair) for pair in bigrams]
+        if all(len(pair) == 2 for pair in pairs) and len(set(pairs)) == len(pairs):
+            return pairs
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"bigrams must be a tuple of distinct pairs of two offsets, got {bigrams!r}")
+
+
+def _shifted(lengths, value, offset):
+    """The value at an offset from each token, -1 outside of its sequence."""
+    position = np.arange(len(value)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + offset
+    inside = np.flatnonzero((position >= 0) & (position < np.repeat(lengths, lengths)))
+    result = np.full(len(value), -1, dtype=np.int32)
+    result[inside] = value[inside + offset]
+    return result
+
+
+def _pair_values(lengths, value, first, second, n):
+    """The number of each token's pair of values at two offsets (-1 for none), and the distinct pairs."""
+    a, b = (_shifted(lengths, value, offset).astype(np.int64) for offset in (first, second))
+    inside = (a >= 0) & (b >= 0)
+    keys, numbers = np.unique(a[inside] * n + b[inside], return_inverse=True)
+    result = np.full(len(value), -1, dtype=np.int32)
+    result[inside] = numbers
+    return result, [divmod(key, n) for key in keys.tolist()]
+
+
+def _places(label, offsets):
+    return [(f"{label}[{offset}]", offset) for offset in offsets]
+
+
+def _affixes(kind, sizes, strings):
+    """For each size the names of the affixes of the strings, "" where a string is shorter."""
+    cuts = [(size, slice(size) if kind == "prefix" else slice(-size, None)) for size in sizes]
+    return [[f":{kind}{n}={string[cut]}" if len(string) >= n else "" for string in strings] for n, cut in cuts]
+
+
+def gathered_parts(blocks, tables, kernel):
+    """What the kernel gathers from each place of each block, and how many columns the places have in all."""
+    parts, n_columns = [], 0
+    for (places, value, names), table in zip(blocks, tables, strict=True):
+        ((_, numbers, _), _), ((_, none, _), _) = kernel(table, [[list(chain(*names))]]), kernel(table, [[[""]]])
+        numbers = np.where(numbers == none, -1, numbers).reshape(len(names), -1).T
+        starts = np.arange(len(numbers) + 1, dtype=np.int32) * len(names)
+        _, indices, indptr = _features.canonicalF32(np.empty(0, np.float32), numbers.ravel(), starts)
+        for _, offset in places:
+            parts.append((value, indptr, indices, offset, n_columns))
+            n_columns += len(table)
+    return parts, n_columns
+
+
+def without_unused(blocks, tables, column):
+    """For each block its places, the table of names that are used, and their columns at each place, -1 for none."""
+    fitted, begin = [], 0
+    for (places, _, _), table in zip(blocks, tables, strict=True):
+        end = begin + len(places) * len(table)
+        columns = column[begin:end].reshape(len(places), len(table))
+        used = (columns >= 0).any(axis=0)
+        number = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
+        fitted.append((places, table.reordered(number, int(used.sum())), np.ascontiguousarray(columns[:, used])))
+        begin = end
+    return fitted

@@ -1,0 +1,59 @@
+"""The docstrings that the linear classifiers share."""
+
+_FIT = """Fit the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix, data frame or dask array of shape (n_samples, n_features)
+            float32 stays float32 all the way; everything else becomes float64. Canonical CSR is not copied; any other
+            form costs one canonical CSR. A CSR in memory maps is read from disk. The blocks of a dask array, CSR or
+            dense, are rows; passes run where they are.
+        y : array or dask array of shape (n_samples,)
+        sample_weight : array or dask array of shape (n_samples,), optional
+            >= 0; a weight of k is as k repetitions, of 0 as if the sample were not there.
+        X_val, y_val : optional
+            Validation data: scored after each iteration (``history_[i]["validation_score"]``) and, with
+            `early_stopping`, in the place of a part of X.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input, before any work starts; a fitted estimator is left as it was.
+        FloatingPointError
+            Where a learning rate makes the objective overflow.
+        """
+
+
+_PARTIAL_FIT = """One epoch over X, going on from the calls before.
+
+        Parameters
+        ----------
+        X, y, sample_weight :
+            As in `fit`.
+        classes : array, optional
+            All classes; needed at the first call.
+
+        Returns
+        -------
+        self
+
+        Notes
+        -----
+        The penalty's weight against the loss is that of all samples given so far, ``1 / (C sum s_i)``: right for a
+        stream that passes once, too weak by the number of repetitions where the same data comes again. A feature's part
+        of it goes by its count so far, a sample's weight is measured by their mean so far, and with
+        ``class_weight="balanced"`` class k weighs ``sum_m S_m / (n_classes S_k)``, S_k being the weight of its samples
+        so far. Time, for schedules, is the number of calls, and a length of None is `max_iter` calls.
+        """
+
+
+def _documented(text):
+    def decorate(method):
+        method.__doc__ = text
+        return method
+
+    return decorate

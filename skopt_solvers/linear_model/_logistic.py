@@ -1,0 +1,186 @@
+"""Logistic regression with a pluggable solver."""
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.utils.metaestimators import available_if
+
+from .._base.dask_input import over_blocks
+from .._base.sklearn_compat import StrOptions, _fit_context
+from .._estimator.base import is_stochastic
+from ._classifier import LinearClassifier
+from ._docs import _FIT, _PARTIAL_FIT, _documented
+
+
+class LogisticRegression(LinearClassifier):
+    r"""Logistic regression, binary, multinomial or one-versus-rest.
+
+    .. math:: \min_W\; C \sum_i s_i\, \ell(x_i W, y_i) + \frac{1 - \rho}{2} \|W\|_2^2 + \rho \|W\|_1
+
+    with :math:`\rho` the `l1_ratio`, :math:`\ell = \log(1 + e^{-y\, xw})`, :math:`y = \pm 1`, for two classes
+    and, for more, :math:`\ell = \log \sum_k e^{x w_k} - x w_y` with ``multi_class="softmax"`` and
+    :math:`\ell = \sum_k \log(1 + e^{-y_k\, x w_k})`, :math:`y_k = \pm 1`, with "ovr". The intercept is not penalised.
+    Every solver minimises this objective, AdamW excepted, whose decay has a fixed point of its own.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Weight of the loss, > 0; ``np.inf`` for no penalty.
+    multi_class : {"softmax", "ovr"}, default="softmax"
+        Of three classes or more: one model of all, or for each class a problem of its own, it against the rest, all
+        fitted in the same passes over X.
+    l1_ratio : float, default=0.0
+        In [0, 1]: 0 is L2, 1 is L1, between is elastic net. L1 gives exact zeros with every solver;
+        sdca takes L2 alone.
+    solver : str or Solver, default="lbfgs"
+        "lbfgs", "sdca" (L2 only), "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of
+        :mod:`skopt_solvers.solvers` or of a class of your own. Its parameters are set as ``solver__learning_rate``, by
+        name too. lbfgs begins with epochs of sdca on larger data, see :class:`~skopt_solvers.solvers.LBFGS`.
+    fit_intercept : bool, default=True
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the sample weights, by class; "balanced" gives each class the same total.
+    max_iter : int, default=100
+        Most iterations, or epochs of a stochastic solver or sdca.
+    tol : float, default=1e-4
+        lbfgs: largest entry of the gradient of the objective over ``C sum s_i``. sdca: duality gap over the objective.
+        Stochastic solvers: relative decrease of the objective in an epoch; at the end, 100 times this is the largest
+        relative duality gap of a converged fit. With early stopping: increase of the validation score.
+    early_stopping : bool, default=False
+        Stop when the accuracy on validation data has not improved in `n_iter_no_change` iterations, and return the best
+        weights.
+    validation_fraction : float, default=0.1
+        Part of the samples held out, stratified, when `fit` is given no `X_val`.
+    n_iter_no_change : int, default=5
+    warm_start : bool, default=False
+        Start from the last fit. A stochastic solver goes on as if it had not stopped: its state is kept, and time
+        counts on. sdca goes on from its dual variables. Early stopping keeps no state.
+    random_state : int, RandomState or None, default=None
+    n_jobs : int or None, default=None
+        Threads in the passes over all data (the steps of a stochastic solver are in sequence), and over the outputs of
+        one-versus-rest in sdca. None or -1 is all cores, fewer where joblib, dask or OMP_NUM_THREADS says so. The
+        result has the same bits for the same number.
+    verbose : int, default=0
+        1 prints a line an iteration.
+    max_time : float or None, default=None
+        Seconds since `fit` was called, > 0, after which no further iteration or epoch begins. The weights are then the
+        best so far: those of the least objective, or with early stopping of the best validation score.
+    callback : callable or None, default=None
+        ``callback(info)`` after each iteration, with a :class:`~skopt_solvers.FitInfo`; True stops. In scikit-learn 1.9
+        its own callbacks (``set_callbacks``) work beside it.
+    interrupt : {"raise", "keep"}, default="raise"
+        What Ctrl-C does in `fit`. "raise" leaves the estimator as it was. "keep" ends the fit with the best weights of
+        the iterations that were finished, and a warning.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+    classes_ : ndarray of shape (n_classes,)
+    n_iter_ : int
+    history_ : list of dict
+        One an iteration or epoch: `iteration`, `objective` (P above, at its end; in `partial_fit` the mean of the
+        batches' losses, each before its step), `learning_rate` (lbfgs: step length; sdca: None), `seconds`, and
+        where known `gradient_norm`, `duality_gap` and `validation_score`.
+    converged_ : bool
+    stop_reason_ : str
+    solver_ : Solver
+    n_features_in_ : int
+    feature_names_in_ : ndarray, where X had string column names
+
+    See Also
+    --------
+    LinearSVC : Support vector machines on the same solvers.
+
+    Examples
+    --------
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> from skopt_solvers import LogisticRegression
+    >>> texts = ["good and cheap", "cheap but good", "bad, and dear", "dear, too"]
+    >>> X = TfidfVectorizer().fit_transform(texts)
+    >>> model = LogisticRegression(C=10, solver="adagrad", random_state=0).fit(X, [1, 1, 0, 0])
+    >>> model.predict(X).tolist()
+    [1, 1, 0, 0]
+    """
+
+    _parameter_constraints = {
+        **LinearClassifier._parameter_constraints,
+        "multi_class": [StrOptions({"softmax", "ovr"})],
+    }
+
+    def __init__(
+        self, C=1.0, *, multi_class="softmax", l1_ratio=0.0, solver="lbfgs", fit_intercept=True, class_weight=None,
+        max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1, n_iter_no_change=5, warm_start=False,
+        random_state=None, n_jobs=None, verbose=0, max_time=None, callback=None, interrupt="raise",
+    ):  # fmt: skip
+        self.C = C
+        self.multi_class = multi_class
+        self.l1_ratio = l1_ratio
+        self.solver = solver
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.max_time = max_time
+        self.callback = callback
+        self.interrupt = interrupt
+
+    def _loss(self, n_classes):
+        return dict(loss="softmax" if self.multi_class == "softmax" and n_classes > 2 else "logistic")
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @_documented(_FIT)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        return self._fit(X, y, sample_weight, X_val, y_val)
+
+    @available_if(is_stochastic)
+    @_fit_context(prefer_skip_nested_validation=False)
+    @_documented(_PARTIAL_FIT)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        return self._partial_fit(X, y, classes, sample_weight)
+
+    @over_blocks
+    def predict_proba(self, X):
+        r"""Probabilities of the classes, in the order of `classes_`.
+
+        With one-versus-rest the logistic function of each score, over their sum, as scikit-learn's
+        ``OneVsRestClassifier``: :math:`p_k = \sigma(z_k) / \sum_j \sigma(z_j)`.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dask array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            A dask array for a dask array.
+        """
+        z = self._joint_scores(X)
+        return np.stack([expit(-z), expit(z)], axis=1) if z.ndim == 1 else softmax(z, axis=1)
+
+    @over_blocks
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`, computed without its underflow.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dask array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            A dask array for a dask array.
+        """
+        z = self._joint_scores(X)
+        return np.stack([log_expit(-z), log_expit(z)], axis=1) if z.ndim == 1 else log_softmax(z, axis=1)
+
+    def _joint_scores(self, X):
+        """The scores whose softmax are the probabilities of three classes or more."""
+        z = self.decision_function(X)
+        # softmax of log sigma(z) is sigma(z) over its sum, and does not underflow where all of them would
+        return log_expit(z) if z.ndim > 1 and self.multi_class == "ovr" else z

@@ -1,0 +1,198 @@
+"""The compiled modules refuse what they cannot use; `fuzz_kernels` throws more of it, and longer."""
+
+import threading
+from itertools import chain
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
+
+from skopt_solvers import LogisticRegression, _kernels
+from skopt_solvers.objectives import ChainObjective, LinearObjective
+from skopt_solvers.solvers import AdaGrad
+
+from ..chain_reference import random_problem
+from ..reference import text_like
+from .fuzz_kernels import run_case, variants
+
+X = sp.csr_matrix(np.array([[1.0, 0, 2], [0, 3, 0]]))
+
+
+@settings(max_examples=500)
+@given(st.integers(0, 2**63))
+def test_any_arguments_are_an_exception_or_a_result(number):
+    assert sum(run_case(number, variants()).values())
+
+
+def malformed(indptr=X.indptr, indices=X.indices, data=X.data, shape=X.shape):
+    """A CSR whose constructor was not asked."""
+    matrix = sp.csr_matrix(shape)
+    matrix.indptr, matrix.indices, matrix.data = (np.asarray(a) for a in (indptr, indices, data))
+    return matrix
+
+
+MALFORMED = {
+    "not from 0": (dict(indptr=[1, 2, 3]), "indptr must start at 0"),
+    "falling": (dict(indptr=[0, 3, 2]), "indptr must not decrease"),
+    "negative": (dict(indptr=[0, -1, 3]), "indptr must not decrease"),
+    "too long": (dict(indptr=[0, 2, 4]), "shorter than indptr says"),
+    "few data": (dict(data=np.ones(2)), "shorter than indptr says"),
+    "column too high": (dict(indices=[0, 3, 1]), "indices must be between 0"),
+    "column below 0": (dict(indices=[0, -1, 1]), "indices must be between 0"),
+}
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("fault", MALFORMED)
+def test_objectives_refuse_a_malformed_matrix(kernels, index, fault):
+    changes, message = MALFORMED[fault]
+    matrix = malformed(**changes)
+    matrix.indptr, matrix.indices = matrix.indptr.astype(index), matrix.indices.astype(index)
+    labels, ones = np.zeros(2, np.int32), np.ones(2)
+    with pytest.raises(ValueError, match=message):
+        LinearObjective(matrix, labels, ones, n_outputs=1, C=1.0, l1_ratio=0.0, fit_intercept=False, loss="logistic")
+    with pytest.raises(ValueError, match=message):
+        _kernels.dual(matrix, labels, ones, 1, False, "logistic", 0.0, False, n_threads=1)
+    with pytest.raises(ValueError, match=message):
+        chain_of(matrix)
+    with pytest.raises(ValueError, match=message):
+        none = np.empty(0, np.int32)
+        _kernels.chain_decoder(
+            matrix, np.array([0, 2]), np.zeros(3), np.empty(0, np.int64), none, *np.zeros((3, 1)), none, 1
+        )
+    if "data" not in changes:
+        with pytest.raises(ValueError, match=message):
+            _kernels.observed_pairs(matrix, labels, 1)
+
+
+def chain_of(matrix):
+    return ChainObjective(
+        matrix, np.array([0, 2]), np.zeros(2, np.int32), np.ones(1), n_labels=1, C=1.0, l1_ratio=0.0,
+        fit_boundaries=False, transitions=np.zeros(1, np.int32), allowed=np.ones((3, 1), bool),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize(
+    "rows, right",
+    [([[0, 2], [1]], True), ([[2, 0], [1]], False), ([[2], [1]], True), ([[0, 0], [1]], False), ([[], [0, 1]], True),
+     ([[0, 1], []], True), ([[], [], [1, 0]], False), ([[1, 2], [], [0, 1, 2], [], []], True), ([], True)],
+)  # fmt: skip
+def test_a_chain_refuses_rows_that_are_not_sorted(kernels, index, rows, right):
+    """The search for where a row passes from one thread's columns to the next relies on it."""
+    indptr, indices = np.cumsum([0, *map(len, rows)]).astype(index), np.array(list(chain(*rows)), index)
+    matrix = malformed(indptr, indices, np.ones(len(indices)), (len(rows), 3))
+    n, none = len(rows), np.empty(0, np.int32)
+    arguments = [np.array([0, n]), np.zeros(n, np.int32), np.ones(1), np.arange(1 if n else 0), 1, False]
+    arguments += [np.empty(0, np.int64), none, np.zeros(1, np.int32), np.ones(3, bool), 0.0, 0.0]
+    if right:
+        _kernels.chain(matrix, *arguments, n_threads=1, block=1)
+    else:
+        with pytest.raises(ValueError, match="indices of a row must increase"):
+            _kernels.chain(matrix, *arguments, n_threads=1, block=1)
+
+
+def test_sizes_whose_product_overflows_are_refused(kernels):
+    """2**62 columns of 4 outputs are a table of size 0, modulo 2**64."""
+    empty = malformed(np.zeros(2, np.int64), np.empty(0, np.int64), np.empty(0), (1, 2**62))
+    labels, ones, none = np.zeros(1, np.int32), np.ones(1), np.empty(0, np.int32)
+    with pytest.raises(ValueError, match="too large for any memory"):
+        _kernels.linear(empty, labels, ones, np.arange(1), 4, True, "logistic", 0.0, False, 0.0, 0.0, n_threads=1)
+    with pytest.raises(ValueError, match="too large for any memory"):
+        _kernels.dual(empty, labels, ones, 4, False, "logistic", 0.0, False, n_threads=1)
+    zeros = np.zeros(16), np.zeros(4), np.zeros(4)
+    with pytest.raises(ValueError, match="too large for any memory"):
+        _kernels.chain_decoder(empty, np.array([0, 1]), np.empty(0), np.empty(0, np.int64), none, *zeros, none, 1)
+    decoder = _kernels.chain_decoder(X, np.array([0, 2]), np.zeros(12), np.empty(0, np.int64), none, *zeros, none, 1)
+    with pytest.raises(ValueError, match="too large for any memory"):
+        decoder.best_paths(2**63, none, np.empty(0), np.empty(1, np.int64))
+
+
+def test_labels_orders_and_batches_are_those_of_the_problem(kernels):
+    options = dict(n_outputs=3, C=1.0, l1_ratio=0.0, fit_intercept=True, loss="softmax")
+    for wrong in (-1, 3):
+        wrong_labels = np.array([0, wrong], np.int32)
+        with pytest.raises(ValueError, match="labels must index outputs"):
+            _kernels.linear(
+                X, wrong_labels, np.ones(2), np.arange(2), 3, True, "softmax", 0.0, False, 0.0, 0.0, n_threads=1
+            )
+    objective = LinearObjective(X, np.array([0, 2], np.int32), np.ones(2), **options)
+    W = np.zeros(objective.shape)
+
+    def epoch(order, tables):
+        rule, none = _kernels.rule("AdaGrad", np.float64)(np.ones(tables), 1e-8), np.empty(0, np.int64)
+        options = dict(batch_size=1, rates=np.ones(1), clip_norm=0.0, sum=np.empty(0), since=none, steps=none)
+        return kernels.run_epoch(objective.native, rule, W.ravel(), np.array([order]), **options)
+
+    for wrong in (-1, 2):
+        with pytest.raises(ValueError, match="batch must index samples"):
+            objective.gradient(W, np.array([0, wrong]))
+        with pytest.raises(ValueError, match="order must index samples"):
+            epoch(wrong, W.size)
+    for size in (0, W.size - 1):
+        with pytest.raises(ValueError, match="rule's tables"):
+            epoch(0, size)
+    assert np.isfinite(epoch(0, W.size))
+
+
+@pytest.mark.parametrize("size", [10**9, 2**62])
+def test_a_batch_may_be_larger_than_all_samples(size):
+    dense, labels = text_like(n=30, d=8)
+    fits = [
+        LogisticRegression(solver=AdaGrad(batch_size=batch_size), max_iter=3, tol=0, random_state=0)
+        for batch_size in (len(labels), size)
+    ]
+    for model in fits:
+        with pytest.warns(ConvergenceWarning):
+            model.fit(dense, labels)
+    np.testing.assert_allclose(fits[1].coef_, fits[0].coef_, rtol=1e-10)
+
+
+def odd(a):
+    """The same numbers, not aligned."""
+    place = np.zeros(a.nbytes + 1, np.uint8)[1:].view(a.dtype)
+    place[:] = a
+    return place
+
+
+def test_arrays_that_are_not_aligned_are_refused_by_kernels_and_copied_by_estimators():
+    table = np.zeros(3)
+    objective = LinearObjective(
+        X, np.zeros(2, np.int32), np.ones(2), n_outputs=1, C=1.0, l1_ratio=0.0, fit_intercept=False, loss="logistic"
+    )
+    with pytest.raises(TypeError, match="margins"):
+        objective.native.margins(odd(table), np.empty(2))
+    dense, labels = text_like(n=40, d=10)
+    matrix = sp.csr_matrix(dense)
+    strange = sp.csr_matrix(matrix.shape)
+    strange.indptr, strange.indices, strange.data = (odd(a) for a in (matrix.indptr, matrix.indices, matrix.data))
+    for model in (LogisticRegression(max_iter=500), LogisticRegression(solver="sdca", max_iter=500, random_state=0)):
+        expected = model.fit(matrix, labels).coef_.copy()
+        np.testing.assert_array_equal(model.fit(strange, labels).coef_, expected)
+
+
+def test_an_objective_serves_one_thread_at_a_time():
+    """A second one is told so, and what the first is doing is not disturbed."""
+    problem = random_problem(np.full(2000, 4), 3, n_features=20)
+    objective, W = problem.objective(), problem.table()
+    expected, answers, refused = objective.value_and_gradient(W), [], []
+
+    def ask():
+        for _ in range(15):
+            try:
+                answers.append(objective.value_and_gradient(W))
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers and len(answers) + len(refused) == 45
+    assert all("one at a time" in message for message in refused)
+    for value, gradient in answers:
+        assert value == expected[0] and (gradient == expected[1]).all()

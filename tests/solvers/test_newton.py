@@ -1,0 +1,172 @@
+"""Newton's method: directions against a Hessian by differences and a dense solve, and fits that it ends."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+
+from skopt_solvers import LinearSVC, LogisticRegression
+from skopt_solvers.solvers import LBFGS, SDCA
+
+from ..estimator.test_fit import quiet
+from ..objectives.test_objectives import MODELS, table
+from ..reference import LOSSES, dense_data, linear_objective, outputs, text_like
+
+
+def hessian(objective, W, h=1e-6):
+    """Of the smooth part, by central differences of the gradient."""
+    columns = []
+    for e in np.eye(W.size):
+        ahead, behind = (objective.value_and_gradient(W + s * h * e.reshape(W.shape))[1] for s in (1, -1))
+        columns.append((ahead - behind).ravel() / (2 * h))
+    return np.array(columns)
+
+
+def direction_of(objective, W, way):
+    position, D = objective.position(W), np.empty_like(W)
+    if way == "direct":
+        assert objective.native.newton_direct(position._Z, position.gradient.ravel(), D.ravel())
+    else:
+        objective.native.newton_iterative(position._Z, position.gradient.ravel(), 1e-24, D.ravel())
+    return D, position.gradient
+
+
+@pytest.mark.parametrize("way", ["direct", "iterative"])
+@pytest.mark.parametrize("name, n_classes", MODELS)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_directions_solve_the_newton_equation(way, name, n_classes, fit_intercept, index):
+    X, labels = text_like(n=70, d=11, n_classes=n_classes, index=index)  # 70 rows, a block and a part of one
+    weights = np.random.RandomState(1).randint(4, size=70) / 2
+    model = dict(n_outputs=outputs(n_classes), fit_intercept=fit_intercept, C=5.0, **LOSSES[name])
+    objective = linear_objective(X, labels, weights, **model)
+    W = 0.3 * table(objective)
+    D, gradient = direction_of(objective, W, way)
+    if objective.joint and way == "direct":
+        # a constant added to all outputs changes nothing where it is not penalised
+        np.testing.assert_allclose(D[objective.n_penalised :].sum(), 0, atol=1e-6)
+    H = hessian(objective, W)
+    np.testing.assert_allclose(H @ D.ravel(), -gradient.ravel(), atol=1e-5 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize("name, n_classes", [("logistic", 2), ("logistic", 3), ("softmax", 3), ("squared_hinge", 2)])
+def test_directions_have_the_same_bits_for_any_number_of_threads(name, n_classes):
+    X, labels = dense_data(n=30_000, d=7, n_classes=n_classes)
+    directions = []
+    for n_threads in (1, 2, 3):
+        objective = linear_objective(X, labels, n_outputs=outputs(n_classes), n_threads=n_threads, **LOSSES[name])
+        W = 0.1 * table(objective)
+        Z, D = np.empty((len(labels), W.shape[1])).ravel(), np.empty_like(W)
+        objective.native.margins(W.ravel(), Z)
+        objective.native.newton_direct(Z, table(objective, seed=1).ravel(), D.ravel())
+        directions.append(D)
+    np.testing.assert_array_equal(directions[0], directions[1])
+    np.testing.assert_array_equal(directions[0], directions[2])
+
+
+@pytest.mark.parametrize("name, n_classes", MODELS)
+def test_directions_in_float32_are_near(name, n_classes):
+    X, labels = dense_data(n_classes=n_classes)
+    found = []
+    for dtype in (np.float32, np.float64):
+        objective = linear_objective(X.astype(dtype), labels, n_outputs=outputs(n_classes), **LOSSES[name])
+        found.append(direction_of(objective, np.zeros(objective.shape, dtype), "direct")[0])
+    np.testing.assert_allclose(*found, atol=0.02 * np.abs(found[1]).max())
+
+
+def test_parameters_without_curvature_stay_where_they_are():
+    """Two equal columns, one of zeros, and no penalty."""
+    X, labels = dense_data()
+    doubled = sp.hstack([X, X[:, :1], sp.csr_matrix((X.shape[0], 1))], format="csr")
+    one, two = (linear_objective(x, labels, C=np.inf) for x in (X, doubled))
+    D, D_two = (direction_of(o, np.zeros(o.shape), "direct")[0].ravel() for o in (one, two))
+    np.testing.assert_allclose(D_two[:6] + np.append(D_two[6], [0.0] * 5), D[:6], rtol=1e-8)
+    assert D_two[7] == 0
+    model = LogisticRegression(C=np.inf, tol=1e-9).fit(doubled, labels)
+    single = LogisticRegression(C=np.inf, tol=1e-9).fit(X, labels)
+    np.testing.assert_allclose(model.decision_function(doubled), single.decision_function(X), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine, load_iris])
+@pytest.mark.parametrize("C", [0.01, 1.0, 1000.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "model",
+    [LogisticRegression(), LogisticRegression(multi_class="ovr"), LinearSVC(), LinearSVC(loss="smoothed_hinge")],
+)
+def test_features_of_any_scale(load, C, dtype, model):
+    """Without a scaler: areas of thousands beside fractions of one."""
+    X, y = load(return_X_y=True)
+    model = quiet(model.set_params(C=C, tol=1e-6), X.astype(dtype), y)
+    if dtype == np.float64:
+        assert model.converged_
+        bound = model.suboptimality_bound(X, y) / model.history_[-1]["objective"]
+        assert bound < (1e-12 if isinstance(model, LinearSVC) and model.loss == "squared_hinge" else 1e-2)
+    # in float32 such a gradient may be rounding
+    pairs = quiet(model.__class__(**{**model.get_params(), "solver": LBFGS(newton=False)}), X.astype(dtype), y)
+    assert model.history_[-1]["objective"] <= pairs.history_[-1]["objective"] * (1 + 1e-6)
+    assert model.score(X, y) > 0.75
+
+
+def test_the_ways():
+    """Which problems have Newton's steps, and by which way."""
+    X, labels = text_like(n=400, d=150)
+
+    def way(n_features, n_samples=400, dtype=np.float64, **options):
+        return linear_objective(X[:n_samples, :n_features].astype(dtype), labels[:n_samples], **options).newton
+
+    assert way(100) == way(100, dtype=np.float32) == way(100, C=np.inf) == "direct"
+    assert way(101) == "iterative" and way(101, dtype=np.float32) is way(101, C=np.inf) is None
+    assert way(100, l1_ratio=0.5) is way(100, loss="hinge") is None
+    three = dict(n_outputs=3, loss="softmax")
+    assert way(33, **three) == "direct" and way(34, **three) is None and way(34, n_samples=166, **three) == "iterative"
+    assert way(33, C=np.inf, **three) is None
+    many = dict(n_outputs=104)
+    assert way(100, n_samples=4, **many) == "iterative" and way(99, n_samples=4, **many) == "direct"
+
+
+def test_newton_false_is_another_way_to_the_same_weights():
+    X, y = load_iris(return_X_y=True)
+    models = [
+        model(solver=LBFGS(newton=newton), max_iter=1000, tol=1e-10).fit(X, y)
+        for model in (LogisticRegression, LinearSVC)
+        for newton in ("auto", False)
+    ]
+    for with_newton, without in (models[:2], models[2:]):
+        assert with_newton.n_iter_ < without.n_iter_ / 2
+        np.testing.assert_allclose(with_newton.coef_, without.coef_, atol=1e-6)
+
+
+def test_steps_are_newton_s():
+    """The error of a step is of the order of the square of the one before."""
+    X, labels = dense_data(n=500, d=20)
+    weights = []
+    model = LogisticRegression(tol=1e-12, callback=lambda info: weights.append(info.fitted().coef_))
+    quiet(model, X, labels)
+    errors = [np.abs(W - weights[-1]).max() for W in weights[:-1]]
+    assert len(errors) <= 6 and errors[-1] < errors[-2] ** 1.5
+
+
+def test_sdca_ends_with_newton_s_method_where_there_are_few_features():
+    X, labels = dense_data(n=1000, d=5)
+    model = LinearSVC(solver=SDCA(), random_state=0).fit(X, labels)
+    assert model.converged_ and model.n_iter_ <= 10
+    assert model.suboptimality_bound(X, labels) < 1e-12 * model.history_[-1]["objective"]
+
+
+def test_the_hessian_takes_no_more_than_is_predicted():
+    objective = linear_objective(*text_like(n=200, d=100, n_classes=100), n_outputs=100, loss="logistic")
+    assert objective.newton == "direct"
+    # 100 blocks of 104 x 104, and a block in the making
+    assert 8 * (100 * 104**2 + 101**2) < objective.newton_bytes < 2**26
+    assert LBFGS().peak_bytes(objective) > objective.newton_bytes
+
+
+def test_an_unknown_newton():
+    with pytest.raises(ValueError, match="newton must be 'auto' or False, got True"):
+        LogisticRegression(solver=LBFGS(newton=True)).fit([[0.0], [1.0]], [0, 1])
+
+
+def test_a_table_of_nothing():
+    objective = linear_objective(sp.csr_matrix((3, 0)), np.array([0, 1, 1], np.int32), fit_intercept=False)
+    assert objective.native.newton_direct(np.zeros(3), np.empty(0), np.empty(0))
