@@ -22,33 +22,33 @@ inline void gather_tile(const I* index, const T* x, size_t n, const T* W, size_t
     T rest[ways][R + 1] = {};
     auto add = [&](int way, size_t p) {
         const T* w = W + static_cast<size_t>(index[p]) * K;
-        UNROLL for (int v = 0; v < N; ++v) sum[way][v] += x[p] * at(w + v * kLanes<T>);
-        UNROLL for (int r = 0; r < R; ++r) rest[way][r] += x[p] * w[N * kLanes<T> + r];
+        UNROLLED_FOR (int v = 0; v < N; ++v) sum[way][v] += x[p] * at(w + v * kLanes<T>);
+        UNROLLED_FOR (int r = 0; r < R; ++r) rest[way][r] += x[p] * w[N * kLanes<T> + r];
     };
     size_t p = 0;
     for (; p + ways <= n; p += ways)
-        UNROLL for (int way = 0; way < ways; ++way) add(way, p + way);
+        UNROLLED_FOR (int way = 0; way < ways; ++way) add(way, p + way);
     for (; p < n; ++p) add(0, p);
-    UNROLL for (int way = 1; way < ways; ++way) {
-        UNROLL for (int v = 0; v < N; ++v) sum[0][v] += sum[way][v];
-        UNROLL for (int r = 0; r < R; ++r) rest[0][r] += rest[way][r];
+    UNROLLED_FOR (int way = 1; way < ways; ++way) {
+        UNROLLED_FOR (int v = 0; v < N; ++v) sum[0][v] += sum[way][v];
+        UNROLLED_FOR (int r = 0; r < R; ++r) rest[0][r] += rest[way][r];
     }
-    UNROLL for (int v = 0; v < N; ++v) at(z + v * kLanes<T>) += sum[0][v];
-    UNROLL for (int r = 0; r < R; ++r) z[N * kLanes<T> + r] += rest[0][r];
+    UNROLLED_FOR (int v = 0; v < N; ++v) at(z + v * kLanes<T>) += sum[0][v];
+    UNROLLED_FOR (int r = 0; r < R; ++r) z[N * kLanes<T> + r] += rest[0][r];
 }
 
 template <int N, int R, class T, class I>
 inline void scatter_tile(const I* index, const T* x, size_t n, const T* d, size_t K, T* G) {
     Vec<T> delta[N + 1];
     T rest[R + 1];
-    UNROLL for (int v = 0; v < N; ++v) delta[v] = at(d + v * kLanes<T>);
-    UNROLL for (int r = 0; r < R; ++r) rest[r] = d[N * kLanes<T> + r];
+    UNROLLED_FOR (int v = 0; v < N; ++v) delta[v] = at(d + v * kLanes<T>);
+    UNROLLED_FOR (int r = 0; r < R; ++r) rest[r] = d[N * kLanes<T> + r];
     for (size_t p = 0; p < n; ++p) {
         // a store that misses the cache stops the ones behind it, so its line is called early
         if (N > 0 && p + kAhead < n) prefetch_row<N * kLanes<T>>(G + static_cast<size_t>(index[p + kAhead]) * K);
         T* g = G + static_cast<size_t>(index[p]) * K;
-        UNROLL for (int v = 0; v < N; ++v) at(g + v * kLanes<T>) += x[p] * delta[v];
-        UNROLL for (int r = 0; r < R; ++r) g[N * kLanes<T> + r] += x[p] * rest[r];
+        UNROLLED_FOR (int v = 0; v < N; ++v) at(g + v * kLanes<T>) += x[p] * delta[v];
+        UNROLLED_FOR (int r = 0; r < R; ++r) g[N * kLanes<T> + r] += x[p] * rest[r];
     }
 }
 
@@ -77,12 +77,16 @@ inline void in_blocks(size_t K, F f) {
     }
 }
 
+// The compiler's vector gathers are slower than four loads.
+#if defined(__GNUC__) && !defined(__clang__)
+#define WITHOUT_VECTORS __attribute__((optimize("no-tree-vectorize")))
+#else
+#define WITHOUT_VECTORS
+#endif
+
 // z += sum_p x_p W[index_p]
 template <class T, class I>
-#if defined(__GNUC__) && !defined(__clang__)
-__attribute__((optimize("no-tree-vectorize")))  // the compiler's vector gathers are slower than four loads
-#endif
-inline T gather_one(const I* index, const T* x, size_t n, const T* W) {
+WITHOUT_VECTORS inline T gather_one(const I* index, const T* x, size_t n, const T* W) {
     T a = 0, b = 0, c = 0, d = 0;  // four sums, because one would wait for each addition
     size_t p = 0;
     for (; p + 4 <= n; p += 4) {

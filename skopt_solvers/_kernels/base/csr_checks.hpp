@@ -16,7 +16,8 @@ const char* check_indptr(const I* indptr, size_t n_indptr, size_t n_entries) {
     if (n_indptr == 0 || indptr[0] != 0) return "indptr must start at 0";
     for (size_t i = 0; i + 1 < n_indptr; ++i)
         if (indptr[i + 1] < indptr[i]) return "indptr must not decrease";
-    return static_cast<size_t>(indptr[n_indptr - 1]) <= n_entries ? nullptr : "indices and data are shorter than indptr says";
+    if (static_cast<size_t>(indptr[n_indptr - 1]) > n_entries) return "indices and data are shorter than indptr says";
+    return nullptr;
 }
 
 // Whether all indices are in [0, n_minor); a loop without a branch, which becomes vectors.

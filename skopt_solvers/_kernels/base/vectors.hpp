@@ -72,9 +72,9 @@ inline const auto& at(const T* p) {
 
 // Sums stay in registers only where the loops over them are unrolled.
 #if defined(__clang__)
-#define UNROLL _Pragma("unroll")
+#define UNROLLED_FOR(...) _Pragma("unroll") for (__VA_ARGS__)
 #else
-#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLLED_FOR(...) _Pragma("GCC unroll 16") for (__VA_ARGS__)
 #endif
 
 template <class T>
@@ -125,12 +125,12 @@ inline void multiply_tile(const T* a, const T* M, size_t K, size_t width, T* out
     Vec<T> sum[ways][N] = {};
     size_t i = 0;
     for (; i + ways <= K; i += ways)
-        UNROLL for (int w = 0; w < ways; ++w)
-            UNROLL for (int v = 0; v < N; ++v) sum[w][v] += a[i + w] * at(M + (i + w) * width + v * kLanes<T>);
+        UNROLLED_FOR (int w = 0; w < ways; ++w)
+            UNROLLED_FOR (int v = 0; v < N; ++v) sum[w][v] += a[i + w] * at(M + (i + w) * width + v * kLanes<T>);
     for (; i < K; ++i)
-        UNROLL for (int v = 0; v < N; ++v) sum[0][v] += a[i] * at(M + i * width + v * kLanes<T>);
-    UNROLL for (int v = 0; v < N; ++v) {
-        UNROLL for (int w = 1; w < ways; ++w) sum[0][v] += sum[w][v];
+        UNROLLED_FOR (int v = 0; v < N; ++v) sum[0][v] += a[i] * at(M + i * width + v * kLanes<T>);
+    UNROLLED_FOR (int v = 0; v < N; ++v) {
+        UNROLLED_FOR (int w = 1; w < ways; ++w) sum[0][v] += sum[w][v];
         at(out + v * kLanes<T>) = sum[0][v];
     }
 }
@@ -161,13 +161,13 @@ inline void multiply(const T* a, const T* M, size_t K, size_t width, T* out) {
 template <int R, int N, class T>
 inline void outer_tile(const T* left, const T* right, size_t n, size_t width, T* A) {
     Vec<T> sum[R][N];
-    UNROLL for (int i = 0; i < R; ++i)
-        UNROLL for (int v = 0; v < N; ++v) sum[i][v] = at(A + i * width + v * kLanes<T>);
+    UNROLLED_FOR (int i = 0; i < R; ++i)
+        UNROLLED_FOR (int v = 0; v < N; ++v) sum[i][v] = at(A + i * width + v * kLanes<T>);
     for (size_t t = 0; t < n; ++t)
-        UNROLL for (int i = 0; i < R; ++i)
-            UNROLL for (int v = 0; v < N; ++v) sum[i][v] += left[t * width + i] * at(right + t * width + v * kLanes<T>);
-    UNROLL for (int i = 0; i < R; ++i)
-        UNROLL for (int v = 0; v < N; ++v) at(A + i * width + v * kLanes<T>) = sum[i][v];
+        UNROLLED_FOR (int i = 0; i < R; ++i)
+            UNROLLED_FOR (int v = 0; v < N; ++v) sum[i][v] += left[t * width + i] * at(right + t * width + v * kLanes<T>);
+    UNROLLED_FOR (int i = 0; i < R; ++i)
+        UNROLLED_FOR (int v = 0; v < N; ++v) at(A + i * width + v * kLanes<T>) = sum[i][v];
 }
 
 template <class T>
@@ -194,9 +194,9 @@ inline void gather_rows(const I* index, const T* x, size_t n, const T* W, size_t
         Vec<T> sum[N] = {};
         for (size_t p = 0; p < n; ++p) {
             const T* row = base + static_cast<size_t>(index[p]) * width;
-            UNROLL for (int v = 0; v < N; ++v) sum[v] += x[p] * at(row + v * kLanes<T>);
+            UNROLLED_FOR (int v = 0; v < N; ++v) sum[v] += x[p] * at(row + v * kLanes<T>);
         }
-        UNROLL for (int v = 0; v < N; ++v) at(z + (first + v) * kLanes<T>) = sum[v];
+        UNROLLED_FOR (int v = 0; v < N; ++v) at(z + (first + v) * kLanes<T>) = sum[v];
     });
 }
 
@@ -206,10 +206,10 @@ inline void scatter_rows(const I* index, const T* x, size_t n, const T* d, size_
     in_tiles(width / kLanes<T>, [&]<int N>(size_t first) {
         T* base = G + first * kLanes<T>;
         Vec<T> delta[N];
-        UNROLL for (int v = 0; v < N; ++v) delta[v] = at(d + (first + v) * kLanes<T>);
+        UNROLLED_FOR (int v = 0; v < N; ++v) delta[v] = at(d + (first + v) * kLanes<T>);
         for (size_t p = 0; p < n; ++p) {
             T* row = base + static_cast<size_t>(index[p]) * width;
-            UNROLL for (int v = 0; v < N; ++v) at(row + v * kLanes<T>) += x[p] * delta[v];
+            UNROLLED_FOR (int v = 0; v < N; ++v) at(row + v * kLanes<T>) += x[p] * delta[v];
         }
     });
 }

@@ -17,8 +17,7 @@ static void bind(nb::module_& m, const char* name) {
         .def("penalise", &Bound::penalise, array("W"), array("G"))
         .def("squared_norms", &Bound::squared_norms, array("square"))
         .def("count_as", &Bound::count_as, array("count"), "n_seen"_a)
-        .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) { return batch_gradient(o, W, batch); }, array("W"),
-             array("batch"));
+        .def("gradient", &batch_gradient<T>, array("W"), array("batch"));
 }
 
 template <class I>

@@ -87,8 +87,9 @@ private:
 
     static ChainLayout<T> layout_of(const Arrays& a, size_t n_columns, size_t K, bool boundaries) {
         const auto* allowed = reinterpret_cast<const uint8_t*>(a.allowed.data());
-        return {n_columns, K, boundaries, pointer_or_null(a.first), a.label.data(), a.transitions.data(),
-                a.transitions.size(), allowed};
+        const size_t n_transitions = a.transitions.size();
+        const auto* first = pointer_or_null(a.first);
+        return {n_columns, K, boundaries, first, a.label.data(), a.transitions.data(), n_transitions, allowed};
     }
 
     void require_tables(const In<T>& W, const Out<T>& G) const {

@@ -80,12 +80,15 @@ private:
     void each(F f) const {
         const size_t width = chain_.width;
         int n_threads = threads_for(n_threads_, static_cast<double>(n_tokens()) * chain_.K * (chain_.K + 10));
+        auto first_of = [&](int t) -> size_t {
+            if (t == 0) return 0;
+            if (t == n_threads) return n_sequences_;
+            const auto token = static_cast<int64_t>(n_tokens() / n_threads * t);
+            return std::lower_bound(offsets_, offsets_ + n_sequences_, token) - offsets_;
+        };
         parallel(n_threads, [&](int t) {
             Worker worker;
-            const int64_t *last = offsets_ + n_sequences_;
-            size_t begin = t ? std::lower_bound(offsets_, last, static_cast<int64_t>(n_tokens() / n_threads * t)) - offsets_ : 0;
-            size_t end = t + 1 < n_threads ? std::lower_bound(offsets_, last, static_cast<int64_t>(n_tokens() / n_threads * (t + 1))) - offsets_ : n_sequences_;
-            for (size_t s = begin; s < end; ++s) {
+            for (size_t s = first_of(t); s < first_of(t + 1); ++s) {
                 size_t n = offsets_[s + 1] - offsets_[s];
                 if (!n) continue;
                 if (worker.z.size() < n * width) worker.z.resize(n * width);
@@ -147,16 +150,16 @@ private:
     static void max_plus(const T* a, const T* M, size_t K, size_t width, T* out) {
         constexpr int ways = N <= 2 ? 4 : N <= 4 ? 2 : 1;  // maxima that do not wait for each other
         Vec<T> best[ways][N];
-        UNROLL for (int w = 0; w < ways; ++w)
-            UNROLL for (int v = 0; v < N; ++v) best[w][v] = Vec<T>{} + kNever;
+        UNROLLED_FOR (int w = 0; w < ways; ++w)
+            UNROLLED_FOR (int v = 0; v < N; ++v) best[w][v] = Vec<T>{} + kNever;
         size_t i = 0;
         for (; i + ways <= K; i += ways)
-            UNROLL for (int w = 0; w < ways; ++w)
-                UNROLL for (int v = 0; v < N; ++v) raise<T>(best[w][v], a[i + w] + at(M + (i + w) * width + v * kLanes<T>));
+            UNROLLED_FOR (int w = 0; w < ways; ++w)
+                UNROLLED_FOR (int v = 0; v < N; ++v) raise<T>(best[w][v], a[i + w] + at(M + (i + w) * width + v * kLanes<T>));
         for (; i < K; ++i)
-            UNROLL for (int v = 0; v < N; ++v) raise<T>(best[0][v], a[i] + at(M + i * width + v * kLanes<T>));
-        UNROLL for (int v = 0; v < N; ++v) {
-            UNROLL for (int w = 1; w < ways; ++w) raise<T>(best[0][v], best[w][v]);
+            UNROLLED_FOR (int v = 0; v < N; ++v) raise<T>(best[0][v], a[i] + at(M + i * width + v * kLanes<T>));
+        UNROLLED_FOR (int v = 0; v < N; ++v) {
+            UNROLLED_FOR (int w = 1; w < ways; ++w) raise<T>(best[0][v], best[w][v]);
             at(out + v * kLanes<T>) = best[0][v];
         }
     }

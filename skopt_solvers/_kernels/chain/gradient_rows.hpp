@@ -44,7 +44,10 @@ public:
     void end(const TailGradient& tail, T share_pairs, T share_boundaries, RowGradient<T>& out) const {
         size_t r = offset_.back();
         if (layout_.observed()) {
-            for (size_t q = 0; q < layout_.n_transitions; ++q, ++r) set_row(r, layout_.transition(q), share_pairs, out), out.values[r] = static_cast<T>(tail.pairs[layout_.transitions[q]]);
+            for (size_t q = 0; q < layout_.n_transitions; ++q, ++r) {
+                set_row(r, layout_.transition(q), share_pairs, out);
+                out.values[r] = static_cast<T>(tail.pairs[layout_.transitions[q]]);
+            }
         } else {
             for (size_t i = 0; i < layout_.K; ++i) set_row(r + i, layout_.n_features + i, share_pairs, out);
             for (size_t q = 0; q < layout_.n_transitions; ++q) out.values[r * layout_.K + layout_.transitions[q]] = static_cast<T>(tail.pairs[layout_.transitions[q]]);
@@ -57,7 +60,10 @@ public:
             for (size_t i = 0; i < 2; ++i) set_row(r + i, layout_.n_features + layout_.K + i, share_boundaries, out);
         }
         T* values = out.values.data() + r * layout_.n_outputs();
-        for (size_t k = 0; k < layout_.K; ++k) values[k] = static_cast<T>(tail.start[k]), values[layout_.K + k] = static_cast<T>(tail.end[k]);
+        for (size_t k = 0; k < layout_.K; ++k) {
+            values[k] = static_cast<T>(tail.start[k]);
+            values[layout_.K + k] = static_cast<T>(tail.end[k]);
+        }
     }
 
 private:

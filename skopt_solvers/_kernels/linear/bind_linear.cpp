@@ -115,8 +115,7 @@ static void bind(nb::module_& m, const char* name) {
         .def("newton_iterative", &Bound::newton_iterative, array("Z"), array("G"), "target"_a, array("D"))
         .def("squared_norms", &Bound::squared_norms, array("square"))
         .def("count_as", &Bound::count_as, array("count"), "n_seen"_a)
-        .def("gradient", [](Bound& o, In<T> W, In<int64_t> batch) { return batch_gradient(o, W, batch); }, array("W"),
-             array("batch"));
+        .def("gradient", &batch_gradient<T>, array("W"), array("batch"));
 }
 
 void bind_linear(nb::module_& m) {

@@ -14,7 +14,7 @@ void two_loop(const T* S, const T* Y, const double* rho, const int64_t* order, s
     size_t n_chunks = (size + kChunk - 1) / kChunk;
     std::vector<double> sums[2] = {std::vector<double>(n_chunks), std::vector<double>(n_chunks)};
     SpinBarrier barrier(n);
-    parallel(n, [&](int t) {
+    auto recursion = [&](int t) {
         size_t first = part(size, kChunk, t, n), last = part(size, kChunk, t + 1, n);
         int turn = 0;
         auto dot_with_d = [&](const T* a) {  // every thread adds all chunks, in order
@@ -41,5 +41,6 @@ void two_loop(const T* S, const T* Y, const double* rho, const int64_t* order, s
             T b = static_cast<T>(alpha[j] - rho[order[j]] * dot_with_d(y));
             for (size_t i = first; i < last; ++i) d[i] += b * s[i];
         }
-    }, &barrier);
+    };
+    parallel(n, recursion, &barrier);
 }
