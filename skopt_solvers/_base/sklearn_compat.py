@@ -29,6 +29,15 @@ except ImportError:  # before scikit-learn 1.9
         return (A @ B).toarray()
 
 
+try:
+    from sklearn.utils._sparse import _align_api_if_sparse as align_api_if_sparse
+except ImportError:  # before scikit-learn 1.9
+
+    def align_api_if_sparse(X):
+        """Return X: sparse matrices have one form."""
+        return X
+
+
 __all__ = [
     "CallbackSupportMixin",
     "HasMethods",
@@ -38,5 +47,6 @@ __all__ = [
     "StrOptions",
     "VisualBlock",
     "_fit_context",
+    "align_api_if_sparse",
     "sparse_matmul_to_dense",
 ]

@@ -1,0 +1,104 @@
+"""Counts of the terms of documents, on their way from the compiled analyzer to a matrix of scikit-learn's form."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from .._base.csr import csr_of
+from .._base.sklearn_compat import align_api_if_sparse
+from .._kernels import _text
+
+_SUFFIXES = {
+    np.dtype(np.int32): "I32",
+    np.dtype(np.int64): "I64",
+    np.dtype(np.float32): "F32",
+    np.dtype(np.float64): "F64",
+}
+_NORMS = {None: 0, "l1": 1, "l2": 2}
+
+
+def is_compiled(dtype):
+    """Return whether matrices of a dtype are made by the kernels."""
+    try:
+        return np.dtype(dtype) in _SUFFIXES
+    except TypeError:
+        return False
+
+
+class TermCounts:
+    """Counts of documents by column, to which scikit-learn's `fit_transform` does what it does to a matrix.
+
+    Parameters
+    ----------
+    counts : _text.WordCounts, _text.StringCounts or _text.Rows
+    n_threads : int
+    binary : bool
+        Every count is taken for 1; ``data.fill(1)`` sets it too.
+    """
+
+    def __init__(self, counts, n_threads, binary=False):
+        self.counts, self.n_threads, self.binary = counts, n_threads, binary
+
+    @property
+    def shape(self):
+        return self.counts.n_documents, self.counts.n_columns
+
+    @property
+    def data(self):
+        return self
+
+    def fill(self, value):
+        self.binary = True
+
+    def document_frequencies(self):
+        return self.counts.totals(True)
+
+    def term_frequencies(self, dtype):
+        """Return how often each term occurs, in the type that a sum over a matrix of `dtype` has."""
+        totals = self.counts.totals(bool(self.binary))
+        return totals.astype(dtype) if np.dtype(dtype).kind == "f" else totals
+
+    def matrix(self, dtype, sublinear=False, idf=None, norm=None):
+        """Return the counts as sorted CSR, weighed as TfidfTransformer does."""
+        dtype = np.dtype(dtype)
+        tf = None
+        if sublinear:
+            largest = 1 if self.binary else self.counts.largest
+            tf = np.concatenate([[0], np.log(np.arange(1, largest + 1, dtype=dtype)) + dtype.type(1)]).astype(dtype)
+        make = getattr(self.counts, "matrix" + _SUFFIXES[dtype])
+        return canonical(make(self.binary, tf, idf, _NORMS[norm], self.n_threads), self.shape)
+
+
+def canonical(arrays, shape):
+    """Return the matrix of the arrays of sorted rows without duplicates, in the form that scikit-learn is set to."""
+    matrix = csr_of(*arrays, shape)
+    matrix.has_sorted_indices = matrix.has_canonical_format = True
+    return align_api_if_sparse(matrix)
+
+
+def sorted_rows(matrix):
+    """Return a matrix of scikit-learn's own with its rows in order; a dense one as it is."""
+    if sp.issparse(matrix):
+        matrix.sort_indices()
+    return matrix
+
+
+def columns_of(frequencies, n_documents, dtype):
+    """Return a matrix of some documents by terms of which only the document frequencies are right."""
+    matrix = sp.csc_matrix((n_documents, len(frequencies)), dtype=dtype)
+    indptr = np.concatenate([[0], np.cumsum(frequencies)])
+    matrix.indptr = indptr.astype(np.int32 if indptr[-1] < 2**31 else np.int64)
+    matrix.indices = np.zeros(indptr[-1], dtype=matrix.indptr.dtype)
+    matrix.data = np.zeros(indptr[-1], dtype=dtype)
+    return matrix
+
+
+def count(documents, plan, n_threads):
+    """Count all terms of documents: their vocabulary grows as they are met."""
+    counts = getattr(_text, plan.kind + "Counts")(documents, plan.rules, plan.source, n_threads)
+    return TermCounts(counts, n_threads)
+
+
+def count_known(documents, plan, vocabulary, n_threads):
+    """Count the terms of documents that a vocabulary knows."""
+    table = vocabulary.of_kind(plan.kind)
+    return TermCounts(table.rows(documents, plan.rules, plan.source, vocabulary.n_columns, n_threads), n_threads)

@@ -1,0 +1,166 @@
+"""Read from a vectorizer's parameters what the compiled analyzer is to do, and what is left to Python."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from numbers import Integral
+from types import MappingProxyType
+
+from sklearn.feature_extraction import text as sklearn_text
+
+from .._kernels import _text
+
+_UNITS = MappingProxyType({"word": 0, "joined": 1, "char": 2, "char_wb": 3})
+# How documents reach the compiled analyzer.
+AS_THEY_ARE, PREPARED_UNLESS_ASCII, PREPARED, AS_TOKENS = range(4)
+
+# One class of characters, repeated, between word boundaries or not.
+_PATTERN = re.compile(
+    r"""(?:\(\?u\))?(?P<begin>(?:\\b)?)
+    (?P<one>\\[wWdDsS]|\[(?:\\.|[^][\\&|~-]|(?<=[^][])-(?=[^][]))+\])(?P<again>(?:(?P=one))*)
+    (?:\+|\{(?P<least>[0-9]{1,9}),\})
+    (?P<end>(?:\\b)?)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+# What a subclass may write anew: then Python calls it.
+_STEPS = (
+    *("build_analyzer", "build_preprocessor", "build_tokenizer", "get_stop_words", "decode"),
+    *("_word_ngrams", "_char_ngrams", "_char_wb_ngrams"),
+)
+_OWN_STEPS = tuple((name, getattr(sklearn_text.CountVectorizer, name)) for name in _STEPS)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the documents of a vectorizer are analyzed.
+
+    Attributes
+    ----------
+    rules : _text.Rules
+    source : _text.Source
+    kind : str
+        "Word" where terms are n-grams of words as tuples of numbers, "String" where they are strings.
+    """
+
+    rules: object
+    source: object
+    kind: str
+
+
+@dataclass(frozen=True)
+class TokenPattern:
+    """A regular expression whose tokens are runs of one class of characters.
+
+    Attributes
+    ----------
+    token_class : str
+        The expression of one character.
+    min_length : int
+    bounded : bool
+        A token begins and ends at a word boundary.
+    joins_exactly : bool
+        The class has no character up to the space, so that n-grams differ where their joined strings do.
+    """
+
+    token_class: str
+    min_length: int
+    bounded: bool
+    joins_exactly: bool
+
+
+@lru_cache
+def token_pattern(pattern):
+    """Return what is known of a regular expression, None if its tokens are not such runs."""
+    found = _PATTERN.fullmatch(pattern)
+    if not found or bool(found["begin"]) != bool(found["end"]):
+        return None
+    one = found["one"]
+    least = int(found["least"]) if found["least"] else 1
+    min_length = len(found["again"]) // len(one) + least
+    if min_length < 1:
+        return None
+    separators = "".join(map(chr, range(33)))
+    return TokenPattern(one, min_length, bool(found["begin"]), not re.search(one, separators))
+
+
+def plan(vectorizer, hashes=False):
+    """Return how to analyze the documents of a vectorizer, None where all is left to scikit-learn.
+
+    Parameters
+    ----------
+    vectorizer : vectorizer with valid parameters
+    hashes : bool
+        N-grams are wanted as strings.
+    """
+    analyzer, tokenizer = vectorizer.analyzer, vectorizer.tokenizer
+    if analyzer not in ("word", "char", "char_wb") or (analyzer == "word" and tokenizer is not None):
+        return None
+    if any(getattr(type(vectorizer), name) is not step or name in vars(vectorizer) for name, step in _OWN_STEPS):
+        return None
+    low, high = vectorizer.ngram_range
+    if not (isinstance(low, Integral) and isinstance(high, Integral) and 1 <= low <= high < 2**31):
+        return None
+    vectorizer.build_analyzer()  # for its errors and warnings
+    preprocess = vectorizer.build_preprocessor()
+    way = _way(vectorizer)
+    units, pattern, stop_words = analyzer, None, None
+    if analyzer == "word":
+        stop_words = vectorizer.get_stop_words()
+        pattern = token_pattern(vectorizer.token_pattern)
+        if pattern is None:
+            way = AS_TOKENS
+        if hashes or pattern is None or not pattern.joins_exactly:
+            units = "joined"
+    rules = _rules(
+        units, int(low), int(high), pattern, way != PREPARED and bool(vectorizer.lowercase), stop_words, hashes
+    )
+    prepare = _tokens(vectorizer, preprocess) if way == AS_TOKENS else _prepared(vectorizer, preprocess)
+    source = _text.Source(way, vectorizer.input != "content", vectorizer.decode, prepare)
+    return Plan(rules, source, "Word" if units == "word" else "String")
+
+
+def _way(vectorizer):
+    if vectorizer.preprocessor is not None or callable(vectorizer.strip_accents):
+        return PREPARED
+    # neither of scikit-learn's own functions changes ASCII
+    return PREPARED_UNLESS_ASCII if vectorizer.strip_accents else AS_THEY_ARE
+
+
+def _prepared(vectorizer, preprocess):
+    def prepared(text):
+        text = preprocess(text)
+        if not isinstance(text, str):
+            # what takes strings alone says so
+            vectorizer.build_tokenizer()(text) if vectorizer.analyzer == "word" else vectorizer._white_spaces.sub(
+                "", text
+            )
+        return text
+
+    return prepared
+
+
+def _tokens(vectorizer, preprocess):
+    tokenize = vectorizer.build_tokenizer()
+
+    def tokens(document):
+        return tokenize(preprocess(vectorizer.decode(document)))
+
+    return tokens
+
+
+@lru_cache(maxsize=64)
+def _rules(units, low, high, pattern, lower, stop_words, hashes):
+    token_class = None if pattern is None else pattern.token_class
+    token = (1, False, False)
+    if pattern is not None:
+        token = (pattern.min_length, pattern.bounded, pattern.token_class == r"\w")
+    characters, as_is = _characters(token_class, lower), _characters(token_class, False)
+    words = None if stop_words is None else [word for word in stop_words if isinstance(word, str)]
+    return _text.Rules(_UNITS[units], low, high, token, lower, characters, as_is, words, hashes)
+
+
+@lru_cache(maxsize=64)
+def _characters(token_class, lower):
+    """Return the table of characters in which a class is marked; it fills itself as characters are met."""
+    return _text.Characters(lower, None if token_class is None else re.compile(f"{token_class}+"))

@@ -1,0 +1,147 @@
+"""What the vectorizers of counts share: scikit-learn's fits, with compiled counts in the place of a matrix."""
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import CountVectorizer
+
+from .._base.pickling import Persistent
+from .._base.threads import effective_threads
+from ._text_counts import TermCounts, count, count_known, is_compiled, sorted_rows
+from ._text_rules import plan
+from ._text_vocabulary import CompiledVocabulary
+
+
+class NewVocabulary:
+    """Stands for the vocabulary of counts while scikit-learn's `fit_transform` works on it."""
+
+    def __init__(self, counts, kind, numpy_columns):
+        self.counts, self.kind, self.numpy_columns = counts, kind, numpy_columns
+
+    def compiled(self):
+        """Return the vocabulary; the counts keep none."""
+        n_columns = self.counts.n_columns
+        return CompiledVocabulary(self.counts.take_vocabulary(), self.kind, n_columns, self.numpy_columns)
+
+
+class CountsTerms(Persistent):
+    """Overrides the steps of scikit-learn's CountVectorizer that take time."""
+
+    @property
+    def vocabulary_(self):
+        """The column of each term, a dict; made when it is first asked for."""
+        state = vars(self)
+        if "vocabulary_" not in state:
+            if "_compiled" not in state:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute 'vocabulary_'")
+            terms = self._compiled.as_dict()
+            self._compiled.source = terms
+            state["vocabulary_"] = terms
+        return state["vocabulary_"]
+
+    @vocabulary_.setter
+    def vocabulary_(self, terms):
+        state = vars(self)
+        state.pop("vocabulary_", None)
+        state.pop("_compiled", None)
+        if isinstance(terms, NewVocabulary):
+            state["_compiled"] = terms.compiled()
+        else:
+            state["vocabulary_"] = terms
+
+    @vocabulary_.deleter
+    def vocabulary_(self):
+        state = vars(self)
+        if "vocabulary_" not in state and "_compiled" not in state:
+            raise AttributeError("vocabulary_")
+        state.pop("vocabulary_", None)
+        state.pop("_compiled", None)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the terms in the order of their columns.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str objects
+        """
+        if "vocabulary_" in vars(self) or "_compiled" not in vars(self):
+            return super().get_feature_names_out(input_features)
+        return self._compiled.names()
+
+    def _check_vocabulary(self):
+        if "vocabulary_" in vars(self) or "_compiled" not in vars(self):
+            super()._check_vocabulary()
+
+    def _known_terms(self, kind):
+        """Return the compiled vocabulary that is fitted or was given, None where it cannot be compiled."""
+        state = vars(self)
+        compiled, terms = state.get("_compiled"), state.get("vocabulary_")
+        if terms is None or (compiled is not None and compiled.is_of(terms)):
+            return compiled
+        if type(terms) is not dict:
+            return None
+        state["_compiled"] = CompiledVocabulary.of_dict(terms, kind)
+        return state["_compiled"]
+
+    def _count_vocab(self, raw_documents, fixed_vocab):
+        steps = plan(self) if is_compiled(self.dtype) else None
+        n_threads = effective_threads(self.n_jobs)
+        if steps is None:
+            return super()._count_vocab(raw_documents, fixed_vocab)
+        if fixed_vocab:
+            vocabulary = self._known_terms(steps.kind)
+            if vocabulary is None:
+                return super()._count_vocab(raw_documents, fixed_vocab)
+            return vocabulary, count_known(raw_documents, steps, vocabulary, n_threads)
+        counts = count(raw_documents, steps, n_threads)
+        if not counts.counts.n_columns:
+            return super()._count_vocab([], fixed_vocab)  # which says that there are no terms
+        return NewVocabulary(counts.counts, steps.kind, self.max_features is not None), counts
+
+    def _sort_features(self, X, vocabulary):
+        if not isinstance(X, TermCounts):
+            return super()._sort_features(X, vocabulary)
+        X.counts.sort()
+        return X
+
+    def _limit_features(self, X, vocabulary, high=None, low=None, limit=None):
+        if not isinstance(X, TermCounts):
+            return super()._limit_features(X, vocabulary, high, low, limit)
+        n_documents, n_terms = X.shape
+        if (limit is None or n_terms <= limit) and low <= 1 and high >= n_documents:
+            return X  # every term is in a document
+        frequencies = X.document_frequencies()
+        kept = (frequencies >= low) & (frequencies <= high)
+        if limit is not None and kept.sum() > limit:
+            # NumPy's order, which is not stable, decides between terms of one frequency
+            most_frequent = (-X.term_frequencies(self.dtype)[kept]).argsort()[:limit]
+            kept[np.setdiff1d(np.flatnonzero(kept), np.flatnonzero(kept)[most_frequent])] = False
+        if not kept.any():  # scikit-learn says so
+            return super()._limit_features(sp.csr_matrix((1, 0), dtype=np.int64), {}, high, low, limit)
+        X.counts.keep(kept)
+        return X
+
+    def _matrix(self, X):
+        """Return counts as the matrix that scikit-learn makes, in the order of its columns."""
+        return X.matrix(self.dtype) if isinstance(X, TermCounts) else sorted_rows(X)
+
+    def _scikit_fit(self, raw_documents):
+        """Return the counts of a fit by scikit-learn's CountVectorizer."""
+        return CountVectorizer.fit_transform(self, raw_documents)
+
+    def _scikit_transform(self, raw_documents):
+        return CountVectorizer.transform(self, raw_documents)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        compiled = state.pop("_compiled", None)
+        if compiled is not None and "vocabulary_" not in state:
+            state["_compiled"] = compiled.stored()
+        return state
+
+    def _check_stored(self):
+        if "_compiled" in vars(self):
+            self._compiled = CompiledVocabulary.loaded(self._compiled, self)

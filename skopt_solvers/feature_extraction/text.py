@@ -1,0 +1,374 @@
+"""Vectorizers of text with scikit-learn's exact results, compiled: some ten times as fast, on one thread."""
+
+import re
+from numbers import Integral
+
+import numpy as np
+from sklearn.feature_extraction import text as sklearn_text
+from sklearn.utils.validation import check_is_fitted
+
+from .._base.pickling import Persistent
+from .._base.threads import effective_threads
+from .._kernels import _text
+from ._text_counts import TermCounts, columns_of, is_compiled, sorted_rows
+from ._text_rules import plan
+from ._text_vectorizer import CountsTerms
+
+__all__ = ["CountVectorizer", "HashingVectorizer", "TfidfVectorizer"]
+
+_N_JOBS = """n_jobs : int, default=None
+        Threads, which give the same result; None is all that joblib and OMP_NUM_THREADS leave, -1 all cores.
+"""
+
+
+def _documented(example):
+    """Give a class the parameters and attributes of its base, `n_jobs` after them, and an example."""
+
+    def decorate(cls):
+        theirs = cls.__mro__[-1] if cls.__doc__ is None else _of_scikit_learn(cls).__doc__ or ""
+        parameters = re.search(r"    Parameters\n    -+\n(.*?)\n\n    (?=\w+( \w+)?\n    --)", theirs, re.DOTALL)
+        attributes = re.search(r"    Attributes\n    -+\n.*?\n\n(?=    \w+( \w+)?\n    --)", theirs, re.DOTALL)
+        if cls.__doc__ and parameters:
+            summary = cls.__doc__.rstrip()
+            section = f"    Parameters\n    ----------\n{parameters[1].rstrip()}\n\n    {_N_JOBS}\n"
+            section += attributes[0] if attributes else ""
+            cls.__doc__ = f"{summary}\n\n{section}    Examples\n    --------\n{example}    "
+        return cls
+
+    return decorate
+
+
+def _of_scikit_learn(cls):
+    return next(base for base in cls.__mro__ if base.__module__ == sklearn_text.__name__)
+
+
+@_documented(
+    """    >>> from skopt_solvers.feature_extraction.text import CountVectorizer
+    >>> vectorizer = CountVectorizer(ngram_range=(1, 2))
+    >>> vectorizer.fit_transform(["a good film", "a bad film"]).toarray().tolist()
+    [[0, 0, 1, 1, 1], [1, 1, 1, 0, 0]]
+    >>> vectorizer.get_feature_names_out().tolist()
+    ['bad', 'bad film', 'film', 'good', 'good film']
+"""
+)
+class CountVectorizer(CountsTerms, sklearn_text.CountVectorizer):
+    """Count the terms of documents.
+
+    A scikit-learn CountVectorizer with the same results, of which the rows come out sorted. What is not compiled, a
+    callable say, goes scikit-learn's own way.
+    """
+
+    _parameter_constraints = {**sklearn_text.CountVectorizer._parameter_constraints, "n_jobs": [Integral, None]}
+
+    def __init__(
+        self,
+        *,
+        input="content",
+        encoding="utf-8",
+        decode_error="strict",
+        strip_accents=None,
+        lowercase=True,
+        preprocessor=None,
+        tokenizer=None,
+        stop_words=None,
+        token_pattern=r"(?u)\b\w\w+\b",
+        ngram_range=(1, 1),
+        analyzer="word",
+        max_df=1.0,
+        min_df=1,
+        max_features=None,
+        vocabulary=None,
+        binary=False,
+        dtype=np.int64,
+        n_jobs=None,
+    ):
+        super().__init__(
+            input=input,
+            encoding=encoding,
+            decode_error=decode_error,
+            strip_accents=strip_accents,
+            lowercase=lowercase,
+            preprocessor=preprocessor,
+            tokenizer=tokenizer,
+            stop_words=stop_words,
+            token_pattern=token_pattern,
+            ngram_range=ngram_range,
+            analyzer=analyzer,
+            max_df=max_df,
+            min_df=min_df,
+            max_features=max_features,
+            vocabulary=vocabulary,
+            binary=binary,
+            dtype=dtype,
+        )
+        self.n_jobs = n_jobs
+
+    def fit(self, raw_documents, y=None):
+        """Learn the vocabulary of documents.
+
+        Parameters
+        ----------
+        raw_documents : iterable of str, bytes, file names or files
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        self._scikit_fit(raw_documents)
+        return self
+
+    def fit_transform(self, raw_documents, y=None):
+        """Learn the vocabulary of documents and return their counts.
+
+        Parameters
+        ----------
+        raw_documents : iterable of str, bytes, file names or files
+        y : ignored
+
+        Returns
+        -------
+        CSR matrix of shape (n_documents, n_terms)
+            Its rows are sorted.
+        """
+        return self._matrix(self._scikit_fit(raw_documents))
+
+    def transform(self, raw_documents):
+        """Count the terms of the vocabulary in documents.
+
+        Parameters
+        ----------
+        raw_documents : iterable of str, bytes, file names or files
+
+        Returns
+        -------
+        CSR matrix of shape (n_documents, n_terms)
+            Its rows are sorted.
+        """
+        return self._matrix(self._scikit_transform(raw_documents))
+
+
+@_documented(
+    """    >>> from skopt_solvers.feature_extraction.text import TfidfVectorizer
+    >>> vectorizer = TfidfVectorizer()
+    >>> vectorizer.fit_transform(["a good film", "a bad film"]).toarray().round(3).tolist()
+    [[0.0, 0.58, 0.815], [0.815, 0.58, 0.0]]
+    >>> vectorizer.vocabulary_
+    {'good': 2, 'film': 1, 'bad': 0}
+"""
+)
+class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
+    """Weigh the terms of documents by how rare they are.
+
+    A scikit-learn TfidfVectorizer with the same results, of which the rows come out sorted. What is not compiled,
+    a callable say, goes scikit-learn's own way.
+    """
+
+    _parameter_constraints = {**sklearn_text.TfidfVectorizer._parameter_constraints, "n_jobs": [Integral, None]}
+
+    def __init__(
+        self,
+        *,
+        input="content",
+        encoding="utf-8",
+        decode_error="strict",
+        strip_accents=None,
+        lowercase=True,
+        preprocessor=None,
+        tokenizer=None,
+        analyzer="word",
+        stop_words=None,
+        token_pattern=r"(?u)\b\w\w+\b",
+        ngram_range=(1, 1),
+        max_df=1.0,
+        min_df=1,
+        max_features=None,
+        vocabulary=None,
+        binary=False,
+        dtype=np.float64,
+        norm="l2",
+        use_idf=True,
+        smooth_idf=True,
+        sublinear_tf=False,
+        n_jobs=None,
+    ):
+        super().__init__(
+            input=input,
+            encoding=encoding,
+            decode_error=decode_error,
+            strip_accents=strip_accents,
+            lowercase=lowercase,
+            preprocessor=preprocessor,
+            tokenizer=tokenizer,
+            analyzer=analyzer,
+            stop_words=stop_words,
+            token_pattern=token_pattern,
+            ngram_range=ngram_range,
+            max_df=max_df,
+            min_df=min_df,
+            max_features=max_features,
+            vocabulary=vocabulary,
+            binary=binary,
+            dtype=dtype,
+            norm=norm,
+            use_idf=use_idf,
+            smooth_idf=smooth_idf,
+            sublinear_tf=sublinear_tf,
+        )
+        self.n_jobs = n_jobs
+
+    def fit(self, raw_documents, y=None):
+        """Learn the vocabulary and the weights of its terms.
+
+        Parameters
+        ----------
+        raw_documents : iterable of str, bytes, file names or files
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        self._warn_for_unused_params()
+        self._fit_weights(raw_documents)
+        return self
+
+    def fit_transform(self, raw_documents, y=None):
+        """Learn the vocabulary and the weights of its terms, and return the weighed counts.
+
+        Parameters
+        ----------
+        raw_documents : iterable of str, bytes, file names or files
+        y : ignored
+
+        Returns
+        -------
+        CSR matrix of shape (n_documents, n_terms)
+            Its rows are sorted.
+        """
+        return self._weighed(self._fit_weights(raw_documents))
+
+    def transform(self, raw_documents):
+        """Return the weighed counts of the terms of the vocabulary in documents.
+
+        Parameters
+        ----------
+        raw_documents : iterable of str, bytes, file names or files
+
+        Returns
+        -------
+        CSR matrix of shape (n_documents, n_terms)
+            Its rows are sorted.
+        """
+        check_is_fitted(self, msg="The TF-IDF vectorizer is not fitted")
+        return self._weighed(self._scikit_transform(raw_documents))
+
+    def _fit_weights(self, raw_documents):
+        self._check_params()
+        self._tfidf = sklearn_text.TfidfTransformer(
+            norm=self.norm, use_idf=self.use_idf, smooth_idf=self.smooth_idf, sublinear_tf=self.sublinear_tf
+        )
+        X = self._scikit_fit(raw_documents)
+        if not isinstance(X, TermCounts):
+            self._tfidf.fit(X)
+        elif self.fixed_vocabulary_:
+            self._tfidf.fit(X.matrix(self.dtype))
+        else:
+            self._tfidf.fit(columns_of(X.document_frequencies(), X.shape[0], self.dtype))
+        return X
+
+    def _weighed(self, X):
+        if not isinstance(X, TermCounts):
+            return sorted_rows(self._tfidf.transform(X, copy=False))
+        weights, dtype = self._tfidf, np.dtype(self.dtype)
+        idf = getattr(weights, "idf_", None)
+        result = dtype if dtype.kind == "f" else np.dtype(np.float64)
+        of_fit = getattr(weights, "n_features_in_", None) == X.shape[1]
+        if not of_fit or not (idf is None or (idf.dtype == result and idf.shape == X.shape[1:])):
+            return weights.transform(X.matrix(dtype), copy=False)
+        return X.matrix(result, weights.sublinear_tf, idf, weights.norm)
+
+
+@_documented(
+    """    >>> from skopt_solvers.feature_extraction.text import HashingVectorizer
+    >>> HashingVectorizer(n_features=2**4).transform(["a good film", "a bad film"]).shape
+    (2, 16)
+"""
+)
+class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_output_keys=None):
+    """Count the terms of documents in columns that a hash gives them.
+
+    A scikit-learn HashingVectorizer with the same results. What is not compiled, a callable say, goes scikit-learn's
+    own way.
+    """
+
+    _parameter_constraints = {**sklearn_text.HashingVectorizer._parameter_constraints, "n_jobs": [Integral, None]}
+
+    def __init__(
+        self,
+        *,
+        input="content",
+        encoding="utf-8",
+        decode_error="strict",
+        strip_accents=None,
+        lowercase=True,
+        preprocessor=None,
+        tokenizer=None,
+        stop_words=None,
+        token_pattern=r"(?u)\b\w\w+\b",
+        ngram_range=(1, 1),
+        analyzer="word",
+        n_features=2**20,
+        binary=False,
+        norm="l2",
+        alternate_sign=True,
+        dtype=np.float64,
+        n_jobs=None,
+    ):
+        super().__init__(
+            input=input,
+            encoding=encoding,
+            decode_error=decode_error,
+            strip_accents=strip_accents,
+            lowercase=lowercase,
+            preprocessor=preprocessor,
+            tokenizer=tokenizer,
+            stop_words=stop_words,
+            token_pattern=token_pattern,
+            ngram_range=ngram_range,
+            analyzer=analyzer,
+            n_features=n_features,
+            binary=binary,
+            norm=norm,
+            alternate_sign=alternate_sign,
+            dtype=dtype,
+        )
+        self.n_jobs = n_jobs
+
+    def transform(self, X):
+        """Count the terms of documents.
+
+        Parameters
+        ----------
+        X : iterable of str, bytes, file names or files
+
+        Returns
+        -------
+        CSR matrix of shape (n_documents, n_features)
+            Its rows are sorted. Terms whose signs cancel leave a stored zero.
+        """
+        n_threads = effective_threads(self.n_jobs)
+        if isinstance(X, str) or not self._is_compiled():
+            return super().transform(X)
+        self._validate_ngram_range()
+        steps = plan(self, hashes=True)
+        if steps is None:
+            return super().transform(X)
+        rows = _text.hashed_rows(X, steps.rules, steps.source, self.n_features, bool(self.alternate_sign), n_threads)
+        if not rows.n_documents:
+            return super().transform([])  # which says so
+        return TermCounts(rows, n_threads, bool(self.binary)).matrix(self.dtype, norm=self.norm)
+
+    def _is_compiled(self):
+        right = is_compiled(self.dtype) and np.dtype(self.dtype).kind == "f" and self.norm in (None, "l1", "l2")
+        return right and isinstance(self.n_features, Integral) and 1 <= self.n_features < 2**31
