@@ -1,7 +1,8 @@
 """What a change costs: two revisions of the package on the same short cases, in pairs.
 
-Run it from the root of the repository, where the package is installed::
+Run it from the root of the repository::
 
+    pip install -e '.[test]'                                     # once
     python -m tests.benchmarks.compare main                      # main against the working tree
     python -m tests.benchmarks.compare v0.1.0 main --json compare.json
     python -m tests.benchmarks.compare HEAD --cases 'rcv1|CRF' --rounds 15 --fail-above 1.1
