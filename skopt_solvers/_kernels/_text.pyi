@@ -1,7 +1,7 @@
 """Types of the compiled module that counts the terms of texts. A matrix is (data, indices, indptr).
 
-Names with an F32, F64, I32 or I64 behind them are for values of that type. "Word" is for terms that are n-grams of words
-as tuples of numbers, "String" for terms that are strings.
+Names with an F32, F64, I32 or I64 behind them are for values of that type. "Word" is for terms that are n-grams of
+words as tuples of numbers, "String" for terms that are strings.
 """
 
 import re

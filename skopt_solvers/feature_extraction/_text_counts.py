@@ -7,12 +7,7 @@ from .._base.csr import csr_of
 from .._base.sklearn_compat import align_api_if_sparse
 from .._kernels import _text
 
-_SUFFIXES = {
-    np.dtype(np.int32): "I32",
-    np.dtype(np.int64): "I64",
-    np.dtype(np.float32): "F32",
-    np.dtype(np.float64): "F64",
-}
+_SUFFIXES = {np.dtype(f"{kind}{size}"): f"{kind.upper()}{8 * size}" for kind in "if" for size in (4, 8)}
 _NORMS = {None: 0, "l1": 1, "l2": 2}
 
 
