@@ -18,13 +18,13 @@ template <class T>
 struct Array : nanobind::ndarray<T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu> {
     using Base = nanobind::ndarray<T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>;
 };
-template <class T> using In = Array<const T>;
-template <class T> using Out = Array<T>;
+template <class T>
+using In = Array<const T>;
+template <class T>
+using Out = Array<T>;
 
 // The name of a parameter that takes an array as it is: a copy in another type would be read, or written, in its place.
-inline auto array(const char* name) {
-    return nanobind::arg(name).noconvert();
-}
+inline auto array(const char* name) { return nanobind::arg(name).noconvert(); }
 
 namespace nanobind::detail {
 // NumPy has arrays that are not aligned, and loops of vectors rely on it.

@@ -23,7 +23,8 @@ inline std::vector<size_t> balanced_ranges(const std::vector<size_t>& count, siz
     return bounds;
 }
 
-// Ranges of columns with about as many non-zeros each, one a thread, and where each sorted row passes from one to the next.
+// Ranges of columns with about as many non-zeros each, one a thread, and where each sorted row passes from one to the
+// next.
 struct ColumnRanges {
     int n = 0;
     std::vector<size_t> bounds;  // range t is [bounds[t], bounds[t + 1])
@@ -40,7 +41,8 @@ struct ColumnRanges {
         uint32_t* cut = cuts_.get();
         for (size_t i = 0; i < X.n_rows; ++i) {
             const I *first = X.indices + X.indptr[i], *last = X.indices + X.indptr[i + 1];
-            for (int t = 1; t < n_ranges; ++t) *cut++ = static_cast<uint32_t>(std::lower_bound(first, last, static_cast<I>(bounds[t])) - first);
+            for (int t = 1; t < n_ranges; ++t)
+                *cut++ = static_cast<uint32_t>(std::lower_bound(first, last, static_cast<I>(bounds[t])) - first);
         }
         n = n_ranges;
     }

@@ -66,7 +66,8 @@ inline void in_last_tile(size_t rest, F f) {
 template <class T, class F>
 inline void in_blocks(size_t K, F f) {
     size_t k = 0, vectors = K / kLanes<T>, rest = K % kLanes<T>;
-    for (; vectors > kWidest || (vectors == kWidest && !rest); vectors -= kWidest, k += kWidest * kLanes<T>) f.template operator()<kWidest, 0>(k);
+    for (; vectors > kWidest || (vectors == kWidest && !rest); vectors -= kWidest, k += kWidest * kLanes<T>)
+        f.template operator()<kWidest, 0>(k);
     auto last = [&]<int N, int R>() { f.template operator()<N, R>(k); };
     switch (vectors) {
         case 0: return rest ? in_last_tile<T, 0, 1>(rest, last) : void();

@@ -14,7 +14,8 @@ inline void relax() {
 #endif
 }
 
-// Where threads wait for each other many times in a call: a short spin before sleeping, which costs as much as a block of work.
+// Where threads wait for each other many times in a call: a short spin before sleeping, which costs as much as a block
+// of work.
 class SpinBarrier {
 public:
     explicit SpinBarrier(int n) : n_(n) {}
@@ -33,7 +34,8 @@ public:
         if (turn_.load(std::memory_order_relaxed) == kAbandoned) throw Abandoned{};
     }
 
-    // One of the threads will not come: whoever waits, or will, throws. As it has not arrived, no turn can end meanwhile.
+    // One of the threads will not come: whoever waits, or will, throws. As it has not arrived, no turn can end
+    // meanwhile.
     void abandon() {
         turn_ = kAbandoned;
         turn_.notify_all();
@@ -46,10 +48,10 @@ private:
     std::atomic<int> arrived_ = 0, turn_ = 0;
 };
 
-// f(t) for t in [0, n_threads); the caller runs t = 0. Threads live for one call: a pool would
-// survive fork() as a deadlock, and starting a thread costs less than 1 % of a pass worth sharing.
-// All have ended when the first exception of any of them, or of a thread that could not be started, is thrown to the caller.
-// `barrier` is the one at which they wait for each other.
+// f(t) for t in [0, n_threads); the caller runs t = 0. Threads live for one call: a pool would survive fork() as a
+// deadlock, and starting a thread costs less than 1 % of a pass worth sharing. All have ended when the first exception
+// of any of them, or of a thread that could not be started, is thrown to the caller. `barrier` is the one at which they
+// wait for each other.
 template <class F>
 void parallel(int n_threads, F f, SpinBarrier* barrier = nullptr) {
     std::atomic_flag failed;

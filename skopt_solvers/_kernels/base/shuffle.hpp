@@ -27,8 +27,8 @@ inline void shuffle(int64_t* values, size_t n, Random& random) {
     for (size_t i = n; i > 1; --i) std::swap(values[i - 1], values[random.below(i)]);
 }
 
-// Runs of values change places, and the values within each: most of a random order, of which a run lies together in memory.
-// With runs of one value it is a random order.
+// Runs of values change places, and the values within each: most of a random order, of which a run lies together in
+// memory. With runs of one value it is a random order.
 inline void shuffle_runs(const int64_t* values, size_t n, size_t run, uint64_t seed, int64_t* out) {
     Random random(seed);
     run = std::min(run, std::max<size_t>(n, 1));

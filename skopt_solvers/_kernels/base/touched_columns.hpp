@@ -51,8 +51,8 @@ public:
         touch(X, batch, n, weights_of, Whole{X.indptr});
     }
 
-    // Forgets the batch before. weights_of(j) is where the weights of column j lie, to call them early. Whether a column is new to the batch is a
-    // coin toss, so the loop has no branch for it.
+    // Forgets the batch before. weights_of(j) is where the weights of column j lie, to call them early. Whether a
+    // column is new to the batch is a coin toss, so the loop has no branch for it.
     template <class F, class P>
     void touch(const Csr<T, I>& X, const int64_t* batch, size_t n, F weights_of, P part) {
         for (size_t r = 0; r < size; ++r) touches_[r] = 0, slot_[columns[r]] = -1;

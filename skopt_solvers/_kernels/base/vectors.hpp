@@ -12,14 +12,16 @@ constexpr size_t kVectorBytes = 32;
 constexpr size_t kVectorBytes = 16;
 #endif
 constexpr int kTile = 8;  // vectors of sums that fit the registers
-template <class T> constexpr size_t kLanes = kVectorBytes / sizeof(T);
+template <class T>
+constexpr size_t kLanes = kVectorBytes / sizeof(T);
 
 template <class T>
 struct VectorOf {
     typedef T type __attribute__((vector_size(kVectorBytes)));
     typedef T in_memory __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
 };
-template <class T> using Vec = typename VectorOf<T>::type;
+template <class T>
+using Vec = typename VectorOf<T>::type;
 
 template <class T>
 inline size_t padded(size_t n) {
@@ -90,7 +92,8 @@ struct AlignedAllocator {
         return true;
     }
 };
-template <class T> using Aligned = std::vector<T, AlignedAllocator<T>>;
+template <class T>
+using Aligned = std::vector<T, AlignedAllocator<T>>;
 
 template <class T>
 inline void raise(Vec<T>& best, const Vec<T>& value) {
@@ -154,7 +157,8 @@ inline void in_tiles(size_t n, F f) {
 // out = a^T M, `width` being whole vectors.
 template <class T>
 inline void multiply(const T* a, const T* M, size_t K, size_t width, T* out) {
-    in_tiles(width / kLanes<T>, [&]<int N>(size_t v) { multiply_tile<N>(a, M + v * kLanes<T>, K, width, out + v * kLanes<T>); });
+    in_tiles(width / kLanes<T>,
+             [&]<int N>(size_t v) { multiply_tile<N>(a, M + v * kLanes<T>, K, width, out + v * kLanes<T>); });
 }
 
 // A += sum_t left_t right_t^T over n rows: R rows of A by N vectors in registers while t runs.
@@ -165,7 +169,8 @@ inline void outer_tile(const T* left, const T* right, size_t n, size_t width, T*
         UNROLLED_FOR (int v = 0; v < N; ++v) sum[i][v] = at(A + i * width + v * kLanes<T>);
     for (size_t t = 0; t < n; ++t)
         UNROLLED_FOR (int i = 0; i < R; ++i)
-            UNROLLED_FOR (int v = 0; v < N; ++v) sum[i][v] += left[t * width + i] * at(right + t * width + v * kLanes<T>);
+            UNROLLED_FOR (int v = 0; v < N; ++v)
+                sum[i][v] += left[t * width + i] * at(right + t * width + v * kLanes<T>);
     UNROLLED_FOR (int i = 0; i < R; ++i)
         UNROLLED_FOR (int v = 0; v < N; ++v) at(A + i * width + v * kLanes<T>) = sum[i][v];
 }

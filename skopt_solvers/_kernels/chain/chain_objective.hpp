@@ -51,9 +51,9 @@ public:
         return threads_for(n_threads_, static_cast<double>(n_tokens_) * K * (K + 10));
     }
 
-    // sum_s omega_s nll_s, and its gradient where G is given. Sequences are taken by blocks of units: threads share the units of
-    // a block, and when its marginals are there each adds them to its own range of features. Sums are formed in an
-    // order that does not depend on the threads.
+    // sum_s omega_s nll_s, and its gradient where G is given. Sequences are taken by blocks of units: threads share the
+    // units of a block, and when its marginals are there each adds them to its own range of features. Sums are formed
+    // in an order that does not depend on the threads.
     double value_and_gradient(const T* W, T* G) {
         const size_t K = likelihood.K(), table = layout().n_features * likelihood.width();
         const int n = threads();
@@ -108,8 +108,8 @@ public:
         return batch_;
     }
 
-    // sum_s omega_s sum_t x_tj^2 for the rows of features; transitions count as K features that are each on in 1/K of the
-    // tokens, and boundaries in one token of a sequence.
+    // sum_s omega_s sum_t x_tj^2 for the rows of features; transitions count as K features that are each on in 1/K of
+    // the tokens, and boundaries in one token of a sequence.
     void squared_norms(double* square) const {
         const auto& X = data().X;
         std::vector<double> features(layout().n_features, 0.0);
@@ -199,8 +199,8 @@ private:
             size_t s = order_.sequences[i];
             likelihood.gather_sequence(s, pass.state, worker);
             T* D = pass.gradient ? &block.D[at * likelihood.width()] : nullptr;
-            block.loss[u] += likelihood.run_sequence(s, worker.z.data(), data().omega[s],
-                                                     {D, block.A[u].data(), nullptr}, worker);
+            block.loss[u] +=
+                likelihood.run_sequence(s, worker.z.data(), data().omega[s], {D, block.A[u].data(), nullptr}, worker);
             at += data().length(s);
         }
         block.direct[u] = worker.lattice.direct;
@@ -236,8 +236,8 @@ private:
         }
     }
 
-    // z_ = the scores of a batch's tokens. The weights of the batch lie together, and a feature that many tokens have is
-    // looked up once.
+    // z_ = the scores of a batch's tokens. The weights of the batch lie together, and a feature that many tokens have
+    // is looked up once.
     void gather_batch(const T* W, const int64_t* batch, size_t n) {
         const size_t width = likelihood.width();
         const auto& X = data().X;

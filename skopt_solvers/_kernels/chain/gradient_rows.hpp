@@ -19,16 +19,21 @@ public:
     void begin(const int64_t* columns, size_t n, RowGradient<T>& out) {
         offset_.resize(n + 1);
         offset_[0] = 0;
-        for (size_t r = 0; r < n; ++r) offset_[r + 1] = offset_[r] + (layout_.observed() ? layout_.first[columns[r] + 1] - layout_.first[columns[r]] : 1);
+        for (size_t r = 0; r < n; ++r)
+            offset_[r + 1] =
+                offset_[r] + (layout_.observed() ? layout_.first[columns[r] + 1] - layout_.first[columns[r]] : 1);
         columns_ = columns;
-        size_t tail = (layout_.observed() ? layout_.n_transitions : layout_.K) + (layout_.boundaries ? layout_.observed() ? 2 * layout_.K : 2 : 0);
+        size_t tail = (layout_.observed() ? layout_.n_transitions : layout_.K) +
+                      (layout_.boundaries ? layout_.observed() ? 2 * layout_.K : 2 : 0);
         out.size = offset_[n] + tail;
         reserve(out.rows, out.size);
         reserve(out.share, out.size);
         reserve(out.values, out.size * layout_.n_outputs());
-        std::fill(out.values.begin() + offset_[n] * layout_.n_outputs(), out.values.begin() + out.size * layout_.n_outputs(), T(0));
+        std::fill(out.values.begin() + offset_[n] * layout_.n_outputs(),
+                  out.values.begin() + out.size * layout_.n_outputs(), T(0));
         for (size_t r = 0; r < n; ++r)
-            for (size_t i = offset_[r]; i < offset_[r + 1]; ++i) out.rows[i] = layout_.observed() ? layout_.first[columns[r]] + (i - offset_[r]) : columns[r];
+            for (size_t i = offset_[r]; i < offset_[r + 1]; ++i)
+                out.rows[i] = layout_.observed() ? layout_.first[columns[r]] + (i - offset_[r]) : columns[r];
     }
 
     void set_share(size_t r, T share, RowGradient<T>& out) const {
@@ -50,7 +55,8 @@ public:
             }
         } else {
             for (size_t i = 0; i < layout_.K; ++i) set_row(r + i, layout_.n_features + i, share_pairs, out);
-            for (size_t q = 0; q < layout_.n_transitions; ++q) out.values[r * layout_.K + layout_.transitions[q]] = static_cast<T>(tail.pairs[layout_.transitions[q]]);
+            for (size_t q = 0; q < layout_.n_transitions; ++q)
+                out.values[r * layout_.K + layout_.transitions[q]] = static_cast<T>(tail.pairs[layout_.transitions[q]]);
             r += layout_.K;
         }
         if (!layout_.boundaries) return;

@@ -1,7 +1,7 @@
 // Where the parameters of a chain lie in the table W.
 //
-// All pairs: rows of K values, first the features, then the K rows of transitions (row: from, column: to), then start and
-// end. Observed pairs: rows of one value, first the (feature, label) pairs grouped by feature, then the listed
+// All pairs: rows of K values, first the features, then the K rows of transitions (row: from, column: to), then start
+// and end. Observed pairs: rows of one value, first the (feature, label) pairs grouped by feature, then the listed
 // transitions, then start and end.
 #pragma once
 #include <algorithm>
@@ -112,15 +112,18 @@ struct ChainLayout {
     void spread(const double* features, double pairs, double ends, double* out) const {
         size_t r = 0;
         for (size_t j = 0; j < n_features; ++j)
-            for (size_t i = 0; i < (observed() ? static_cast<size_t>(first[j + 1] - first[j]) : 1); ++i) out[r++] = features[j];
+            for (size_t i = 0; i < (observed() ? static_cast<size_t>(first[j + 1] - first[j]) : 1); ++i)
+                out[r++] = features[j];
         for (size_t i = 0; i < (observed() ? n_transitions : K); ++i) out[r++] = pairs;
         for (size_t i = 0; boundaries && i < (observed() ? 2 * K : 2); ++i) out[r++] = ends;
     }
 };
 
-// The (column, label) pairs that occur in rows with a label: label[first[j]] to label[first[j + 1]] are those of column j.
+// The (column, label) pairs that occur in rows with a label: label[first[j]] to label[first[j + 1]] are those of column
+// j.
 template <class I>
-std::vector<int32_t> observed_pairs(const I* indptr, const I* indices, const int32_t* labels, size_t n_rows, size_t n_columns, size_t K, int64_t* first) {
+std::vector<int32_t> observed_pairs(const I* indptr, const I* indices, const int32_t* labels, size_t n_rows,
+                                    size_t n_columns, size_t K, int64_t* first) {
     std::vector<uint64_t> seen((n_columns * K + 63) / 64, 0);
     for (size_t i = 0; i < n_rows; ++i) {
         if (labels[i] == kAnyLabel) continue;

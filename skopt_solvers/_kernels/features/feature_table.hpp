@@ -10,7 +10,8 @@
 
 #include "features/names.hpp"
 
-// Distinct names, numbered in the order of their first appearance. Open addressing; names are compared, not hashes only.
+// Distinct names, numbered in the order of their first appearance. Open addressing; names are compared, not hashes
+// only.
 class FeatureTable {
 public:
     FeatureTable() : slots_(256) {}
@@ -24,7 +25,8 @@ public:
     size_t size() const { return names_.size(); }
     std::string_view operator[](size_t i) const { return names_[i]; }
 
-    // The numbers of names, -1 for those that are not here. Threads may share a table, each with memory for hashes of its own.
+    // The numbers of names, -1 for those that are not here. Threads may share a table, each with memory for hashes of
+    // its own.
     void find(const Names& names, int32_t* numbers, std::vector<uint64_t>& hashes) const {
         call(names, hashes);
         for (size_t i = 0; i < names.size(); ++i) numbers[i] = slots_[probe(names, i, hashes[i])].number;
@@ -109,7 +111,8 @@ inline uint32_t murmur3(std::string_view name) {
         h = rotated(h ^ mixed(k), 13) * 5 + 0xe6546b64;
     }
     k = 0;
-    for (int shift = 0; i < name.size(); ++i, shift += 8) k |= static_cast<uint32_t>(static_cast<uint8_t>(name[i])) << shift;
+    for (int shift = 0; i < name.size(); ++i, shift += 8)
+        k |= static_cast<uint32_t>(static_cast<uint8_t>(name[i])) << shift;
     h ^= mixed(k) ^ static_cast<uint32_t>(name.size());
     h = (h ^ (h >> 16)) * 0x85ebca6b;
     h = (h ^ (h >> 13)) * 0xc2b2ae35;

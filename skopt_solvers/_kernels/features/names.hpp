@@ -43,11 +43,14 @@ public:
     // A name is opened, appended to, and closed, which pads and keeps it, or opened again, which drops it.
     void open() { open_ = end_ * sizeof(uint64_t); }
 
-    std::string_view opened() const { return {reinterpret_cast<const char*>(words_.data() + end_), open_ - end_ * sizeof(uint64_t)}; }
+    std::string_view opened() const {
+        return {reinterpret_cast<const char*>(words_.data() + end_), open_ - end_ * sizeof(uint64_t)};
+    }
 
     // Where n bytes can be written; appended(n) takes them in.
     [[gnu::always_inline]] char* room(size_t n) {
-        if (words_.size() * sizeof(uint64_t) < open_ + n + sizeof(uint64_t)) [[unlikely]] grow(n);
+        if (words_.size() * sizeof(uint64_t) < open_ + n + sizeof(uint64_t)) [[unlikely]]
+            grow(n);
         return reinterpret_cast<char*>(words_.data()) + open_;
     }
     void appended(size_t n) { open_ += n; }

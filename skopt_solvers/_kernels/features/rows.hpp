@@ -52,8 +52,8 @@ private:
     std::vector<uint32_t> order_;
 };
 
-// Rows of a CSR matrix; the data may be left out where all of it is 1. Raw rows are in any order, with columns that occur
-// twice and with -1 for what is to be dropped.
+// Rows of a CSR matrix; the data may be left out where all of it is 1. Raw rows are in any order, with columns that
+// occur twice and with -1 for what is to be dropped.
 template <class T>
 struct Rows {
     std::vector<int32_t> indptr{0}, indices;
@@ -66,8 +66,8 @@ inline void check_entries(size_t n) {
 
 // For each of n features its column in the order of the number of rows that have it, most first, equal ones in the
 // order of their first appearance; -1 for those in fewer than min_count rows. And the number of columns.
-inline std::pair<std::vector<int32_t>, size_t> frequency_order(const int32_t* indptr, size_t n_rows, const int32_t* indices, size_t n,
-                                                              int64_t min_count) {
+inline std::pair<std::vector<int32_t>, size_t> frequency_order(const int32_t* indptr, size_t n_rows,
+                                                               const int32_t* indices, size_t n, int64_t min_count) {
     struct Seen {
         int32_t count = 0, row = -1;
     };
@@ -82,7 +82,8 @@ inline std::pair<std::vector<int32_t>, size_t> frequency_order(const int32_t* in
             s.row = static_cast<int32_t>(r);
         }
     std::erase_if(features, [&](int32_t f) { return seen[f].count < min_count; });
-    std::stable_sort(features.begin(), features.end(), [&](int32_t a, int32_t b) { return seen[a].count > seen[b].count; });
+    std::stable_sort(features.begin(), features.end(),
+                     [&](int32_t a, int32_t b) { return seen[a].count > seen[b].count; });
     for (size_t j = 0; j < features.size(); ++j) column[features[j]] = static_cast<int32_t>(j);
     return {std::move(column), features.size()};
 }
@@ -95,7 +96,8 @@ size_t without_duplicates(int32_t* column, T* value, size_t n, size_t row) {
         T sum = value[i];
         for (next = i + 1; next < n && column[next] == column[i]; ++next) sum += value[next];
         if (!std::isfinite(sum))
-            throw std::invalid_argument("X: the values of a feature that token " + std::to_string(row) + " of all has more than once sum to infinity");
+            throw std::invalid_argument("X: the values of a feature that token " + std::to_string(row) +
+                                        " of all has more than once sum to infinity");
         column[left] = column[i];
         value[left] = sum;
         left += sum != 0;
@@ -105,7 +107,8 @@ size_t without_duplicates(int32_t* column, T* value, size_t n, size_t row) {
 
 // Raw rows with column[f] in the place of f (f itself without `column`), sorted, equal columns summed, zeros dropped.
 template <class T>
-Rows<T> canonical_rows(const int32_t* indptr, size_t n_rows, const int32_t* indices, const T* data, const int32_t* column) {
+Rows<T> canonical_rows(const int32_t* indptr, size_t n_rows, const int32_t* indices, const T* data,
+                       const int32_t* column) {
     auto column_of = [&](int32_t f) { return column && f >= 0 ? column[f] : f; };
     size_t kept = 0, q = 0;
     for (int32_t p = 0; p < indptr[n_rows]; ++p) kept += column_of(indices[p]) >= 0;

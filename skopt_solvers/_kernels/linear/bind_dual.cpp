@@ -16,8 +16,8 @@ class BoundDual final : public DualAscent<T, I> {
 public:
     BoundDual(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> c, size_t n_outputs,
               bool intercept, const std::string& loss, double gamma, bool squared, int n_threads)
-        : Dual(csr(indptr, indices, data, n_columns), labels_of_rows(indptr, labels, c, n_outputs), c.data(),
-               n_outputs, intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
+        : Dual(csr(indptr, indices, data, n_columns), labels_of_rows(indptr, labels, c, n_outputs), c.data(), n_outputs,
+               intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
           kept_(indptr, indices, data, labels, c), n_rows_(labels.size()) {
         product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
         require(between(labels, 0, this->n_labels()), "labels must index outputs");

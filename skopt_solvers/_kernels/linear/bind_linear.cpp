@@ -56,8 +56,7 @@ public:
     }
 
     double penalise(In<T> W, Out<T> G) const {
-        require(W.size() == this->table_size() && (G.size() == 0 || G.size() == W.size()),
-                "W or G has the wrong size");
+        require(W.size() == this->table_size() && (G.size() == 0 || G.size() == W.size()), "W or G has the wrong size");
         nb::gil_scoped_release release;
         return Linear::penalise(W.data(), pointer_or_null(G));
     }

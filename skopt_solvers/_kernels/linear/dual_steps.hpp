@@ -25,10 +25,11 @@ struct DualStep {
     static T sign(size_t k, int positive) { return static_cast<int>(k) == positive ? T(1) : T(-1); }
 };
 
-// a = s c p with p = 1 / (1 + e^t), t being the margin s z' after the step: t = s z - q (s a) + q c p(t). Newton's method
-// from the margin before, or from 0 where that or an iterate is on the other side of 0 than the root: between 0 and the
-// root the sigmoid has no turning point and every iterate is nearer (Yu, Huang & Lin 2011, section 3, for the same problem in
-// a), by about 1 an iteration until t is log(q c). The last move is made along the tangent, without another exponential.
+// a = s c p with p = 1 / (1 + e^t), t being the margin s z' after the step: t = s z - q (s a) + q c p(t). Newton's
+// method from the margin before, or from 0 where that or an iterate is on the other side of 0 than the root: between 0
+// and the root the sigmoid has no turning point and every iterate is nearer (Yu, Huang & Lin 2011, section 3, for the
+// same problem in a), by about 1 an iteration until t is log(q c). The last move is made along the tangent, without
+// another exponential.
 template <class T>
 struct LogisticStep final : DualStep<T> {
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
@@ -63,14 +64,17 @@ private:
         T p = 1 / (1 + fast_exp(t));
         return moved(p, (base + r * p - t) / (1 + r * p * (1 - p)));
     }
-    static T moved(T p, T move) { return std::min(std::max(p - p * (1 - p) * move * (1 - (T(0.5) - p) * move), T(0)), T(1)); }
+    static T moved(T p, T move) {
+        return std::min(std::max(p - p * (1 - p) * move * (1 - (T(0.5) - p) * move), T(0)), T(1));
+    }
 
     // As many iterations as it takes.
     static void ascend_one(T z, T s, T q, T c, T& a) {
         const T r = q * c, m = s * z, base = m - q * s * a, side = base + r / 2 > 0 ? T(1) : T(-1);
         T t = m * side > 0 ? m : T(0), p = 0, move = 0;
         for (int i = 0; i < 100; ++i) {
-            // with e = e^-|t| all of (base + r p - t) / (1 + r p (1 - p)) times (1 + e)^2, so that no quotient waits for another
+            // with e = e^-|t| all of (base + r p - t) / (1 + r p (1 - p)) times (1 + e)^2, so that no quotient waits
+            // for another
             T e = fast_exp(-std::abs(t)), top = t > 0 ? e : T(1), whole = 1 + e;
             move = ((base - t) * whole * whole + r * top * whole) / (whole * whole + r * e);
             p = top / whole;
@@ -143,10 +147,10 @@ private:
     T slack_of(T c) const { return static_cast<T>(squared ? 0.5 / c : gamma / c); }
 };
 
-// a = c (y - p) with p = softmax(z'), z' = z + q (a' - a): the logits u = z' minimise |u|^2 / 2 + r log sum e^u - v.u with
-// r = q c and v = z - q a + r y. Newton's method, whose matrix I + r (diag p - p p^T) is inverted by the formula of Sherman and
-// Morrison. Its third derivatives are bounded by the second, so that a step of range b times log(1 + b) / b descends, and a
-// full one where b <= 1 (Bach 2010, proposition 1).
+// a = c (y - p) with p = softmax(z'), z' = z + q (a' - a): the logits u = z' minimise |u|^2 / 2 + r log sum e^u - v.u
+// with r = q c and v = z - q a + r y. Newton's method, whose matrix I + r (diag p - p p^T) is inverted by the formula
+// of Sherman and Morrison. Its third derivatives are bounded by the second, so that a step of range b times log(1 + b)
+// / b descends, and a full one where b <= 1 (Bach 2010, proposition 1).
 template <class T>
 struct SoftmaxStep final : DualStep<T> {
     SoftmaxStep() { this->separable = false; }
@@ -199,8 +203,8 @@ private:
     static constexpr int kIterations = 50;
     static constexpr T kFar = 10;
 
-    // The u that minimises |u|^2 / 2 + r max u - v.u, which is some log(r K) from the one that is looked for: v, cut off at the
-    // level t above which it has r.
+    // The u that minimises |u|^2 / 2 + r max u - v.u, which is some log(r K) from the one that is looked for: v, cut
+    // off at the level t above which it has r.
     static void level(const T* v, size_t K, T r, T* u) {
         T t = *std::max_element(v, v + K) - r, before = t;
         do {

@@ -14,17 +14,17 @@
 #include "base/column_ranges.hpp"
 #include "base/csr.hpp"
 #include "base/interrupt.hpp"
-#include "linear/losses.hpp"
 #include "base/objective.hpp"
 #include "base/parallel.hpp"
 #include "base/touched_columns.hpp"
+#include "linear/losses.hpp"
 
 template <class T, class I>
 class LinearObjective : public Objective<T> {
 public:
     // `active` lists the rows of weight > 0, in order: the samples of the problem.
-    LinearObjective(Csr<T, I> X, const int32_t* labels, const T* omega, const int64_t* active, size_t n_active, size_t K,
-                    bool intercept, std::unique_ptr<Loss<T>> loss, Penalty<T> penalty, int n_threads)
+    LinearObjective(Csr<T, I> X, const int32_t* labels, const T* omega, const int64_t* active, size_t n_active,
+                    size_t K, bool intercept, std::unique_ptr<Loss<T>> loss, Penalty<T> penalty, int n_threads)
         : X_(X), labels_(labels), omega_(omega), active_(active), n_active_(n_active), loss_(std::move(loss)),
           intercept_(intercept), n_threads_(n_threads) {
         this->n_rows = X.n_cols + intercept;
@@ -49,7 +49,8 @@ public:
         int n = threads();
         Interruption interruption;
         parallel(n, [&](int t) {
-            each_row(row_part(t, n), row_part(t + 1, n), t, interruption, [&](size_t i) { margins_of(i, W, Z + i * K); });
+            each_row(row_part(t, n), row_part(t + 1, n), t, interruption,
+                     [&](size_t i) { margins_of(i, W, Z + i * K); });
         });
         interruption.rethrow();
     }
@@ -116,9 +117,11 @@ public:
         if (intercept_) square[X_.n_cols] = 1;
     }
 
-    // The shares of the penalty are by `count` for each row of the table in `n_seen` samples: those of a stream so far, of which
-    // these are the last.
-    void count_as(const double* count, double n_seen) { touched_.count_as(count, X_.n_cols, n_seen / static_cast<double>(n_active_)); }
+    // The shares of the penalty are by `count` for each row of the table in `n_seen` samples: those of a stream so far,
+    // of which these are the last.
+    void count_as(const double* count, double n_seen) {
+        touched_.count_as(count, X_.n_cols, n_seen / static_cast<double>(n_active_));
+    }
 
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
         size_t K = this->n_outputs;
@@ -221,7 +224,8 @@ private:
         interruption.rethrow();
         parallel(n, [&](int t) {
             for (int b = 0; b < n - 1; ++b)
-                for (size_t j = part(size, kChunk, t, n); j < part(size, kChunk, t + 1, n); ++j) G[j] += buffers_[b * size + j];
+                for (size_t j = part(size, kChunk, t, n); j < part(size, kChunk, t + 1, n); ++j)
+                    G[j] += buffers_[b * size + j];
         });
     }
 
@@ -243,14 +247,15 @@ private:
         interruption.rethrow();
     }
 
-    // Column ranges with about as many non-zeros each, and where each row passes from one to the next: 4 bytes a row and
-    // thread. Rows whose entries are not in the order of the ranges, as a vectorizer's unsorted ones, are put in that
-    // order in a copy of the matrix, which only `backward` reads: sums over a row keep their order.
+    // Column ranges with about as many non-zeros each, and where each row passes from one to the next: 4 bytes a row
+    // and thread. Rows whose entries are not in the order of the ranges, as a vectorizer's unsorted ones, are put in
+    // that order in a copy of the matrix, which only `backward` reads: sums over a row keep their order.
     void split_columns(int n) {
         std::vector<size_t> count(X_.n_cols + 1, 0);
         size_t total = 0, stride = std::max<size_t>(1, X_.n_rows / 20000);  // some rows tell the balance
         for (size_t i = 0; i < X_.n_rows; i += stride)
-            for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) ++count[X_.indices[p]], ++total;
+            for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p)
+                ++count[X_.indices[p]], ++total;
         bounds_ = balanced_ranges(count, total, X_.n_cols, n);
         auto range_of = [&](I column) {
             int r = 0;

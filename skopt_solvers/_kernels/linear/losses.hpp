@@ -200,6 +200,7 @@ std::unique_ptr<Loss<T>> make_loss(const std::string& name, double gamma, bool s
     if (name == "logistic") return std::make_unique<LossOf<T, Logistic<T>>>(Logistic<T>{});
     if (name == "softmax") return std::make_unique<LossOf<T, Softmax<T>>>(Softmax<T>{});
     if (name == "hinge") return std::make_unique<LossOf<T, Hinge<T>>>(Hinge<T>{gamma, squared});
-    if (name == "crammer_singer") return std::make_unique<LossOf<T, CrammerSinger<T>>>(CrammerSinger<T>{gamma, squared});
+    if (name == "crammer_singer")
+        return std::make_unique<LossOf<T, CrammerSinger<T>>>(CrammerSinger<T>{gamma, squared});
     throw std::invalid_argument("unknown loss '" + name + "'");
 }

@@ -12,12 +12,8 @@ template <class T>
 static T* member(const Out<T>& values) {
     return pointer_or_null(values);
 }
-static double member(double value) {
-    return value;
-}
-static bool member(bool value) {
-    return value;
-}
+static double member(double value) { return value; }
+static bool member(bool value) { return value; }
 
 // A rule over arrays that it keeps alive: tables, of which the one at `optional` may be empty, and clocks of its rows.
 template <class T, class F, int optional, class... A>

@@ -1,5 +1,5 @@
-// AdaGrad's epochs before L-BFGS, for a chain: the step of rules.hpp on rows of labels that stay expanded all along, where the
-// epochs of any rule expand and compress what each batch touches. Threads share a batch.
+// AdaGrad's epochs before L-BFGS, for a chain: the step of rules.hpp on rows of labels that stay expanded all along,
+// where the epochs of any rule expand and compress what each batch touches. Threads share a batch.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -149,8 +149,8 @@ private:
         return epoch.loss;
     }
 
-    // The loss and the marginals of a unit of the batch's sequences: kUnits of them are dealt, forwards and backwards in turn, so
-    // that units are about as long.
+    // The loss and the marginals of a unit of the batch's sequences: kUnits of them are dealt, forwards and backwards
+    // in turn, so that units are about as long.
     void run_unit(Part& part, size_t unit, T scale, Block& block) const {
         auto& worker = part.worker;
         block.clear(unit);

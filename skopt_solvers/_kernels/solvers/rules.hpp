@@ -1,8 +1,9 @@
 // The update rules of the stochastic solvers, and the epoch that runs them.
 //
-// A rule is a struct whose row(row, step) gives the update of one weight w from its gradient g, in the words of its paper; its
-// state lies in tables of the shape of W. All end in the proximal step of the penalty in the metric of the rule: with
-// h the divisor of the step, w <- argmin_u g u + h (u - w)^2 / (2 lr) + l2 u^2 / 2 + l1 |u|   (Duchi et al. 2011, eq. 4).
+// A rule is a struct whose row(row, step) gives the update of one weight w from its gradient g, in the words of its
+// paper; its state lies in tables of the shape of W. All end in the proximal step of the penalty in the metric of the
+// rule: with h the divisor of the step, w <- argmin_u g u + h (u - w)^2 / (2 lr) + l2 u^2 / 2 + l1 |u|   (Duchi et al.
+// 2011, eq. 4).
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -78,8 +79,8 @@ struct RMSProp {
     }
 };
 
-// 1 / (1 - beta^t) for t = 1, 2, ...; a table, because pow costs more than the rest of a step. Clocks come from Python, so
-// the table has an end, and no entry for t < 1.
+// 1 / (1 - beta^t) for t = 1, 2, ...; a table, because pow costs more than the rest of a step. Clocks come from Python,
+// so the table has an end, and no entry for t < 1.
 template <class T>
 struct BiasCorrection {
     static constexpr int64_t kMost = int64_t(1) << 22;
@@ -87,7 +88,8 @@ struct BiasCorrection {
     std::vector<T> table;
     explicit BiasCorrection(double beta) : beta(beta) {}
     T operator()(int64_t t) {
-        while (static_cast<int64_t>(table.size()) < std::min(t, kMost) && power > 1e-17) table.push_back(static_cast<T>(1 / (1 - (power *= beta))));
+        while (static_cast<int64_t>(table.size()) < std::min(t, kMost) && power > 1e-17)
+            table.push_back(static_cast<T>(1 / (1 - (power *= beta))));
         if (static_cast<uint64_t>(t) - 1 < table.size()) return table[t - 1];
         return power > 1e-17 ? static_cast<T>(1 / (1 - std::pow(beta, static_cast<double>(t)))) : T(1);
     }
@@ -145,9 +147,11 @@ struct RuleOf : Rule<T> {
         double decay = this->weight_decay < 0 ? penalty.l2 : this->weight_decay;
         for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
-            if (this->size && r + kAhead < gradient.size) __builtin_prefetch(this->table + gradient.rows[r + kAhead] * K, 1);
+            if (this->size && r + kAhead < gradient.size)
+                __builtin_prefetch(this->table + gradient.rows[r + kAhead] * K, 1);
             T share = gradient.share[r];
-            Step<T> p{static_cast<T>(lr), share * static_cast<T>(penalty.l1), share * static_cast<T>(penalty.l2), share * static_cast<T>(decay)};
+            Step<T> p{static_cast<T>(lr), share * static_cast<T>(penalty.l1), share * static_cast<T>(penalty.l2),
+                      share * static_cast<T>(decay)};
             auto update = f.row(row, p);
             const T* g = gradient.values.data() + r * K;
             T* w = W + row * K;
@@ -161,12 +165,13 @@ struct RuleOf : Rule<T> {
 template <class T>
 struct RunningMean {
     T* sum;
-    int64_t* since;   // the step up to which a row is counted
+    int64_t* since;  // the step up to which a row is counted
     int64_t& steps;
     void before_step(const T* W, size_t K, const RowGradient<T>& gradient) {
         for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
-            T passed = static_cast<T>(static_cast<int64_t>(static_cast<uint64_t>(steps) - static_cast<uint64_t>(since[row])));
+            T passed =
+                static_cast<T>(static_cast<int64_t>(static_cast<uint64_t>(steps) - static_cast<uint64_t>(since[row])));
             for (size_t k = 0; k < K; ++k) sum[row * K + k] += passed * W[row * K + k];
             since[row] = steps;
         }
@@ -174,10 +179,11 @@ struct RunningMean {
     }
 };
 
-// The mean loss over the batches, each before its step; NaN as soon as one is not finite, and then W is not touched more.
+// The mean loss over the batches, each before its step; NaN as soon as one is not finite, and then W is not touched
+// more.
 template <class T>
-double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* order, size_t n, size_t batch_size, const double* rates,
-                 double clip_norm, RunningMean<T>* mean) {
+double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* order, size_t n, size_t batch_size,
+                 const double* rates, double clip_norm, RunningMean<T>* mean) {
     size_t K = objective.n_outputs;
     RowGradient<T> clipped;
     double total = 0;
