@@ -1,4 +1,4 @@
-// The objective of a chain with the arrays that it reads. Solvers add their methods to its class.
+// The class of Python for the objective of a chain. Solvers add their methods to it.
 #pragma once
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "chain/bind_sequences.hpp"
 #include "chain/chain_objective.hpp"
 
-// The arrays that the objective keeps alive.
+// Keeps the arrays of the objective alive.
 template <class T, class I>
 struct ChainArrays {
     In<I> indptr, indices;

@@ -24,7 +24,7 @@ public:
     using Worker = typename Likelihood::Worker;
     using Block = typename Likelihood::Block;
 
-    // What a solver of chains alone is made of.
+    // A solver that is made for chains alone composes these.
     Likelihood likelihood;
     ColumnRanges ranges;
     Aligned<T> expanded_W, expanded_G;  // rows of all labels, padded to whole vectors
@@ -51,9 +51,9 @@ public:
         return threads_for(n_threads_, static_cast<double>(n_tokens_) * K * (K + 10));
     }
 
-    // sum_s omega_s nll_s, and its gradient where G is given. Sequences are taken by blocks of units: threads share the
-    // units of a block, and when its marginals are there each adds them to its own range of features. Sums are formed
-    // in an order that does not depend on the threads.
+    // Returns sum_s omega_s nll_s, and writes its gradient where G is given. Sequences are taken by blocks of units:
+    // threads share the units of a block, and when its marginals are there each adds them to its own range of features.
+    // Sums are formed in an order that does not depend on the threads.
     double value_and_gradient(const T* W, T* G) {
         const size_t K = likelihood.K(), table = layout().n_features * likelihood.width();
         const int n = threads();
@@ -75,7 +75,8 @@ public:
         return pass.loss;
     }
 
-    // As for linear models; a row of transitions counts the sequences that have one. Not with observed pairs.
+    // Sets the shares of the penalty as linear models do. A row of transitions counts the sequences that have one.
+    // Pairs must be all, not the observed ones.
     void count_as(const double* count, double n_seen) {
         double times = n_seen / static_cast<double>(data().n_active);
         touched_.count_as(count, layout().n_features, times);
@@ -108,8 +109,8 @@ public:
         return batch_;
     }
 
-    // sum_s omega_s sum_t x_tj^2 for the rows of features; transitions count as K features that are each on in 1/K of
-    // the tokens, and boundaries in one token of a sequence.
+    // Computes sum_s omega_s sum_t x_tj^2 for the rows of features. Transitions count as K features that are each on in
+    // 1/K of the tokens, and boundaries in one token of a sequence.
     void squared_norms(double* square) const {
         const auto& X = data().X;
         std::vector<double> features(layout().n_features, 0.0);
@@ -126,7 +127,7 @@ public:
     }
 
 private:
-    // What the threads of a pass over all sequences share.
+    // Holds what the threads of a pass over all sequences share.
     struct Pass {
         const T* state;  // rows of weights, `width` apart
         T* gradient;     // null where none is asked for
@@ -146,7 +147,7 @@ private:
     const ChainData<T, I>& data() const { return likelihood.data; }
     const ChainLayout<T>& layout() const { return likelihood.layout; }
 
-    // What the labels alone tell of the gradient.
+    // Adds up what the labels alone tell of the gradient.
     void count_labels() {
         label_pairs_.assign(likelihood.K() * likelihood.K(), 0.0);
         for (int64_t s : order_.sequences) {
@@ -159,7 +160,7 @@ private:
         long_count_ = static_cast<double>(n_long_);
     }
 
-    // The part of thread t.
+    // Runs the part of thread t.
     void run_pass(const T* W, T* G, int t, Pass& pass) {
         Worker worker;
         const size_t width = likelihood.width(), first_column = ranges.bounds[t], last_column = ranges.bounds[t + 1];
@@ -206,7 +207,7 @@ private:
         block.direct[u] = worker.lattice.direct;
     }
 
-    // The part of a block's gradient that lies in the columns of thread t.
+    // Adds the part of a block's gradient that lies in the columns of thread t.
     void scatter_block(size_t b, int t, const Block& block, T* gradient) const {
         constexpr size_t ahead = 2;  // tokens
         const auto& X = data().X;
@@ -236,8 +237,8 @@ private:
         }
     }
 
-    // z_ = the scores of a batch's tokens. The weights of the batch lie together, and a feature that many tokens have
-    // is looked up once.
+    // Computes the scores z_ of a batch's tokens. The weights of the batch lie together, and a feature that many tokens
+    // have is looked up once.
     void gather_batch(const T* W, const int64_t* batch, size_t n) {
         const size_t width = likelihood.width();
         const auto& X = data().X;
@@ -260,7 +261,7 @@ private:
         }
     }
 
-    // The gradient d_ with respect to the scores, as rows of features.
+    // Turns the gradient d_ with respect to the scores into rows of features.
     void scatter_batch(T scale) {
         const size_t width = likelihood.width();
         const auto& X = data().X;

@@ -1,4 +1,4 @@
-// What a fitted chain says of new sequences: best paths, marginals, likelihoods.
+// The decoder of a fitted chain computes best paths, marginals and likelihoods of new sequences.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -15,8 +15,8 @@
 template <class T, class I>
 class ChainDecoder {
 public:
-    // W has the weights of the features, in `layout`; log, log_start and log_end of `chain` are set. `fixed` are labels
-    // that tokens must have, or kAnyLabel; null for none.
+    // W has the weights of the features, in `layout`, and log, log_start and log_end of `chain` are set. `fixed` are
+    // labels that tokens must have, or kAnyLabel, and null where there are none.
     ChainDecoder(Csr<T, I> X, const int64_t* offsets, size_t n_sequences, ChainLayout<T> layout, const T* W,
                  Transitions<T> chain, const int32_t* fixed, int n_threads)
         : X_(X), offsets_(offsets), n_sequences_(n_sequences), layout_(layout), W_(W), chain_(std::move(chain)),
@@ -28,14 +28,14 @@ public:
     size_t n_sequences() const { return n_sequences_; }
     size_t n_tokens() const { return offsets_[n_sequences_]; }
 
-    // The best path of each sequence (Viterbi 1967); kAnyLabel where none is allowed.
+    // Computes the best path of each sequence (Viterbi 1967). It is kAnyLabel where none is allowed.
     void viterbi(int32_t* path) const {
         each([&](size_t s, T* z, size_t n, Worker& worker) {
             viterbi_of(z, n, fixed_of(s), worker.delta, path + offsets_[s]);
         });
     }
 
-    // P (n_tokens x K): the probability of each label; NaN where no path is allowed.
+    // Computes P (n_tokens x K), the probability of each label. It is NaN where no path is allowed.
     void marginals(T* P) const {
         const size_t K = chain_.K, width = chain_.width;
         each([&](size_t s, T* z, size_t n, Worker& worker) {
@@ -49,7 +49,8 @@ public:
         });
     }
 
-    // log p(labels | x) of each sequence, summed over the labels that are missing; -inf where a label is forbidden.
+    // Computes log p(labels | x) of each sequence, summed over the labels that are missing. It is -inf where a label is
+    // forbidden.
     void log_likelihood(const int32_t* labels, double* out) const {
         each([&](size_t s, T* z, size_t n, Worker& worker) {
             const int32_t* y = labels + offsets_[s];
@@ -59,9 +60,9 @@ public:
         });
     }
 
-    // The `most` best paths of each sequence (list Viterbi; Seshadri & Sundberg 1994), best first: path r of sequence s
-    // is at paths + most * offsets[s] + r * n, its log-probability in out[s * most + r]; counts[s] says how many there
-    // are.
+    // Computes the `most` best paths of each sequence, best first (list Viterbi; Seshadri & Sundberg 1994). Path r of
+    // sequence s is at paths + most * offsets[s] + r * n, its log-probability is out[s * most + r], and counts[s] says
+    // how many there are.
     void best_paths(size_t most, int32_t* paths, double* out, int64_t* counts) const {
         for (size_t s = 0; s < n_sequences_; ++s) counts[s] = 0;
         each([&](size_t s, T* z, size_t n, Worker& worker) {
@@ -80,7 +81,7 @@ private:
 
     const int32_t* fixed_of(size_t s) const { return fixed_ ? fixed_ + offsets_[s] : nullptr; }
 
-    // f(s, z, n, worker) for each sequence that has tokens, z being its scores.
+    // Calls f(s, z, n, worker) for each sequence that has tokens, z being its scores.
     template <class F>
     void each(F f) const {
         const size_t width = chain_.width;
@@ -111,8 +112,9 @@ private:
         });
     }
 
-    // delta_t[j] = max_i (delta_{t-1}[i] + log[i, j]) + z_t[j], less the largest of the step before, which keeps its
-    // range. Only the values are kept: the predecessor of the one label that the path has is found on the way back.
+    // Computes delta_t[j] = max_i (delta_{t-1}[i] + log[i, j]) + z_t[j], less the largest of the step before, which
+    // keeps its range. Only the values are kept: the predecessor of the one label that the path has is found on the way
+    // back.
     void viterbi_of(const T* z, size_t n, const int32_t* fixed, Aligned<T>& delta, int32_t* path) const {
         const size_t K = chain_.K, width = chain_.width;
         if (delta.size() < n * width) delta.resize(n * width);

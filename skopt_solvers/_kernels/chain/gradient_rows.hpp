@@ -9,13 +9,13 @@
 #include "base/touched_columns.hpp"
 #include "chain/parameter_layout.hpp"
 
-// The rows of a minibatch's gradient: the weights of the touched features, then transitions and boundaries.
+// Lists the rows: the weights of the touched features, then transitions and boundaries.
 template <class T>
 class ChainRows {
 public:
     explicit ChainRows(const ChainLayout<T>& layout) : layout_(layout) {}
 
-    // Those of the touched columns.
+    // Begins with the rows of the touched columns.
     void begin(const int64_t* columns, size_t n, RowGradient<T>& out) {
         offset_.resize(n + 1);
         offset_[0] = 0;
@@ -40,12 +40,12 @@ public:
         for (size_t i = offset_[r]; i < offset_[r + 1]; ++i) out.share[i] = share;
     }
 
-    // The gradient of the r-th touched feature, from a row of labels.
+    // Sets the gradient of the r-th touched feature from a row of labels.
     void set_values(size_t r, const T* row, RowGradient<T>& out) const {
         layout_.compress(row, columns_[r], out.values.data() + offset_[r] * layout_.n_outputs());
     }
 
-    // Those of transitions and boundaries.
+    // Ends with the rows of transitions and boundaries.
     void end(const TailGradient& tail, T share_pairs, T share_boundaries, RowGradient<T>& out) const {
         size_t r = offset_.back();
         if (layout_.observed()) {

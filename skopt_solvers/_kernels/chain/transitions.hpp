@@ -1,4 +1,4 @@
-// Scores of transitions, starts and ends, and their exponentials.
+// The scores of transitions, starts and ends, and their exponentials.
 //
 // score(y | x) = sum_t z_t[y_t] + sum_t log[y_{t-1}, y_t] + log_start[y_1] + log_end[y_n] with z = x W. Rows of labels
 // are padded to `width`, which is whole vectors.
@@ -25,7 +25,7 @@ struct Transitions {
         for (auto* row : {&log_start, &log_end, &start, &end}) row->assign(width, T(0));
     }
 
-    // Call after a change of the scores.
+    // Computes the exponentials. It must be called after a change of the scores.
     void exponentiate() {
         shift = largest(log, K);
         spread = 0;
@@ -66,7 +66,7 @@ private:
 
 constexpr int32_t kAnyLabel = -1;
 
-// score(y | x) of a path without missing labels.
+// Returns score(y | x) of a path without missing labels.
 template <class T>
 double path_score(const T* z, const int32_t* y, size_t n, const Transitions<T>& chain) {
     double score = static_cast<double>(chain.log_start[y[0]]) + chain.log_end[y[n - 1]];

@@ -84,7 +84,7 @@ static auto columns_by_frequency(In<int32_t> indices, In<int32_t> indptr, size_t
     return std::make_pair(to_numpy(std::move(column)), n_columns);
 }
 
-// The value of each token, the rows that values stand for, the offset, and the first feature.
+// A part is the value of each token, the rows that values stand for, the offset, and the first feature.
 using BoundPart = std::tuple<In<int32_t>, In<int32_t>, In<int32_t>, int64_t, int32_t>;
 
 static auto gather(In<int64_t> lengths, const std::vector<BoundPart>& parts) {

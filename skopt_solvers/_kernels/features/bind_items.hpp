@@ -75,7 +75,7 @@ private:
         }
     }
 
-    // In sorted order, so that columns do not depend on the seed of Python's hashes.
+    // Reads a set in sorted order, so that columns do not depend on the seed of Python's hashes.
     void set(PyObject* x) {
         nb::object list = nb::steal(PySequence_List(x));
         if (!list.is_valid()) throw nb::python_error();
@@ -171,7 +171,7 @@ private:
         append(text.ptr());
     }
 
-    // Not PyUnicode_AsUTF8AndSize, which would keep a copy inside each string of the user's.
+    // Encodes a string. PyUnicode_AsUTF8AndSize would keep a copy inside each string of the user's.
     void append_utf8(int kind, const void* data, size_t n) {
         char *const start = names_.room(4 * n), *out = start;
         for (size_t i = 0; i < n; ++i) {

@@ -13,7 +13,7 @@
 
 using namespace nb::literals;
 
-// The distinct strings of a column, and the number of each token's one.
+// Keeps the distinct strings of a column, and the number of each token's one.
 class TokenColumn {
 public:
     // Reads the string x of the column at `place`.

@@ -9,7 +9,7 @@
 
 namespace nb = nanobind;
 
-// What is read, held: without a GIL a copy that other threads do not see.
+// Returns what is read, held. Without a GIL this is a copy that other threads do not see.
 inline nb::object unshared(PyObject* container) {
 #if defined(Py_GIL_DISABLED)
     nb::object copy = nb::steal(PyDict_Check(container) ? PyDict_Copy(container) : PySequence_Tuple(container));
@@ -22,7 +22,7 @@ inline nb::object unshared(PyObject* container) {
 
 inline const char* type_name(PyObject* object) { return Py_TYPE(object)->tp_name; }
 
-// Where a walk is, for messages.
+// Keeps where a walk is, for messages.
 struct Position {
     Py_ssize_t sequence = 0, token = 0;
 
@@ -39,7 +39,7 @@ struct Position {
     }
 };
 
-// Calls read(token) for each token of each sequence; the numbers of tokens.
+// Calls read(token) for each token of each sequence, and returns the numbers of tokens.
 template <class Read>
 std::vector<int64_t> each_token(nb::list X, const char* items, Position& at, Read read) {
     std::vector<int64_t> lengths;

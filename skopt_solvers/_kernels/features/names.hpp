@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-// memcpy, inlined for short strings.
+// Copies as memcpy does, inlined for short strings.
 [[gnu::always_inline]] inline void copy_bytes(char* to, const char* from, size_t n) {
     auto ends = [&]<class Word>(Word) {  // two words that may overlap
         std::memcpy(to, from, sizeof(Word));
@@ -26,7 +26,7 @@
     }
 }
 
-// Strings end to end, each padded with zeros to whole words, so that hashing and comparing go by words.
+// Keeps strings end to end, each padded with zeros to whole words, so that hashing and comparing go by words.
 class Names {
 public:
     size_t size() const { return ranges_.size(); }
@@ -47,7 +47,7 @@ public:
         return {reinterpret_cast<const char*>(words_.data() + end_), open_ - end_ * sizeof(uint64_t)};
     }
 
-    // Where n bytes can be written; appended(n) takes them in.
+    // Returns where n bytes can be written. appended(n) takes them in.
     [[gnu::always_inline]] char* room(size_t n) {
         if (words_.size() * sizeof(uint64_t) < open_ + n + sizeof(uint64_t)) [[unlikely]]
             grow(n);

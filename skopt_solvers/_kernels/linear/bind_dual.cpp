@@ -8,7 +8,7 @@
 #include "base/bind_objective.hpp"
 #include "linear/dual_ascent.hpp"
 
-// The ascent with the arrays that it reads, which it keeps alive.
+// Keeps the arrays alive that the ascent reads.
 template <class T, class I>
 class BoundDual final : public DualAscent<T, I> {
     using Dual = DualAscent<T, I>;
@@ -43,7 +43,7 @@ public:
     }
 
 private:
-    // The constructor of the ascent reads c, so that this is checked before.
+    // Returns the labels. The constructor of the ascent reads c, so that sizes are checked before it.
     static const int32_t* labels_of_rows(const In<I>& indptr, const In<int32_t>& labels, const In<T>& c,
                                          size_t n_outputs) {
         require(n_outputs > 0 && labels.size() == indptr.size() - 1 && c.size() == labels.size(),

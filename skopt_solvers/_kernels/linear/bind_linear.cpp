@@ -11,7 +11,7 @@
 #include "linear/linear_objective.hpp"
 #include "linear/newton.hpp"
 
-// The objective with the arrays that it reads, which it keeps alive.
+// Keeps the arrays alive that the objective reads.
 template <class T, class I>
 class BoundLinear final : public LinearObjective<T, I> {
     using Linear = LinearObjective<T, I>;

@@ -1,7 +1,7 @@
 // Stochastic dual coordinate ascent for linear models (Hsieh et al. 2008; Shalev-Shwartz & Zhang 2013).
 //
-// One a_i of K values a row, and always W = sum_i x_i a_i^T: a visit of row i touches the rows of W where x_i has a
-// non-zero, however strong the penalty is. Outputs that can be taken apart go in blocks, which threads share.
+// There is one a_i of K values a row, and always W = sum_i x_i a_i^T. A visit of row i touches the rows of W where x_i
+// has a non-zero, however strong the penalty is. Outputs that can be taken apart go in blocks, which threads share.
 //
 // The intercept is not penalised, so its dual constraint is sum_i a_i = 0. It is met by the method of multipliers
 // (Bertsekas 1982, chapter 2): b = center + step * sum_i a_i, and after an epoch the center moves to b.
@@ -48,9 +48,9 @@ public:
     size_t n_labels() const { return step_->separable ? std::max<size_t>(K_, 2) : K_; }
     size_t table_size() const { return (X_.n_cols + intercept_) * K_; }
 
-    // As many visits as there are `rows`, which are sorted, in random order, for each block of outputs. A row that a
-    // visit does not change, as most of a hinge do not in the end, is left out for 1, 3, 7, then 15 rounds, and the
-    // others have its turn (Hsieh et al. 2008, section 3.2, shrink for good instead). A (n_rows x K) and W change
+    // Makes as many visits as there are `rows`, which are sorted, in random order, for each block of outputs. A row
+    // that a visit does not change, as most of a hinge do not in the end, is left out for 1, 3, 7, then 15 rounds, and
+    // the others have its turn (Hsieh et al. 2008, section 3.2, shrink for good instead). A (n_rows x K) and W change
     // together; the last row of W is b.
     void epoch(const int64_t* rows, size_t n, uint64_t seed, T* A, T* W) {
         int threads = threads_for(n_threads_, static_cast<double>(X_.indptr[X_.n_rows]) * K_);
@@ -85,7 +85,7 @@ public:
         interruption.rethrow();
     }
 
-    // sum_i gain(a_i)
+    // Returns sum_i gain(a_i).
     double gain(const T* A) const {
         double total = 0;
         for (size_t i = 0; i < X_.n_rows; ++i)
@@ -93,7 +93,7 @@ public:
         return total;
     }
 
-    // After an epoch.
+    // Moves the center to b. It must be called after an epoch.
     void move_center(const T* A, T* W) const {
         if (!intercept_) return;
         std::vector<double> sum(K_, 0.0);
@@ -104,16 +104,16 @@ public:
 
 private:
     static constexpr size_t kBlock = 64, kLeastBlock = 8, kRounds = 16;
-    // Rows that stay together in a random order, where X is beyond the second cache: in an order without any they take
-    // up to half as long again to read. With runs of 8 the last digits of a model that is hard to fit take a fifth more
-    // epochs, with runs of 4 a twentieth, and the first three digits none.
+    // So many rows stay together in a random order where X is beyond the second cache. In an order without any they
+    // take up to half as long again to read. With runs of 8 the last digits of a model that is hard to fit take a fifth
+    // more epochs, with runs of 4 a twentieth, and the first three digits none.
     static constexpr size_t kRun = 4, kFar = size_t(1) << 17;
 
     struct Rest {
         uint8_t left = 0, calm = 0;  // rounds to come without a visit; visits without a change
     };
 
-    // Rows come in random order, so that no hardware foresees where the next one lies.
+    // Calls a row, as rows come in random order and no hardware foresees where the next one lies.
     void call_row(size_t i) const {
         size_t begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
         prefetch_all(X_.indices + begin, nnz);
@@ -125,12 +125,12 @@ private:
             prefetch_line_ends(table + static_cast<size_t>(X_.indices[p]) * K_, width);
     }
 
-    // Of the outputs from `first` on, the one of the row's class.
+    // Returns which of the outputs from `first` on is that of the row's class.
     int positive(size_t i, size_t first) const {
         return K_ == 1 ? labels_[i] - 1 : labels_[i] - static_cast<int>(first);
     }
 
-    // Outputs [first, first + width).
+    // Visits the rows in this order, for the outputs [first, first + width).
     void visit(const std::vector<int64_t>& order, T* A, T* W, size_t first, size_t width, Rest* rests, int t,
                Interruption& interruption) const {
         const size_t n = order.size();

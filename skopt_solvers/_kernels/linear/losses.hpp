@@ -1,4 +1,4 @@
-// Losses of a row of margins z (K values) and a class label; gradients with respect to z.
+// The losses of a row of margins z (K values) and a class label, and their gradients with respect to z.
 //
 // A loss is a struct with `T operator()(const T* z, int label, size_t K, T* d)`, which returns the loss and writes
 // the gradient d, and `double curvature(K)`, a bound on the largest eigenvalue of the second derivative (0 where
@@ -17,13 +17,13 @@
 #include "base/exp.hpp"
 #include "base/parallel.hpp"
 
-// +1 for the positive class of output k, else -1; with one output the positive class is label 1.
+// Returns +1 for the positive class of output k, else -1. With one output the positive class is label 1.
 template <class T>
 inline T sign_of(int label, size_t k, size_t K) {
     return (K == 1 ? label == 1 : label == static_cast<int>(k)) ? T(1) : T(-1);
 }
 
-// sum_k log(1 + exp(-s_k z_k))
+// The loss is sum_k log(1 + exp(-s_k z_k)).
 template <class T>
 struct Logistic {
     double curvature(size_t) const { return 0.25; }
@@ -36,7 +36,8 @@ struct Logistic {
         }
         return loss;
     }
-    // The loss at a margin, and p = minus its derivative. Without a branch, so that loops over margins become vectors.
+    // Returns the loss at a margin, and sets p to minus its derivative. It has no branch, so that loops over margins
+    // become vectors.
     static T one(T margin, T& p) {
         T e = fast_exp(-std::abs(margin));
         p = (margin > 0 ? e : T(1)) / (1 + e);
@@ -44,7 +45,7 @@ struct Logistic {
     }
 };
 
-// log sum_k exp(z_k) - z_label
+// The loss is log sum_k exp(z_k) - z_label.
 template <class T>
 struct Softmax {
     static constexpr bool joint = true;  // every label has an output
@@ -56,8 +57,8 @@ struct Softmax {
     }
 };
 
-// sum_k h(1 - s_k z_k) with h(a) = max(a, 0) smoothed over a width gamma (Shalev-Shwartz & Zhang 2013, eq. 10):
-// a^2 / (2 gamma) for a in [0, gamma], a - gamma / 2 above; squared where asked.
+// The loss is sum_k h(1 - s_k z_k) with h(a) = max(a, 0) smoothed over a width gamma (Shalev-Shwartz & Zhang 2013, eq.
+// 10): h is a^2 / (2 gamma) for a in [0, gamma] and a - gamma / 2 above. It is squared where asked.
 template <class T>
 struct Hinge {
     double gamma = 0;
@@ -76,8 +77,8 @@ struct Hinge {
     }
 };
 
-// h(a) with a_k = [k != label] + z_k - z_label and h(a) = max_k a_k (Crammer & Singer 2001, eq. 3), smoothed over a
-// width gamma as `smoothed` says (Shalev-Shwartz & Zhang 2016, section 5); squared where asked.
+// The loss is h(a) with a_k = [k != label] + z_k - z_label and h(a) = max_k a_k (Crammer & Singer 2001, eq. 3),
+// smoothed over a width gamma as `smoothed` says (Shalev-Shwartz & Zhang 2016, section 5). It is squared where asked.
 template <class T>
 struct CrammerSinger {
     static constexpr bool joint = true;
@@ -99,7 +100,7 @@ struct CrammerSinger {
     }
 
 private:
-    // a becomes the indicator of its largest entry if that is positive, else 0.
+    // Returns the largest entry of a, or 0. a becomes the indicator of that entry if it is positive, else 0.
     static T largest(T* a, int label, size_t K) {
         size_t best = std::max_element(a, a + K) - a;
         T value = a[best];
@@ -107,8 +108,8 @@ private:
         if (value > 0) a[best] = 1;
         return value;
     }
-    // max of p.a - gamma/2 |p|^2 over p >= 0, sum p <= 1, p_label = 0; a becomes the p that attains it, the projection
-    // of a / gamma (Duchi et al. 2008, fig. 1).
+    // Returns the maximum of p.a - gamma/2 |p|^2 over p >= 0, sum p <= 1, p_label = 0. a becomes the p that attains it,
+    // the projection of a / gamma (Duchi et al. 2008, fig. 1).
     T smoothed(T* a, int label, size_t K) const {
         T g = static_cast<T>(gamma), top = 0, sum = 0;
         for (size_t k = 0; k < K; ++k) top = std::max(top, a[k]);  // a_label is 0
@@ -140,14 +141,14 @@ private:
     }
 };
 
-// A loss over many rows behind one virtual call.
+// Computes a loss over many rows behind one virtual call.
 template <class T>
 struct Loss {
     virtual ~Loss() = default;
     virtual double curvature(size_t K) const = 0;
     virtual size_t n_labels(size_t K) const = 0;
     virtual bool joint() const = 0;
-    // sum_i weight_i loss(z_i); d_i = weight_i times the gradient of loss(z_i).
+    // Returns sum_i weight_i loss(z_i), and writes weight_i times the gradient of loss(z_i) to d_i.
     virtual double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const = 0;
 };
 
@@ -178,7 +179,7 @@ struct LossOf final : Loss<T> {
     }
 
 private:
-    // The same for one output.
+    // Returns the same for one output.
     static double margins(const T* z, const int32_t* labels, const T* weights, size_t n, T* d) {
         thread_local std::vector<T> loss;
         loss.resize(n);

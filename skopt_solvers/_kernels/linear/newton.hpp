@@ -1,4 +1,4 @@
-// Directions of Newton's method for a linear model: d with H d = -g, where H is the Hessian of the loss and the ridge.
+// The directions of Newton's method for a linear model are d with H d = -g, where H is the Hessian of loss and ridge.
 //
 // Second derivatives of the loss are central differences of its gradient at the margins, so that a loss is one struct
 // here too.
@@ -16,13 +16,13 @@
 template <class T, class I>
 class Newton {
 public:
-    // At the point whose margins are Z.
+    // The directions are at the point whose margins are Z.
     Newton(LinearObjective<T, I>& objective, const T* Z)
         : o_(objective), Z_(Z), K_(objective.n_outputs), p_(objective.n_rows) {}
 
-    // From the Hessian itself, for few parameters: p^2 multiply-adds a sample and output, or pair of outputs where the
-    // loss compares them, and Cholesky's decomposition of one matrix an output, or of one of all. False where it
-    // overflows.
+    // Computes the direction from the Hessian itself, for few parameters. This takes p^2 multiply-adds a sample and
+    // output, or pair of outputs where the loss compares them, and Cholesky's decomposition of one matrix an output, or
+    // of one of all. Returns false where it overflows.
     bool direct(const T* g, T* d) const {
         if (p_ == 0) return true;
         const auto H = hessian();
@@ -48,7 +48,8 @@ public:
         return true;
     }
 
-    // By conjugate gradients (Nocedal & Wright 2006, algorithm 7.1), until |H d + g|^2 <= target |g|^2.
+    // Computes the direction by conjugate gradients (Nocedal & Wright 2006, algorithm 7.1), until |H d + g|^2 <= target
+    // |g|^2.
     void iterative(const T* g, double target, T* d) {
         const size_t size = p_ * K_;
         std::vector<T> r(size), p(size), Hp(size), V(o_.n_margins()), ahead(V.size()), behind(V.size()), curvatures;
@@ -92,9 +93,9 @@ private:
 
     size_t width() const { return (p_ + kTileRows - 1) / kTileRows * kTileRows; }
 
-    // The lower triangle of the loss's part of the Hessian: a width x width matrix for each output, or for each pair
-    // (k, l <= k) of outputs. Rows are summed in parts that do not depend on the number of threads, and take 16 MB at
-    // most.
+    // Returns the lower triangle of the loss's part of the Hessian, a width x width matrix for each output, or for each
+    // pair (k, l <= k) of outputs. Rows are summed in parts that do not depend on the number of threads, and take 16 MB
+    // at most.
     Aligned<double> hessian() const {
         const size_t n_pairs = o_.joint() ? K_ * (K_ + 1) / 2 : K_, size = n_pairs * width() * width(),
                      n_rows = o_.X().n_rows;
@@ -145,7 +146,7 @@ private:
         }
     }
 
-    // A += left^T right over n rows; above the diagonal not everywhere.
+    // Computes A += left^T right over n rows, above the diagonal not everywhere.
     void add_lower(const double* left, const double* right, size_t n, double* A) const {
         constexpr size_t lanes = kLanes<double>;
         for (size_t i = 0; i < width(); i += kTileRows) {
@@ -166,8 +167,8 @@ private:
         return false;
     }
 
-    // S[i K + k]: the derivative of the loss's gradient in margin k of row `begin` + i in its margin l; in margin k
-    // itself where margins are independent.
+    // Computes S[i K + k], the derivative of the loss's gradient in margin k of row `begin` + i in its margin l, or in
+    // margin k itself where margins are independent.
     void second_derivatives(size_t begin, size_t n, size_t l, T* shifted, T* behind, T* S) const {
         const T h = static_cast<T>(std::cbrt(std::numeric_limits<T>::epsilon()));
         for (T side : {-h, h}) {
@@ -181,7 +182,7 @@ private:
         }
     }
 
-    // ahead = the derivative of the loss's gradient at the margins along V.
+    // Sets `ahead` to the derivative of the loss's gradient at the margins along V.
     void slope(const T* V, std::vector<T>& ahead, std::vector<T>& behind) const {
         double largest = 1e-300;
         for (size_t m = 0; m < ahead.size(); ++m) largest = std::max<double>(largest, std::abs(V[m]));
@@ -191,16 +192,16 @@ private:
         for (size_t m = 0; m < ahead.size(); ++m) ahead[m] = static_cast<T>((ahead[m] - behind[m]) / (2 * h));
     }
 
-    // A loss that compares outputs is flat along equal intercepts. The gradient is 0 there too, so any curvature
-    // serves.
+    // Adds curvature along equal intercepts, where a loss that compares outputs is flat. The gradient is 0 there too,
+    // so any curvature serves.
     void hold_mean(double* M, size_t size) const {
         const double curvature = M[(p_ - 1) * (size + 1)];
         for (size_t k = p_ - 1; k < size; k += p_)
             for (size_t l = p_ - 1; l <= k; l += p_) M[k * size + l] += curvature;
     }
 
-    // b <- M^-1 b by Cholesky's decomposition of the lower triangle, in place. Parameters along which nothing is left
-    // of the curvature but rounding stay where they are.
+    // Computes b <- M^-1 b by Cholesky's decomposition of the lower triangle, in place. Parameters along which nothing
+    // is left of the curvature but rounding stay where they are.
     static void solve(double* M, double* b, size_t size) {
         for (size_t i = 0; i < size; ++i) {
             double* row = M + i * size;

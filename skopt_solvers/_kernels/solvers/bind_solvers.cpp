@@ -15,7 +15,7 @@ static T* member(const Out<T>& values) {
 static double member(double value) { return value; }
 static bool member(bool value) { return value; }
 
-// A rule over arrays that it keeps alive: tables, of which the one at `optional` may be empty, and clocks of its rows.
+// Keeps the arrays of a rule alive: tables, of which the one at `optional` may be empty, and clocks of its rows.
 template <class T, class F, int optional, class... A>
 struct BoundRule : RuleOf<T, F> {
     std::tuple<A...> kept;

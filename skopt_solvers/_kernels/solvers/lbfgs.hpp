@@ -6,8 +6,8 @@
 
 #include "base/parallel.hpp"
 
-// d = -H g, with H the inverse Hessian that the pairs (s, y) of `order`, newest first, make of H0 = diag(h0) or gamma
-// I.
+// Computes d = -H g, where H is the inverse Hessian that the pairs (s, y) of `order`, newest first, make of H0 =
+// diag(h0) or gamma I.
 template <class T>
 void two_loop(const T* S, const T* Y, const double* rho, const int64_t* order, size_t n_pairs, const T* g, const T* h0,
               double gamma, T* d, size_t size, int n_threads) {

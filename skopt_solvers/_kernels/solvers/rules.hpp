@@ -79,8 +79,8 @@ struct RMSProp {
     }
 };
 
-// 1 / (1 - beta^t) for t = 1, 2, ...; a table, because pow costs more than the rest of a step. Clocks come from Python,
-// so the table has an end, and no entry for t < 1.
+// Returns 1 / (1 - beta^t) for t = 1, 2, ... out of a table, because pow costs more than the rest of a step. Clocks
+// come from Python, so the table has an end, and no entry for t < 1.
 template <class T>
 struct BiasCorrection {
     static constexpr int64_t kMost = int64_t(1) << 22;
@@ -115,7 +115,7 @@ struct Adam {
     }
 };
 
-// Adam on the loss and L1; the L2 decays the weight beside it, not in Adam's metric.
+// Runs Adam on the loss and L1, and the L2 decays the weight beside it, not in Adam's metric.
 template <class T>
 struct AdamW {
     Adam<T> adam;
@@ -134,7 +134,7 @@ struct Rule {
     size_t size = 0;           // of each table; 0 where there is none
     double weight_decay = -1;  // AdamW's own; < 0: the objective's L2
     virtual ~Rule() = default;
-    // Whether the tables of its state have the shape of a table, and are all there.
+    // Tells whether the tables of its state have the shape of a table, and are all there.
     virtual bool fits(size_t n_rows, size_t n_outputs) const = 0;
     virtual void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) = 0;
 };
@@ -161,7 +161,7 @@ struct RuleOf : Rule<T> {
     }
 };
 
-// The mean of W over the steps since it began, kept a touched row at a time: between two touches a row does not move.
+// Keeps the mean of W over the steps since it began, a touched row at a time: between two touches a row does not move.
 template <class T>
 struct RunningMean {
     T* sum;
@@ -179,8 +179,8 @@ struct RunningMean {
     }
 };
 
-// The mean loss over the batches, each before its step; NaN as soon as one is not finite, and then W is not touched
-// more.
+// Runs an epoch, and returns the mean loss over the batches, each before its step. It is NaN as soon as one is not
+// finite, and then W is not touched more.
 template <class T>
 double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* order, size_t n, size_t batch_size,
                  const double* rates, double clip_norm, RunningMean<T>* mean) {
