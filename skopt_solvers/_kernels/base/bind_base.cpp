@@ -1,0 +1,62 @@
+// Bindings of the functions on CSR matrices and plain arrays, and of the class that objectives derive from.
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+
+#include <string>
+#include <utility>
+
+#include "base/bind_objective.hpp"
+#include "base/csr_checks.hpp"
+#include "base/parallel.hpp"
+#include "base/shuffle.hpp"
+
+template <class T, class I>
+static std::pair<std::string, bool> checked(In<I> indptr, In<I> indices, In<T> data, size_t n_major, size_t n_minor,
+                                            int n_threads) {
+    nb::gil_scoped_release release;
+    bool canonical;
+    const char* error = check_compressed(indptr.data(), indptr.size(), indices.data(), indices.size(), data.data(),
+                                         data.size(), n_major, n_minor, n_threads, canonical);
+    return {error ? error : "", canonical};
+}
+
+template <class I>
+static bool rows_increase(In<I> indptr, In<I> indices) {
+    const char* error = check_indptr(indptr.data(), indptr.size(), indices.size());
+    require(!error, error);
+    nb::gil_scoped_release release;
+    return increase(indptr.data(), indptr.size() - 1, indices.data());
+}
+
+template <class T>
+static double dot_of(In<T> a, In<T> b) {
+    require(a.size() == b.size(), "a and b must have the same size");
+    nb::gil_scoped_release release;
+    return dot(a.data(), b.data(), a.size());
+}
+
+static void shuffled(In<int64_t> values, uint64_t seed, size_t run, Out<int64_t> out) {
+    require(values.size() == out.size() && run > 0, "values and out must have the same size, and run must be positive");
+    nb::gil_scoped_release release;
+    shuffle_runs(values.data(), values.size(), run, seed, out.data());
+}
+
+template <class T, class I>
+static void bind_check_compressed(nb::module_& m) {
+    m.def("check_compressed", &checked<T, I>, array("indptr"), array("indices"), array("data"), "n_major"_a,
+          "n_minor"_a, "n_threads"_a);
+}
+
+void bind_base(nb::module_& m) {
+    nb::class_<Objective<float>>(m, "ObjectiveF32");
+    nb::class_<Objective<double>>(m, "ObjectiveF64");
+    bind_check_compressed<float, int32_t>(m);
+    bind_check_compressed<float, int64_t>(m);
+    bind_check_compressed<double, int32_t>(m);
+    bind_check_compressed<double, int64_t>(m);
+    m.def("rows_increase", &rows_increase<int32_t>, array("indptr"), array("indices"));
+    m.def("rows_increase", &rows_increase<int64_t>, array("indptr"), array("indices"));
+    m.def("dot", &dot_of<float>, array("a"), array("b"));
+    m.def("dot", &dot_of<double>, array("a"), array("b"));
+    m.def("shuffled", &shuffled, array("values"), "seed"_a, "run"_a, array("out"));
+}

@@ -1,0 +1,104 @@
+// Bindings of the decoder of a fitted chain.
+#include <algorithm>
+#include <tuple>
+
+#include "base/bind_objective.hpp"
+#include "chain/bind_sequences.hpp"
+#include "chain/decoder.hpp"
+
+// Keeps the arrays alive that the decoder reads.
+template <class T, class I>
+class BoundDecoder final : public ChainDecoder<T, I> {
+    using Decoder = ChainDecoder<T, I>;
+
+public:
+    BoundDecoder(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<T> W,
+                 In<int64_t> first, In<int32_t> label, In<T> transitions, In<T> start, In<T> end, In<int32_t> fixed,
+                 int n_threads)
+        : Decoder(csr(indptr, indices, data, n_columns), offsets.data(), sequences_of(offsets, indptr),
+                  layout_of(n_columns, start.size(), W, first, label), W.data(), chain_of(transitions, start, end),
+                  labels_of(fixed, indptr.size() - 1, start.size()), n_threads),
+          kept_(indptr, indices, data, offsets, W, first, label, fixed) {}
+
+    void viterbi(Out<int32_t> path) const {
+        require(path.size() == this->n_tokens(), "path has the wrong size");
+        nb::gil_scoped_release release;
+        Decoder::viterbi(path.data());
+    }
+
+    void marginals(Out<T> P) const {
+        require(P.size() == this->n_tokens() * this->n_labels(), "P has the wrong size");
+        nb::gil_scoped_release release;
+        Decoder::marginals(P.data());
+    }
+
+    void log_likelihood(In<int32_t> labels, Out<double> out) const {
+        require(labels.size() == this->n_tokens() && out.size() == this->n_sequences(),
+                "labels or out has the wrong size");
+        require(between(labels, kAnyLabel, this->n_labels()), "labels must be from -1 to n_labels - 1");
+        nb::gil_scoped_release release;
+        Decoder::log_likelihood(labels.data(), out.data());
+    }
+
+    void best_paths(size_t most, Out<int32_t> paths, Out<double> out, Out<int64_t> counts) const {
+        const size_t n_tokens = this->n_tokens(), n_sequences = this->n_sequences();
+        product(product(most, std::max(n_tokens, n_sequences)), this->n_labels());
+        require(most > 0 && paths.size() == most * n_tokens && out.size() == most * n_sequences &&
+                    counts.size() == n_sequences,
+                "paths, out or counts has the wrong size");
+        nb::gil_scoped_release release;
+        Decoder::best_paths(most, paths.data(), out.data(), counts.data());
+    }
+
+private:
+    static ChainLayout<T> layout_of(size_t n_columns, size_t K, const In<T>& W, const In<int64_t>& first,
+                                    const In<int32_t>& label) {
+        require(K > 0 && W.size() == (first.size() ? label.size() : product(n_columns, K)),
+                "W must have a weight for each pair");
+        check_pairs(first, label, n_columns, K);
+        return {n_columns, K, false, pointer_or_null(first), label.data(), nullptr, 0, nullptr};
+    }
+
+    static Transitions<T> chain_of(const In<T>& transitions, const In<T>& start, const In<T>& end) {
+        size_t K = start.size();
+        require(transitions.size() == product(K, K) && end.size() == K,
+                "transitions, start and end must have n_labels entries a side");
+        Transitions<T> chain(K);
+        for (size_t i = 0; i < K; ++i) {
+            std::copy_n(transitions.data() + i * K, K, &chain.log[i * chain.width]);
+            chain.log_start[i] = start.data()[i];
+            chain.log_end[i] = end.data()[i];
+        }
+        return chain;
+    }
+
+    static const int32_t* labels_of(const In<int32_t>& fixed, size_t n_tokens, size_t K) {
+        require(fixed.size() == 0 || (fixed.size() == n_tokens && between(fixed, kAnyLabel, K)),
+                "fixed must be one a token, from -1 to n_labels - 1");
+        return pointer_or_null(fixed);
+    }
+
+    std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<int32_t>> kept_;
+};
+
+template <class T, class I>
+static void bind(nb::module_& m, const char* name) {
+    using Bound = BoundDecoder<T, I>;
+    nb::class_<Bound>(m, name)
+        .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<T>, In<T>, In<T>,
+                      In<int32_t>, int>(),
+             array("indptr"), array("indices"), array("data"), "n_columns"_a, array("offsets"), array("W"),
+             array("first"), array("label"), array("transitions"), array("start"), array("end"), array("fixed"),
+             "n_threads"_a)
+        .def("viterbi", &Bound::viterbi, array("path"))
+        .def("marginals", &Bound::marginals, array("P"))
+        .def("log_likelihood", &Bound::log_likelihood, array("labels"), array("out"))
+        .def("best_paths", &Bound::best_paths, "most"_a, array("paths"), array("out"), array("counts"));
+}
+
+void bind_decoder(nb::module_& m) {
+    bind<float, int32_t>(m, "DecoderF32I32");
+    bind<float, int64_t>(m, "DecoderF32I64");
+    bind<double, int32_t>(m, "DecoderF64I32");
+    bind<double, int64_t>(m, "DecoderF64I64");
+}

@@ -1,0 +1,294 @@
+// The linear-chain CRF over sequences of CSR rows: negative log-likelihood and its gradient.
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/column_ranges.hpp"
+#include "base/csr.hpp"
+#include "base/interrupt.hpp"
+#include "base/objective.hpp"
+#include "base/parallel.hpp"
+#include "base/touched_columns.hpp"
+#include "chain/gradient_rows.hpp"
+#include "chain/likelihood.hpp"
+#include "chain/parameter_layout.hpp"
+#include "chain/sequences.hpp"
+
+template <class T, class I>
+class ChainObjective : public Objective<T> {
+public:
+    using Likelihood = ChainLikelihood<T, I>;
+    using Worker = typename Likelihood::Worker;
+    using Block = typename Likelihood::Block;
+
+    // A solver that is made for chains alone composes these.
+    Likelihood likelihood;
+    ColumnRanges ranges;
+    Aligned<T> expanded_W, expanded_G;  // rows of all labels, padded to whole vectors
+
+    // A pass takes the sequences in blocks of about `block` non-zeros.
+    ChainObjective(const ChainData<T, I>& data, const ChainLayout<T>& layout, Penalty<T> penalty, int n_threads,
+                   size_t block)
+        : likelihood(data, layout), n_threads_(n_threads), order_(data, block, likelihood.width() * sizeof(T)),
+          rows_(likelihood.layout) {
+        this->n_outputs = layout.n_outputs();
+        this->n_rows = layout.size() / this->n_outputs;
+        this->n_samples = data.n_sequences;
+        this->penalty = penalty;
+        count_labels();
+    }
+
+    size_t table_size() const { return layout().size(); }
+    bool observed() const { return layout().observed(); }
+    size_t n_long() const { return n_long_; }
+    double penalise(const T* W, T* G) const { return ::penalise(this->penalty, W, G, table_size()); }
+
+    int threads() const {
+        const size_t K = likelihood.K();
+        return threads_for(n_threads_, static_cast<double>(n_tokens_) * K * (K + 10));
+    }
+
+    // Returns sum_s omega_s nll_s, and writes its gradient where G is given. Sequences are taken by blocks of units:
+    // threads share the units of a block, and when its marginals are there each adds them to its own range of features.
+    // Sums are formed in an order that does not depend on the threads.
+    double value_and_gradient(const T* W, T* G) {
+        const size_t K = likelihood.K(), table = layout().n_features * likelihood.width();
+        const int n = threads();
+        const bool in_place = layout().in_place();
+        ranges.split(data().X, n);
+        layout().unpack(W, likelihood.transitions);
+        if (!in_place) {
+            if (expanded_W.size() != table) expanded_W.resize(table);
+            if (G && expanded_G.size() != table) expanded_G.resize(table);
+        }
+        Pass pass(in_place ? W : expanded_W.data(), G && !in_place ? expanded_G.data() : G, n, K,
+                  order_.block_tokens * likelihood.width(), K * likelihood.width());
+        parallel(n, [&](int t) { run_pass(W, G, t, pass); }, &pass.barrier);
+        pass.interruption.rethrow();
+        if (G) {
+            for (size_t i = 0; i < K * K; ++i) pass.tail.pairs[i] -= label_pairs_[i];
+            layout().pack(pass.tail, G);
+        }
+        return pass.loss;
+    }
+
+    // Sets the shares of the penalty as linear models do. A row of transitions counts the sequences that have one.
+    // Pairs must be all, not the observed ones.
+    void count_as(const double* count, double n_seen) {
+        double times = n_seen / static_cast<double>(data().n_active);
+        touched_.count_as(count, layout().n_features, times);
+        long_count_ = count[layout().n_features] / times;
+    }
+
+    const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
+        const size_t K = likelihood.K(), width = likelihood.width();
+        gather_batch(W, batch, n);
+        worker_.lattice.direct.clear();
+        A_.assign(K * width, T(0));
+        T scale = static_cast<T>(static_cast<double>(data().n_active) / n);
+        TailGradient tail(K);
+        double loss = 0;
+        size_t long_ones = 0, begin = 0;
+        for (size_t b = 0; b < n; ++b) {
+            size_t s = batch[b], length = data().length(s);
+            if (!length) continue;
+            T *z = &z_[begin * width], *d = &d_[begin * width];
+            loss += likelihood.run_sequence(s, z, data().omega[s] * scale, {d, A_.data(), &tail.pairs}, worker_);
+            tail.add_ends(d, d + (length - 1) * width);
+            long_ones += length > 1;
+            begin += length;
+        }
+        likelihood.finish_pairs(A_.data(), worker_.lattice.direct, tail.pairs);
+        batch_.loss = loss;
+        scatter_batch(scale);
+        T share_pairs = long_count_ > 0 ? scale * static_cast<T>(long_ones) / static_cast<T>(long_count_) : T(0);
+        rows_.end(tail, share_pairs, scale * static_cast<T>(n) / static_cast<T>(data().n_active), batch_);
+        return batch_;
+    }
+
+    // Computes sum_s omega_s sum_t x_tj^2 for the rows of features. Transitions count as K features that are each on in
+    // 1/K of the tokens, and boundaries in one token of a sequence.
+    void squared_norms(double* square) const {
+        const auto& X = data().X;
+        std::vector<double> features(layout().n_features, 0.0);
+        double later = 0, ends = 0;
+        for (size_t a = 0; a < data().n_active; ++a) {
+            size_t s = data().active[a], begin = data().offsets[s], end = data().offsets[s + 1];
+            double omega = data().omega[s];
+            ends += omega;
+            later += omega * static_cast<double>(end - begin - 1);
+            for (size_t p = X.indptr[begin]; p < static_cast<size_t>(X.indptr[end]); ++p)
+                features[X.indices[p]] += omega * X.data[p] * X.data[p];
+        }
+        layout().spread(features.data(), later / static_cast<double>(likelihood.K()), ends, square);
+    }
+
+private:
+    // Holds what the threads of a pass over all sequences share.
+    struct Pass {
+        const T* state;  // rows of weights, `width` apart
+        T* gradient;     // null where none is asked for
+        std::vector<Block> blocks;
+        TailGradient tail;
+        double loss = 0;
+        SpinBarrier barrier;
+        std::atomic<size_t> next{0};
+        Interruption interruption;
+        bool stops[2] = {};  // by blocks that are even or odd: all threads leave after the same one
+
+        Pass(const T* state, T* gradient, int n_threads, size_t K, size_t block_size, size_t pairs_size)
+            : state(state), gradient(gradient), blocks(2, Block(gradient ? block_size : 0, gradient ? pairs_size : 0)),
+              tail(gradient ? K : 0), barrier(n_threads) {}
+    };
+
+    const ChainData<T, I>& data() const { return likelihood.data; }
+    const ChainLayout<T>& layout() const { return likelihood.layout; }
+
+    // Adds up what the labels alone tell of the gradient.
+    void count_labels() {
+        label_pairs_.assign(likelihood.K() * likelihood.K(), 0.0);
+        for (int64_t s : order_.sequences) {
+            n_tokens_ += data().length(s);
+            n_long_ += data().length(s) > 1;
+            const int32_t *y = data().labels_of(s), *last = y + data().length(s);
+            if (likelihood.complete[s])
+                for (; y + 1 < last; ++y) label_pairs_[y[0] * likelihood.K() + y[1]] += data().omega[s];
+        }
+        long_count_ = static_cast<double>(n_long_);
+    }
+
+    // Runs the part of thread t.
+    void run_pass(const T* W, T* G, int t, Pass& pass) {
+        Worker worker;
+        const size_t width = likelihood.width(), first_column = ranges.bounds[t], last_column = ranges.bounds[t + 1];
+        const bool in_place = layout().in_place();
+        if (!in_place) {
+            for (size_t j = first_column; j < last_column; ++j) layout().expand_padded(W, j, &expanded_W[j * width]);
+            pass.barrier.wait();
+        }
+        if (G) std::fill(pass.gradient + first_column * width, pass.gradient + last_column * width, T(0));
+        for (size_t b = 0; b < order_.n_blocks(); ++b) {
+            Block& block = pass.blocks[b % 2];
+            size_t unit;
+            while ((unit = pass.next.load()) < order_.last_of(b))
+                if (pass.next.compare_exchange_weak(unit, unit + 1)) run_unit(unit, b, pass, worker);
+            if (t == 0) pass.stops[b % 2] = pass.interruption.stops(0);
+            pass.barrier.wait();
+            if (pass.stops[b % 2]) return;
+            if (G) scatter_block(b, t, block, pass.gradient);
+            if (t == 0) {
+                for (size_t u = 0; u < order_.last_of(b) - order_.first_of(b); ++u) pass.loss += block.loss[u];
+                if (G) add_block(b, block, pass.tail);
+            }
+        }
+        if (G && !in_place)
+            for (size_t j = first_column; j < last_column; ++j)
+                layout().compress(pass.gradient + j * width, j, layout().weights_of(G, j));
+    }
+
+    void run_unit(size_t unit, size_t b, Pass& pass, Worker& worker) const {
+        const size_t first_unit = order_.first_of(b), u = unit - first_unit;
+        Block& block = pass.blocks[b % 2];
+        size_t at = 0;
+        for (size_t i = order_.units[first_unit]; i < order_.units[unit]; ++i) at += data().length(order_.sequences[i]);
+        block.clear(u);
+        worker.lattice.direct.clear();
+        for (size_t i = order_.units[unit]; i < order_.units[unit + 1]; ++i) {
+            size_t s = order_.sequences[i];
+            likelihood.gather_sequence(s, pass.state, worker);
+            T* D = pass.gradient ? &block.D[at * likelihood.width()] : nullptr;
+            block.loss[u] +=
+                likelihood.run_sequence(s, worker.z.data(), data().omega[s], {D, block.A[u].data(), nullptr}, worker);
+            at += data().length(s);
+        }
+        block.direct[u] = worker.lattice.direct;
+    }
+
+    // Adds the part of a block's gradient that lies in the columns of thread t.
+    void scatter_block(size_t b, int t, const Block& block, T* gradient) const {
+        constexpr size_t ahead = 2;  // tokens
+        const auto& X = data().X;
+        const size_t width = likelihood.width();
+        const T* d = block.D.data();
+        for (size_t i = order_.units[order_.first_of(b)]; i < order_.units[order_.last_of(b)]; ++i) {
+            size_t s = order_.sequences[i], end = data().offsets[s + 1];
+            for (size_t token = data().offsets[s]; token < end; ++token, d += width) {
+                if (token + ahead < end)
+                    for (auto [p, last] = ranges.of_row(X, token + ahead, t); p < last; ++p)
+                        prefetch_line_ends(gradient + static_cast<size_t>(X.indices[p]) * width, width);
+                auto [p, last] = ranges.of_row(X, token, t);
+                if (p < last) scatter_rows(X.indices + p, X.data + p, last - p, d, width, gradient);
+            }
+        }
+    }
+
+    void add_block(size_t b, const Block& block, TailGradient& tail) const {
+        const size_t width = likelihood.width();
+        for (size_t u = 0; u < order_.last_of(b) - order_.first_of(b); ++u)
+            likelihood.finish_pairs(block.A[u].data(), block.direct[u], tail.pairs);
+        const T* first = block.D.data();
+        for (size_t i = order_.units[order_.first_of(b)]; i < order_.units[order_.last_of(b)]; ++i) {
+            size_t length = data().length(order_.sequences[i]);
+            tail.add_ends(first, first + (length - 1) * width);
+            first += length * width;
+        }
+    }
+
+    // Computes the scores z_ of a batch's tokens. The weights of the batch lie together, and a feature that many tokens
+    // have is looked up once.
+    void gather_batch(const T* W, const int64_t* batch, size_t n) {
+        const size_t width = likelihood.width();
+        const auto& X = data().X;
+        if (!touched_.prepared()) {
+            data().list_tokens(data().active, data().n_active, tokens_);
+            touched_.prepare(X, tokens_.data(), tokens_.size());
+        }
+        data().list_tokens(batch, n, tokens_);
+        touched_.touch(X, tokens_.data(), tokens_.size(), [&](size_t j) { return layout().weights_of(W, j); });
+        layout().unpack(W, likelihood.transitions);
+        reserve(z_, tokens_.size() * width);
+        reserve(d_, tokens_.size() * width);
+        local_W_.assign(touched_.size * width, T(0));
+        for (size_t r = 0; r < touched_.size; ++r) layout().expand(W, touched_.columns[r], &local_W_[r * width]);
+        const uint32_t* local = touched_.local.data();
+        for (size_t i = 0; i < tokens_.size(); ++i) {
+            size_t begin = X.indptr[tokens_[i]], nnz = X.indptr[tokens_[i] + 1] - begin;
+            gather_rows(local, X.data + begin, nnz, local_W_.data(), width, &z_[i * width]);
+            local += nnz;
+        }
+    }
+
+    // Turns the gradient d_ with respect to the scores into rows of features.
+    void scatter_batch(T scale) {
+        const size_t width = likelihood.width();
+        const auto& X = data().X;
+        rows_.begin(touched_.columns.data(), touched_.size, batch_);
+        local_G_.assign(touched_.size * width, T(0));
+        const uint32_t* local = touched_.local.data();
+        for (size_t i = 0; i < tokens_.size(); ++i) {
+            size_t begin = X.indptr[tokens_[i]], nnz = X.indptr[tokens_[i] + 1] - begin;
+            scatter_rows(local, X.data + begin, nnz, &d_[i * width], width, local_G_.data());
+            local += nnz;
+        }
+        for (size_t r = 0; r < touched_.size; ++r) {
+            rows_.set_share(r, scale * touched_.part(r), batch_);
+            rows_.set_values(r, &local_G_[r * width], batch_);
+        }
+    }
+
+    int n_threads_;
+    PassOrder order_;
+    size_t n_tokens_ = 0, n_long_ = 0;
+    double long_count_ = 0;
+    std::vector<double> label_pairs_;  // the weight of each transition among the labels
+    // of minibatches
+    TouchedColumns<T, I> touched_;
+    std::vector<int64_t> tokens_;
+    Aligned<T> z_, d_, A_, local_W_, local_G_;
+    Worker worker_;
+    ChainRows<T> rows_;
+    RowGradient<T> batch_;
+};

@@ -1,0 +1,110 @@
+// The negative log-likelihood of single sequences under a linear chain, and its gradient with respect to their scores.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/prefetch.hpp"
+#include "base/vectors.hpp"
+#include "chain/lattice.hpp"
+#include "chain/parameter_layout.hpp"
+#include "chain/sequences.hpp"
+
+template <class T, class I>
+class ChainLikelihood {
+public:
+    // Holds the scratch memory of a thread.
+    struct Worker {
+        Lattice<T> lattice;
+        Aligned<T> z, second;
+    };
+
+    // Holds the gradient of a block of units: the marginals of its tokens, and the loss and the expected pairs of each
+    // unit.
+    struct Block {
+        Aligned<T> D;
+        std::vector<Aligned<T>> A;
+        std::vector<std::vector<double>> direct;
+        std::vector<double> loss;
+
+        Block(size_t tokens, size_t pairs) : D(tokens), A(kUnits, Aligned<T>(pairs)), direct(kUnits), loss(kUnits) {}
+
+        void clear(size_t unit) {
+            loss[unit] = 0;
+            std::fill(A[unit].begin(), A[unit].end(), T(0));
+        }
+    };
+
+    // Says where the gradient of a sequence goes.
+    struct Target {
+        T* D;                        // with respect to the scores, overwritten; null where no gradient is asked for
+        T* A;                        // expected pairs before their factor M are added to it
+        std::vector<double>* pairs;  // those of the sequence's labels are subtracted from it; null for none
+    };
+
+    const ChainData<T, I> data;
+    const ChainLayout<T> layout;
+    const std::vector<bool> complete;  // whether all tokens of a sequence have a label
+    Transitions<T> transitions;
+
+    ChainLikelihood(const ChainData<T, I>& data, const ChainLayout<T>& layout)
+        : data(data), layout(layout), complete(complete_sequences(data)), transitions(layout.K) {}
+
+    size_t K() const { return layout.K; }
+    size_t width() const { return transitions.width; }
+
+    // Computes worker.z, the scores of a sequence under rows of weights that are `width` apart.
+    void gather_sequence(size_t s, const T* state, Worker& worker) const {
+        const auto& X = data.X;
+        const size_t width = transitions.width, token = data.offsets[s], n = data.length(s);
+        if (worker.z.size() < n * width) worker.z.resize(n * width);
+        for (size_t i = token; i < token + n; ++i) {
+            size_t begin = X.indptr[i], end = X.indptr[i + 1];
+            if (i + 1 < token + n)
+                for (size_t p = end; p < static_cast<size_t>(X.indptr[i + 2]); ++p)
+                    prefetch_line_ends(state + static_cast<size_t>(X.indices[p]) * width, width);
+            gather_rows(X.indices + begin, X.data + begin, end - begin, state, width, &worker.z[(i - token) * width]);
+        }
+    }
+
+    // Returns the loss of a sequence from its scores z, times omega, and writes its gradient.
+    double run_sequence(size_t s, T* z, T omega, const Target& target, Worker& worker) const {
+        const size_t width = transitions.width, n = data.length(s);
+        const int32_t* y = data.labels_of(s);
+        T* D = target.D;
+        auto& lattice = worker.lattice;
+        double log_z = lattice.forward(z, n, transitions);
+        if (D) lattice.backward(omega, D, target.A);
+        if (!complete[s]) {
+            double observed = lattice.forward(z, n, transitions, y);
+            if (D) {
+                if (worker.second.size() < n * width) worker.second.resize(n * width);
+                lattice.backward(-omega, worker.second.data(), target.A);
+                for (size_t i = 0; i < n * width; ++i) D[i] += worker.second[i];
+            }
+            return omega * (log_z - observed);
+        }
+        for (size_t t = 0; t < n; ++t) {
+            if (D) D[t * width + y[t]] -= omega;
+            if (target.pairs && t) (*target.pairs)[y[t - 1] * layout.K + y[t]] -= omega;
+        }
+        return omega * (log_z - path_score(z, y, n, transitions));
+    }
+
+    // Computes pairs += M A + direct, M and A being multiplied entry by entry.
+    void finish_pairs(const T* A, const std::vector<double>& direct, std::vector<double>& pairs) const {
+        const size_t K = layout.K, width = transitions.width;
+        for (size_t i = 0; i < K; ++i)
+            for (size_t j = 0; j < K; ++j)
+                pairs[i * K + j] += static_cast<double>(A[i * width + j]) * transitions.M[i * width + j];
+        for (size_t i = 0; i < direct.size(); ++i) pairs[i] += direct[i];
+    }
+
+private:
+    static std::vector<bool> complete_sequences(const ChainData<T, I>& data) {
+        std::vector<bool> complete(data.n_sequences);
+        for (size_t s = 0; s < data.n_sequences; ++s) complete[s] = data.is_complete(s);
+        return complete;
+    }
+};

@@ -1,0 +1,78 @@
+// Reads tokens that are words or tuples of strings.
+#include <nanobind/stl/pair.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bind_arrays.hpp"
+#include "features/bind_tokens.hpp"
+#include "features/rows.hpp"
+
+using namespace nb::literals;
+
+// Keeps the distinct strings of a column, and the number of each token's one.
+class TokenColumn {
+public:
+    // Reads the string x of the column at `place`.
+    void read(PyObject* x, size_t place, const Position& at) {
+        if (!PyUnicode_Check(x)) {
+            at.refuse((place ? ": column " + std::to_string(place) : ": the word") + " must be a string, got " +
+                      type_name(x));
+        }
+        nb::object exact = nb::steal(PyUnicode_FromObject(x));  // whose hash and equality run no foreign code
+        if (!exact.is_valid()) throw nb::python_error();
+        x = exact.ptr();
+        PyObject* number = PyDict_GetItemWithError(numbers_.ptr(), x);
+        if (!number && PyErr_Occurred()) throw nb::python_error();
+        values_.push_back(static_cast<int32_t>(number ? PyLong_AsLong(number) : static_cast<long>(nb::len(strings_))));
+        if (number) return;
+        if (!PyUnicode_IS_ASCII(x) && !nb::steal(PyUnicode_AsUTF8String(x)).is_valid()) {
+            PyErr_Clear();
+            at.refuse(": a string holds a lone surrogate, which is not text");
+        }
+        numbers_[nb::handle(x)] = nb::int_(values_.back());
+        strings_.append(nb::handle(x));
+    }
+
+    size_t size() const { return values_.size(); }
+    nb::tuple release() { return nb::make_tuple(strings_, to_numpy(std::move(values_))); }
+
+private:
+    nb::dict numbers_;
+    nb::list strings_;
+    std::vector<int32_t> values_;
+};
+
+static void read_token(PyObject* token, std::vector<TokenColumn>& columns, const Position& at) {
+    bool word = PyUnicode_Check(token), tuple = PyTuple_Check(token) || PyList_Check(token);
+    if (!word && !tuple) {
+        at.refuse(std::string(": a token must be a word or a tuple of strings that begins with the word, got ") +
+                  type_name(token));
+    }
+    nb::object held = word ? nb::borrow(token) : unshared(token);
+    token = held.ptr();
+    size_t width = word ? 1 : PySequence_Fast_GET_SIZE(token);
+    if (columns.empty()) columns.resize(width);
+    if (width == 0 || width != columns.size()) {
+        at.refuse(" has " + std::to_string(width) + " columns where those before it have " +
+                  std::to_string(columns.size()));
+    }
+    for (size_t i = 0; i < width; ++i) columns[i].read(word ? token : PySequence_Fast_GET_ITEM(token, i), i, at);
+}
+
+// Returns the numbers of tokens, and for each column of the tokens, words or tuples of strings, what it holds.
+static auto distinct_columns(nb::list X) {
+    std::vector<TokenColumn> columns;
+    Position at;
+    auto lengths =
+        each_token(X, "words or of tuples of strings", at, [&](PyObject* token) { read_token(token, columns, at); });
+    check_entries(columns.empty() ? 0 : columns[0].size());
+    nb::list result;
+    for (auto& column : columns) result.append(column.release());
+    return std::make_pair(to_numpy(std::move(lengths)), result);
+}
+
+void bind_token_columns(nb::module_& m) { m.def("distinct_columns", &distinct_columns, "X"_a); }

@@ -1,0 +1,76 @@
+// Bindings of dual coordinate ascent for linear models.
+#include <nanobind/stl/string.h>
+
+#include <algorithm>
+#include <string>
+#include <tuple>
+
+#include "base/bind_objective.hpp"
+#include "linear/dual_ascent.hpp"
+
+// Keeps the arrays alive that the ascent reads.
+template <class T, class I>
+class BoundDual final : public DualAscent<T, I> {
+    using Dual = DualAscent<T, I>;
+
+public:
+    BoundDual(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> c, size_t n_outputs,
+              bool intercept, const std::string& loss, double gamma, bool squared, int n_threads)
+        : Dual(csr(indptr, indices, data, n_columns), labels_of_rows(indptr, labels, c, n_outputs), c.data(), n_outputs,
+               intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
+          kept_(indptr, indices, data, labels, c), n_rows_(labels.size()) {
+        product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
+        require(between(labels, 0, this->n_labels()), "labels must index outputs");
+    }
+
+    void epoch(In<int64_t> rows, uint64_t seed, Out<T> A, Out<T> W) {
+        require(A.size() == this->size() && W.size() == this->table_size(), "A or W has the wrong size");
+        require(between(rows, 0, n_rows_), "rows must index X");
+        Call call(this->busy);
+        Dual::epoch(rows.data(), rows.size(), seed, A.data(), W.data());
+    }
+
+    double gain(In<T> A) const {
+        require(A.size() == this->size(), "A has the wrong size");
+        nb::gil_scoped_release release;
+        return Dual::gain(A.data());
+    }
+
+    void move_center(In<T> A, Out<T> W) const {
+        require(A.size() == this->size() && W.size() == this->table_size(), "A or W has the wrong size");
+        nb::gil_scoped_release release;
+        Dual::move_center(A.data(), W.data());
+    }
+
+private:
+    // Returns the labels. The constructor of the ascent reads c, so that sizes are checked before it.
+    static const int32_t* labels_of_rows(const In<I>& indptr, const In<int32_t>& labels, const In<T>& c,
+                                         size_t n_outputs) {
+        require(n_outputs > 0 && labels.size() == indptr.size() - 1 && c.size() == labels.size(),
+                "labels and c must have one entry a row");
+        return labels.data();
+    }
+
+    std::tuple<In<I>, In<I>, In<T>, In<int32_t>, In<T>> kept_;
+    size_t n_rows_;
+};
+
+template <class T, class I>
+static void bind(nb::module_& m, const char* name) {
+    using Bound = BoundDual<T, I>;
+    nb::class_<Bound>(m, name)
+        .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, size_t, bool, const std::string&, double, bool,
+                      int>(),
+             array("indptr"), array("indices"), array("data"), "n_columns"_a, array("labels"), array("c"),
+             "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "n_threads"_a)
+        .def("epoch", &Bound::epoch, array("rows"), "seed"_a, array("A"), array("W"))
+        .def("gain", &Bound::gain, array("A"))
+        .def("move_center", &Bound::move_center, array("A"), array("W"));
+}
+
+void bind_dual(nb::module_& m) {
+    bind<float, int32_t>(m, "DualF32I32");
+    bind<float, int64_t>(m, "DualF32I64");
+    bind<double, int32_t>(m, "DualF64I32");
+    bind<double, int64_t>(m, "DualF64I64");
+}

@@ -1,0 +1,125 @@
+// Bindings of the objective of linear models.
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+
+#include <algorithm>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "base/bind_objective.hpp"
+#include "linear/linear_objective.hpp"
+#include "linear/newton.hpp"
+
+// Keeps the arrays alive that the objective reads.
+template <class T, class I>
+class BoundLinear final : public LinearObjective<T, I> {
+    using Linear = LinearObjective<T, I>;
+
+public:
+    BoundLinear(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> omega,
+                In<int64_t> active, size_t n_outputs, bool intercept, const std::string& loss, double gamma,
+                bool squared, double l1, double l2, int n_threads)
+        : Linear(csr(indptr, indices, data, n_columns), labels.data(), omega.data(), active.data(), active.size(),
+                 n_outputs, intercept, make_loss<T>(loss, gamma, squared), Penalty<T>{l1, l2}, n_threads),
+          kept_(indptr, indices, data, labels, omega, active) {
+        require(n_outputs > 0 && labels.size() == indptr.size() - 1 && omega.size() == labels.size(),
+                "labels and omega must have one entry a row");
+        product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
+        require(between(labels, 0, this->n_labels()), "labels must index outputs");
+        require(between(active, 0, labels.size()), "active must index rows");
+    }
+
+    void margins(In<T> W, Out<T> Z) const {
+        require(W.size() == this->table_size() && Z.size() == this->n_margins(), "W or Z has the wrong size");
+        nb::gil_scoped_release release;
+        Linear::margins(W.data(), Z.data());
+    }
+
+    double loss(In<T> Z, Out<T> D) const {
+        require(Z.size() == this->n_margins() && D.size() == Z.size(), "Z or D has the wrong size");
+        nb::gil_scoped_release release;
+        return Linear::loss(Z.data(), D.data());
+    }
+
+    std::pair<double, double> loss_along(In<T> Z, In<T> V, double step, Out<T> D) const {
+        require(Z.size() == this->n_margins() && V.size() == Z.size() && D.size() == Z.size(),
+                "Z, V or D has the wrong size");
+        nb::gil_scoped_release release;
+        return Linear::loss_along(Z.data(), V.data(), step, D.data());
+    }
+
+    void backward(In<T> D, Out<T> G) {
+        require(D.size() == this->n_margins() && G.size() == this->table_size(), "D or G has the wrong size");
+        Call call(this->busy);
+        Linear::backward(D.data(), G.data());
+    }
+
+    double penalise(In<T> W, Out<T> G) const {
+        require(W.size() == this->table_size() && (G.size() == 0 || G.size() == W.size()), "W or G has the wrong size");
+        nb::gil_scoped_release release;
+        return Linear::penalise(W.data(), pointer_or_null(G));
+    }
+
+    bool newton_direct(In<T> Z, In<T> G, Out<T> D) {
+        require_newton(Z, G, D);
+        product(product(this->n_rows + 4, this->n_rows + 4), product(this->n_outputs, this->n_outputs));
+        nb::gil_scoped_release release;
+        return Newton<T, I>(*this, Z.data()).direct(G.data(), D.data());
+    }
+
+    void newton_iterative(In<T> Z, In<T> G, double target, Out<T> D) {
+        require_newton(Z, G, D);
+        Call call(this->busy);
+        Newton<T, I>(*this, Z.data()).iterative(G.data(), target, D.data());
+    }
+
+    void squared_norms(Out<T> square) const {
+        require(square.size() == this->n_rows, "square has the wrong size");
+        nb::gil_scoped_release release;
+        Linear::squared_norms(square.data());
+    }
+
+    void count_as(In<double> count, double n_seen) {
+        require(count.size() == this->n_rows, "count must have one entry a row of the table");
+        Call call(this->busy);
+        Linear::count_as(count.data(), n_seen);
+    }
+
+private:
+    void require_newton(const In<T>& Z, const In<T>& G, const Out<T>& D) const {
+        require(Z.size() == this->n_margins() && G.size() == this->table_size() && D.size() == G.size(),
+                "Z, G or D has the wrong size");
+    }
+
+    std::tuple<In<I>, In<I>, In<T>, In<int32_t>, In<T>, In<int64_t>> kept_;
+};
+
+template <class T, class I>
+static void bind(nb::module_& m, const char* name) {
+    using Bound = BoundLinear<T, I>;
+    nb::class_<Bound, Objective<T>>(m, name)
+        .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, In<int64_t>, size_t, bool, const std::string&,
+                      double, bool, double, double, int>(),
+             array("indptr"), array("indices"), array("data"), "n_columns"_a, array("labels"), array("omega"),
+             array("active"), "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "l1"_a, "l2"_a,
+             "n_threads"_a)
+        .def("curvature", [](const Bound& o) { return o.curvature(); })
+        .def("margins", &Bound::margins, array("W"), array("Z"))
+        .def("loss", &Bound::loss, array("Z"), array("D"))
+        .def("loss_along", &Bound::loss_along, array("Z"), array("V"), "step"_a, array("D"))
+        .def("backward", &Bound::backward, array("D"), array("G"))
+        .def("penalise", &Bound::penalise, array("W"), array("G"))
+        .def("newton_direct", &Bound::newton_direct, array("Z"), array("G"), array("D"))
+        .def("newton_iterative", &Bound::newton_iterative, array("Z"), array("G"), "target"_a, array("D"))
+        .def("squared_norms", &Bound::squared_norms, array("square"))
+        .def("count_as", &Bound::count_as, array("count"), "n_seen"_a)
+        .def("gradient", &batch_gradient<T>, array("W"), array("batch"));
+}
+
+void bind_linear(nb::module_& m) {
+    bind<float, int32_t>(m, "LinearF32I32");
+    bind<float, int64_t>(m, "LinearF32I64");
+    bind<double, int32_t>(m, "LinearF64I32");
+    bind<double, int64_t>(m, "LinearF64I64");
+}

@@ -1,0 +1,207 @@
+// The losses of a row of margins z (K values) and a class label, and their gradients with respect to z.
+//
+// A loss is a struct with `T operator()(const T* z, int label, size_t K, T* d)`, which returns the loss and writes
+// the gradient d, and `double curvature(K)`, a bound on the largest eigenvalue of the second derivative (0 where
+// there is none).
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/exp.hpp"
+#include "base/parallel.hpp"
+
+// Returns +1 for the positive class of output k, else -1. With one output the positive class is label 1.
+template <class T>
+inline T sign_of(int label, size_t k, size_t K) {
+    return (K == 1 ? label == 1 : label == static_cast<int>(k)) ? T(1) : T(-1);
+}
+
+// The loss is sum_k log(1 + exp(-s_k z_k)).
+template <class T>
+struct Logistic {
+    double curvature(size_t) const { return 0.25; }
+    T operator()(const T* z, int label, size_t K, T* d) const {
+        T loss = 0;
+        for (size_t k = 0; k < K; ++k) {
+            T s = sign_of<T>(label, k, K), p;
+            loss += one(s * z[k], p);
+            d[k] = -s * p;
+        }
+        return loss;
+    }
+    // Returns the loss at a margin, and sets p to minus its derivative. It has no branch, so that loops over margins
+    // become vectors.
+    static T one(T margin, T& p) {
+        T e = fast_exp(-std::abs(margin));
+        p = (margin > 0 ? e : T(1)) / (1 + e);
+        return log1p_of_unit(e) + std::max(-margin, T(0));
+    }
+};
+
+// The loss is log sum_k exp(z_k) - z_label.
+template <class T>
+struct Softmax {
+    static constexpr bool joint = true;  // every label has an output
+    double curvature(size_t) const { return 0.5; }
+    T operator()(const T* z, int label, size_t K, T* d) const {
+        const auto [top, sum] = softmax(z, K, d);
+        d[label] -= 1;
+        return std::log(sum) + top - z[label];
+    }
+};
+
+// The loss is sum_k h(1 - s_k z_k) with h(a) = max(a, 0) smoothed over a width gamma (Shalev-Shwartz & Zhang 2013, eq.
+// 10): h is a^2 / (2 gamma) for a in [0, gamma] and a - gamma / 2 above. It is squared where asked.
+template <class T>
+struct Hinge {
+    double gamma = 0;
+    bool squared = false;
+    double curvature(size_t) const { return squared ? (gamma > 0 ? 3.0 : 2.0) : gamma > 0 ? 1 / gamma : 0.0; }
+    T operator()(const T* z, int label, size_t K, T* d) const {
+        T loss = 0, g = static_cast<T>(gamma);
+        for (size_t k = 0; k < K; ++k) {
+            T s = sign_of<T>(label, k, K), a = std::max(1 - s * z[k], T(0));
+            T value = a < g ? a * a / (2 * g) : a - g / 2;
+            T slope = a < g ? a / g : (a > 0 ? T(1) : T(0));
+            loss += squared ? value * value : value;
+            d[k] = -s * (squared ? 2 * value * slope : slope);
+        }
+        return loss;
+    }
+};
+
+// The loss is h(a) with a_k = [k != label] + z_k - z_label and h(a) = max_k a_k (Crammer & Singer 2001, eq. 3),
+// smoothed over a width gamma as `smoothed` says (Shalev-Shwartz & Zhang 2016, section 5). It is squared where asked.
+template <class T>
+struct CrammerSinger {
+    static constexpr bool joint = true;
+    double gamma = 0;
+    bool squared = false;
+    double curvature(size_t K) const { return gamma > 0 ? K / gamma : 0.0; }
+    T operator()(const T* z, int label, size_t K, T* d) const {
+        for (size_t k = 0; k < K; ++k) d[k] = static_cast<int>(k) == label ? T(0) : 1 + z[k] - z[label];
+        T value = gamma > 0 ? smoothed(d, label, K) : largest(d, label, K);
+        if (squared) {
+            for (size_t k = 0; k < K; ++k) d[k] *= 2 * value;
+            value *= value;
+        }
+        T sum = 0;
+        d[label] = 0;
+        for (size_t k = 0; k < K; ++k) sum += d[k];
+        d[label] = -sum;
+        return value;
+    }
+
+private:
+    // Returns the largest entry of a, or 0. a becomes the indicator of that entry if it is positive, else 0.
+    static T largest(T* a, int label, size_t K) {
+        size_t best = std::max_element(a, a + K) - a;
+        T value = a[best];
+        std::fill(a, a + K, T(0));
+        if (value > 0) a[best] = 1;
+        return value;
+    }
+    // Returns the maximum of p.a - gamma/2 |p|^2 over p >= 0, sum p <= 1, p_label = 0. a becomes the p that attains it,
+    // the projection of a / gamma (Duchi et al. 2008, fig. 1).
+    T smoothed(T* a, int label, size_t K) const {
+        T g = static_cast<T>(gamma), top = 0, sum = 0;
+        for (size_t k = 0; k < K; ++k) top = std::max(top, a[k]);  // a_label is 0
+        for (size_t k = 0; k < K; ++k)
+            if (static_cast<int>(k) != label && a[k] > 0) sum += a[k] / g;
+        T theta = 0, base = 0;
+        if (sum > 1) {
+            // the projection does not change when all entries shift; relative to the largest nothing cancels
+            base = top;
+            thread_local std::vector<T> sorted;
+            sorted.clear();
+            for (size_t k = 0; k < K; ++k)
+                if (static_cast<int>(k) != label && a[k] > 0 && a[k] - top > -g) sorted.push_back((a[k] - top) / g);
+            std::sort(sorted.begin(), sorted.end(), std::greater<T>());
+            T partial = 0;
+            for (size_t r = 0; r < sorted.size(); ++r) {
+                partial += sorted[r];
+                T candidate = (partial - 1) / static_cast<T>(r + 1);
+                if (sorted[r] > candidate) theta = candidate;
+            }
+        }
+        T value = 0;
+        for (size_t k = 0; k < K; ++k) {
+            T p = static_cast<int>(k) == label ? T(0) : std::max((a[k] - base) / g - theta, T(0));
+            value += p * a[k] - g / 2 * p * p;
+            a[k] = p;
+        }
+        return value;
+    }
+};
+
+// Computes a loss over many rows behind one virtual call.
+template <class T>
+struct Loss {
+    virtual ~Loss() = default;
+    virtual double curvature(size_t K) const = 0;
+    virtual size_t n_labels(size_t K) const = 0;
+    virtual bool joint() const = 0;
+    // Returns sum_i weight_i loss(z_i), and writes weight_i times the gradient of loss(z_i) to d_i.
+    virtual double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const = 0;
+};
+
+template <class T, class F>
+struct LossOf final : Loss<T> {
+    F f;
+    explicit LossOf(F formula) : f(formula) {}
+    double curvature(size_t K) const override { return f.curvature(K); }
+    size_t n_labels(size_t K) const override { return joint() ? K : std::max<size_t>(K, 2); }
+    bool joint() const override {
+        if constexpr (requires { F::joint; }) return F::joint;
+        return false;
+    }
+    double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const override {
+        double sum = 0;
+        if constexpr (requires(T m) { F::one(m, m); })
+            if (K == 1) return margins(Z, labels, weights, n, D);
+        for (size_t i = 0; i < n; ++i) {
+            T* d = D + i * K;
+            if (weights[i] == 0) {
+                std::fill(d, d + K, T(0));
+                continue;
+            }
+            sum += static_cast<double>(weights[i]) * f(Z + i * K, labels[i], K, d);
+            for (size_t k = 0; k < K; ++k) d[k] *= weights[i];
+        }
+        return sum;
+    }
+
+private:
+    // Returns the same for one output.
+    static double margins(const T* z, const int32_t* labels, const T* weights, size_t n, T* d) {
+        thread_local std::vector<T> loss;
+        loss.resize(n);
+        T* l = loss.data();
+#pragma GCC ivdep
+        for (size_t i = 0; i < n; ++i) {
+            T s = labels[i] == 1 ? T(1) : T(-1), p, value = F::one(s * z[i], p);
+            l[i] = weights[i] == 0 ? T(0) : value;
+            d[i] = weights[i] == 0 ? T(0) : -s * p * weights[i];
+        }
+        double sum = 0;
+        for (size_t i = 0; i < n; ++i) sum += static_cast<double>(weights[i]) * l[i];
+        return sum;
+    }
+};
+
+template <class T>
+std::unique_ptr<Loss<T>> make_loss(const std::string& name, double gamma, bool squared) {
+    if (name == "logistic") return std::make_unique<LossOf<T, Logistic<T>>>(Logistic<T>{});
+    if (name == "softmax") return std::make_unique<LossOf<T, Softmax<T>>>(Softmax<T>{});
+    if (name == "hinge") return std::make_unique<LossOf<T, Hinge<T>>>(Hinge<T>{gamma, squared});
+    if (name == "crammer_singer")
+        return std::make_unique<LossOf<T, CrammerSinger<T>>>(CrammerSinger<T>{gamma, squared});
+    throw std::invalid_argument("unknown loss '" + name + "'");
+}

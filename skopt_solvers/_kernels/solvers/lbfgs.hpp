@@ -1,0 +1,48 @@
+// The two-loop recursion of L-BFGS (Nocedal & Wright 2006, algorithm 7.4) on threads that meet at each inner product.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "base/parallel.hpp"
+
+// Computes d = -H g, where H is the inverse Hessian that the pairs (s, y) of `order`, newest first, make of H0 =
+// diag(h0) or gamma I.
+template <class T>
+void two_loop(const T* S, const T* Y, const double* rho, const int64_t* order, size_t n_pairs, const T* g, const T* h0,
+              double gamma, T* d, size_t size, int n_threads) {
+    int n = threads_for(n_threads, 4.0 * size);
+    size_t n_chunks = (size + kChunk - 1) / kChunk;
+    std::vector<double> sums[2] = {std::vector<double>(n_chunks), std::vector<double>(n_chunks)};
+    SpinBarrier barrier(n);
+    auto recursion = [&](int t) {
+        size_t first = part(size, kChunk, t, n), last = part(size, kChunk, t + 1, n);
+        int turn = 0;
+        auto dot_with_d = [&](const T* a) {  // every thread adds all chunks, in order
+            auto& sum = sums[turn];
+            turn ^= 1;
+            for (size_t i = first; i < last; i += kChunk)
+                sum[i / kChunk] = dot_chunk(a + i, d + i, std::min(kChunk, last - i));
+            barrier.wait();
+            double total = 0;
+            for (double value : sum) total += value;
+            return total;
+        };
+        std::vector<double> alpha(n_pairs);
+        for (size_t i = first; i < last; ++i) d[i] = -g[i];
+        for (size_t j = 0; j < n_pairs; ++j) {
+            const T *s = S + order[j] * size, *y = Y + order[j] * size;
+            alpha[j] = rho[order[j]] * dot_with_d(s);
+            T a = static_cast<T>(alpha[j]);
+            for (size_t i = first; i < last; ++i) d[i] -= a * y[i];
+        }
+        T scale = static_cast<T>(gamma);
+        for (size_t i = first; i < last; ++i) d[i] *= h0 ? scale * h0[i] : scale;
+        for (size_t j = n_pairs; j-- > 0;) {
+            const T *s = S + order[j] * size, *y = Y + order[j] * size;
+            T b = static_cast<T>(alpha[j] - rho[order[j]] * dot_with_d(y));
+            for (size_t i = first; i < last; ++i) d[i] += b * s[i];
+        }
+    };
+    parallel(n, recursion, &barrier);
+}

@@ -1,0 +1,210 @@
+// The update rules of the stochastic solvers, and the epoch that runs them.
+//
+// A rule is a struct whose row(row, step) gives the update of one weight w from its gradient g, in the words of its
+// paper; its state lies in tables of the shape of W. All end in the proximal step of the penalty in the metric of the
+// rule: with h the divisor of the step, w <- argmin_u g u + h (u - w)^2 / (2 lr) + l2 u^2 / 2 + l1 |u|   (Duchi et al.
+// 2011, eq. 4).
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/interrupt.hpp"
+#include "base/objective.hpp"
+#include "base/parallel.hpp"
+#include "base/prefetch.hpp"
+
+template <class T>
+struct Step {
+    T lr, l1, l2, decay;  // learning rate; this row's share of the penalty; decoupled decay (AdamW)
+};
+
+template <class T>
+inline T proximal(T w, T g, T h, const Step<T>& p) {
+    T u = h * w - p.lr * g, threshold = p.lr * p.l1;
+    u -= std::min(std::max(u, -threshold), threshold);
+    return u / (h + p.lr * p.l2);
+}
+
+// The velocity is the last move of the iterate, so that the proximal step is part of it. With Nesterov the table holds
+// the look-ahead point u + mu v of the iterate u.
+template <class T>
+struct Momentum {
+    T* v;  // null where momentum is 0
+    double momentum;
+    bool nesterov;
+    auto row(size_t, Step<T> p) const {
+        return [p, v = v, mu = static_cast<T>(momentum), nesterov = nesterov](T& w, T g, size_t i) {
+            if (!v) {
+                w = proximal(w, g, T(1), p);
+                return;
+            }
+            T previous = nesterov ? w - mu * v[i] : w;
+            T next = proximal(nesterov ? w : w + mu * v[i], g, T(1), p);
+            v[i] = next - previous;
+            w = nesterov ? next + mu * v[i] : next;
+        };
+    }
+};
+
+template <class T>
+struct AdaGrad {
+    T* s;
+    double epsilon;
+    auto row(size_t, Step<T> p) const {
+        return [p, s = s, e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
+            s[i] += g * g;
+            w = proximal(w, g, std::sqrt(s[i]) + e, p);
+        };
+    }
+};
+
+template <class T>
+struct RMSProp {
+    T *s, *mean;  // mean is null unless centered
+    double rho, epsilon;
+    auto row(size_t, Step<T> p) const {
+        return [p, s = s, mean = mean, r = static_cast<T>(rho), e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
+            s[i] = r * s[i] + (1 - r) * g * g;
+            T variance = s[i];
+            if (mean) {
+                mean[i] = r * mean[i] + (1 - r) * g;
+                variance = std::max(variance - mean[i] * mean[i], T(0));
+            }
+            w = proximal(w, g, std::sqrt(variance) + e, p);
+        };
+    }
+};
+
+// Returns 1 / (1 - beta^t) for t = 1, 2, ... out of a table, because pow costs more than the rest of a step. Clocks
+// come from Python, so the table has an end, and no entry for t < 1.
+template <class T>
+struct BiasCorrection {
+    static constexpr int64_t kMost = int64_t(1) << 22;
+    double beta, power = 1;
+    std::vector<T> table;
+    explicit BiasCorrection(double beta) : beta(beta) {}
+    T operator()(int64_t t) {
+        while (static_cast<int64_t>(table.size()) < std::min(t, kMost) && power > 1e-17)
+            table.push_back(static_cast<T>(1 / (1 - (power *= beta))));
+        if (static_cast<uint64_t>(t) - 1 < table.size()) return table[t - 1];
+        return power > 1e-17 ? static_cast<T>(1 / (1 - std::pow(beta, static_cast<double>(t)))) : T(1);
+    }
+};
+
+template <class T>
+struct Adam {
+    T *m, *v, *v_max;  // v_max is null unless amsgrad
+    int64_t* t;        // one clock a row
+    double beta1, beta2, epsilon;
+    BiasCorrection<T> correction1{beta1}, correction2{beta2};
+    auto row(size_t row, Step<T> p) {
+        t[row] = static_cast<int64_t>(static_cast<uint64_t>(t[row]) + 1);
+        T bias1 = correction1(t[row]), bias2 = correction2(t[row]);
+        return [p, m = m, v = v, v_max = v_max, b1 = static_cast<T>(beta1), b2 = static_cast<T>(beta2), bias1, bias2,
+                e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
+            m[i] = b1 * m[i] + (1 - b1) * g;
+            v[i] = b2 * v[i] + (1 - b2) * g * g;
+            T second = v[i];
+            if (v_max) second = v_max[i] = std::max(v_max[i], second);
+            w = proximal(w, m[i] * bias1, std::sqrt(second * bias2) + e, p);
+        };
+    }
+};
+
+// Runs Adam on the loss and L1, and the L2 decays the weight beside it, not in Adam's metric.
+template <class T>
+struct AdamW {
+    Adam<T> adam;
+    auto row(size_t row, Step<T> p) {
+        T shrink = 1 / (1 + p.lr * p.decay);
+        return [step = adam.row(row, Step<T>{p.lr, p.l1, T(0), T(0)}), shrink](T& w, T g, size_t i) {
+            step(w, g, i);
+            w *= shrink;
+        };
+    }
+};
+
+template <class T>
+struct Rule {
+    const T* table = nullptr;  // the first of the state's tables; rows of it are called ahead
+    size_t size = 0;           // of each table; 0 where there is none
+    double weight_decay = -1;  // AdamW's own; < 0: the objective's L2
+    virtual ~Rule() = default;
+    // Tells whether the tables of its state have the shape of a table, and are all there.
+    virtual bool fits(size_t n_rows, size_t n_outputs) const = 0;
+    virtual void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) = 0;
+};
+
+template <class T, class F>
+struct RuleOf : Rule<T> {
+    F f;
+    explicit RuleOf(F formula) : f(std::move(formula)) {}
+    void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) override {
+        double decay = this->weight_decay < 0 ? penalty.l2 : this->weight_decay;
+        for (size_t r = 0; r < gradient.size; ++r) {
+            size_t row = gradient.rows[r];
+            if (this->size && r + kAhead < gradient.size)
+                __builtin_prefetch(this->table + gradient.rows[r + kAhead] * K, 1);
+            T share = gradient.share[r];
+            Step<T> p{static_cast<T>(lr), share * static_cast<T>(penalty.l1), share * static_cast<T>(penalty.l2),
+                      share * static_cast<T>(decay)};
+            auto update = f.row(row, p);
+            const T* g = gradient.values.data() + r * K;
+            T* w = W + row * K;
+#pragma GCC ivdep
+            for (size_t k = 0; k < K; ++k) update(w[k], g[k], row * K + k);
+        }
+    }
+};
+
+// Keeps the mean of W over the steps since it began, a touched row at a time: between two touches a row does not move.
+template <class T>
+struct RunningMean {
+    T* sum;
+    int64_t* since;  // the step up to which a row is counted
+    int64_t& steps;
+    void before_step(const T* W, size_t K, const RowGradient<T>& gradient) {
+        for (size_t r = 0; r < gradient.size; ++r) {
+            size_t row = gradient.rows[r];
+            T passed =
+                static_cast<T>(static_cast<int64_t>(static_cast<uint64_t>(steps) - static_cast<uint64_t>(since[row])));
+            for (size_t k = 0; k < K; ++k) sum[row * K + k] += passed * W[row * K + k];
+            since[row] = steps;
+        }
+        steps = static_cast<int64_t>(static_cast<uint64_t>(steps) + 1);
+    }
+};
+
+// Runs an epoch, and returns the mean loss over the batches, each before its step. It is NaN as soon as one is not
+// finite, and then W is not touched more.
+template <class T>
+double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* order, size_t n, size_t batch_size,
+                 const double* rates, double clip_norm, RunningMean<T>* mean) {
+    size_t K = objective.n_outputs;
+    RowGradient<T> clipped;
+    double total = 0;
+    Interruption interruption;
+    for (size_t begin = 0, b = 0; begin < n && !interruption.stops(0); begin += batch_size, ++b) {
+        size_t size = std::min(batch_size, n - begin);
+        const RowGradient<T>* gradient = &objective.gradient(W, order + begin, size);
+        if (!std::isfinite(gradient->loss)) return NAN;
+        total += gradient->loss * static_cast<double>(size) / static_cast<double>(n);
+        if (clip_norm > 0) {
+            size_t n_values = gradient->size * K;
+            double length = std::sqrt(dot(gradient->values.data(), gradient->values.data(), n_values));
+            if (length > clip_norm) {
+                clipped = *gradient;
+                for (size_t i = 0; i < n_values; ++i) clipped.values[i] *= static_cast<T>(clip_norm / length);
+                gradient = &clipped;
+            }
+        }
+        if (mean) mean->before_step(W, K, *gradient);
+        rule.step(W, K, *gradient, rates[b], objective.penalty);
+    }
+    interruption.rethrow();
+    return total;
+}
