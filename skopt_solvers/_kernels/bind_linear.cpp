@@ -24,7 +24,6 @@ static void bind_linear(nb::module_& m, const std::string& suffix) {
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, In<int64_t>, size_t, bool, const std::string&, double, bool, double, double, int>(),
              "indptr"_a.noconvert(), "indices"_a.noconvert(), "data"_a.noconvert(), "n_columns"_a, "labels"_a.noconvert(), "omega"_a.noconvert(),
              "active"_a.noconvert(), "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "l1"_a, "l2"_a, "n_threads"_a)
-        .def("curvature", [](Bound& o) { return o.curvature(); })
         .def("margins", [](Bound& o, In<T> W, Out<T> Z) {
             require(W.size() == o.table_size() && Z.size() == o.n_margins(), "W or Z has the wrong size");
             nb::gil_scoped_release release;
