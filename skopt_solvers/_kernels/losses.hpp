@@ -22,19 +22,24 @@ inline T sign_of(int label, size_t k, size_t K) {
     return (K == 1 ? label == 1 : label == static_cast<int>(k)) ? T(1) : T(-1);
 }
 
-// sum_k log(1 + exp(-s_k z_k))
-template <class T>
-struct Logistic {
+// sum_k F::one(s_k z_k, p): the loss at a margin, and p = minus its derivative. Without a branch, so that loops over
+// margins become vectors.
+template <class T, class F>
+struct OfMargins {
     T operator()(const T* z, int label, size_t K, T* d) const {
         T loss = 0;
         for (size_t k = 0; k < K; ++k) {
             T s = sign_of<T>(label, k, K), p;
-            loss += one(s * z[k], p);
+            loss += F::one(s * z[k], p);
             d[k] = -s * p;
         }
         return loss;
     }
-    // The loss at a margin, and p = minus its derivative. Without a branch, so that loops over margins become vectors.
+};
+
+// log(1 + exp(-margin))
+template <class T>
+struct Logistic : OfMargins<T, Logistic<T>> {
     static T one(T margin, T& p) {
         T e = fast_exp(-std::abs(margin));
         p = (margin > 0 ? e : T(1)) / (1 + e);
