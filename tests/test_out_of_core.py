@@ -19,7 +19,7 @@ from skopt_solvers.solvers import LBFGS
 from .base.test_input import unsorted_with_duplicates_and_zeros
 from .chain_reference import tagging
 from .estimator.test_fit import quiet
-from .reference import CHAIN_NAMES, EXACT_NAMES, NAMES, text_like
+from .reference import CHAIN_NAMES, EXACT_NAMES, LOSSES, NAMES, text_like
 
 X, Y = text_like(n=600, d=50, n_classes=3, seed=2)
 X = X.astype(np.float32)
@@ -212,7 +212,7 @@ def test_an_epoch_shuffles_blocks_of_runs_that_lie_together(on_disk, monkeypatch
     monkeypatch.setattr(memmap, "BLOCK_BYTES", 64 * 160)  # of runs of 20 non-zeros, or 3 rows
     weights = np.ones(600)
     weights[[0, 50, 599]] = 0
-    model = dict(n_outputs=3, loss="softmax", C=1.0, l1_ratio=0.0, fit_intercept=True)
+    model = dict(n_outputs=3, loss=LOSSES["softmax"], C=1.0, l1_ratio=0.0, fit_intercept=True)
     objective = LinearObjective(on_disk, Y.astype(np.int32), weights, **model)
     shuffle = lambda seed: lambda samples, block: _kernels.shuffled(samples, _kernels.block_seed(seed, block))  # noqa: E731
     one, two = (objective.order(shuffle(seed)) for seed in (1, 2))

@@ -25,7 +25,7 @@ from ._topk import TopK, check_topk, top_classes
 
 
 class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
-    """Base of the linear classifiers. A subclass names its loss in `_loss(n_classes)`."""
+    """Base of the linear classifiers. A subclass gives its `Loss` in `_loss(n_classes)`."""
 
     _parameter_constraints = {**SolverEstimator._parameter_constraints, "fit_intercept": ["boolean"]}
 
@@ -81,7 +81,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             n_outputs=self._n_outputs(n_classes),
             fit_intercept=self.fit_intercept,
             n_threads=effective_threads(self.n_jobs),
-            **self._loss(n_classes),
+            loss=self._loss(n_classes),
         )
 
     def _objective(self, X, labels, weights, n_classes, C=None, total=None):

@@ -7,6 +7,7 @@ from sklearn.utils.metaestimators import available_if
 from .._base.dask_input import over_blocks
 from .._base.sklearn_compat import StrOptions, _fit_context
 from .._estimator.base import is_stochastic
+from ..objectives import LOG_LOSSES
 from ._classifier import LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
 
@@ -103,7 +104,7 @@ class LogisticRegression(LinearClassifier):
 
     _parameter_constraints = {
         **LinearClassifier._parameter_constraints,
-        "multi_class": [StrOptions({"softmax", "ovr"})],
+        "multi_class": [StrOptions(set(LOG_LOSSES))],
     }
 
     def __init__(
@@ -131,7 +132,7 @@ class LogisticRegression(LinearClassifier):
         self.interrupt = interrupt
 
     def _loss(self, n_classes):
-        return dict(loss="softmax" if self.multi_class == "softmax" and n_classes > 2 else "logistic")
+        return LOG_LOSSES[self.multi_class if n_classes > 2 else "ovr"]
 
     @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_FIT)

@@ -4,6 +4,8 @@ from sklearn.utils.metaestimators import available_if
 
 from .._base.sklearn_compat import StrOptions, _fit_context
 from .._estimator.base import is_stochastic
+from ..objectives import SVC_LOSSES
+from ..objectives._losses import MULTI_CLASS
 from ._classifier import LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
 
@@ -53,8 +55,8 @@ class LinearSVC(LinearClassifier):
 
     _parameter_constraints = {
         **LinearClassifier._parameter_constraints,
-        "loss": [StrOptions({"squared_hinge", "hinge", "smoothed_hinge"})],
-        "multi_class": [StrOptions({"ovr", "crammer_singer"})],
+        "loss": [StrOptions(set(SVC_LOSSES))],
+        "multi_class": [StrOptions(set(MULTI_CLASS))],
     }
 
     def __init__(
@@ -84,12 +86,7 @@ class LinearSVC(LinearClassifier):
         self.interrupt = interrupt
 
     def _loss(self, n_classes):
-        joint = self.multi_class == "crammer_singer" and n_classes > 2
-        return dict(
-            loss="crammer_singer" if joint else "hinge",
-            gamma=1.0 if self.loss == "smoothed_hinge" else 0.0,
-            squared=self.loss == "squared_hinge",
-        )
+        return SVC_LOSSES[self.loss][self.multi_class if n_classes > 2 else "ovr"]
 
     @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_FIT)

@@ -7,6 +7,7 @@ from .._base.memmap import column_counts, runs_of
 from ._ascent import LinearAscent
 from ._blocks import Blocks
 from ._duality_gap import suboptimality
+from ._losses import smooth_losses
 from ._penalty import penalty
 from ._row_gradient import RowGradient
 from ._size import Sized, threads_of_pass
@@ -33,9 +34,8 @@ class LinearObjective(Blocks, Sized):
     weights : ndarray of shape (n_samples,)
         ``s_i >= 0``; a sample of weight 0 is as if it were not there.
     n_outputs : int
-    loss : {"logistic", "softmax", "hinge", "crammer_singer"}
-    gamma, squared :
-        Smoothing width and square of the two hinges.
+    loss : Loss
+        A value of `LOG_LOSSES` or `SVC_LOSSES`.
     C, l1_ratio, fit_intercept :
         As on the estimators.
     n_threads : int
@@ -50,10 +50,7 @@ class LinearObjective(Blocks, Sized):
     runs : list of arrays, the samples as they lie together on disk; one where X is in memory.
     """
 
-    def __init__(
-        self, X, labels, weights, *, n_outputs, loss, C, l1_ratio, fit_intercept, n_threads=1, gamma=0.0, squared=False,
-        total=None,
-    ):  # fmt: skip
+    def __init__(self, X, labels, weights, *, n_outputs, loss, C, l1_ratio, fit_intercept, n_threads=1, total=None):
         n_classes = max(n_outputs, 2)
         if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
             raise ValueError(f"labels must be between 0 and {n_classes - 1}, got {labels.min()} to {labels.max()}")
@@ -68,9 +65,15 @@ class LinearObjective(Blocks, Sized):
         self.runs = runs_of(self.samples, X, self.samples)
         self.n_threads = n_threads
         self._pass_threads = threads_of_pass(n_threads, X.nnz * n_outputs)
-        self.loss = dict(loss=loss, gamma=float(gamma), squared=bool(squared))
+        self.loss = loss
         self._model = dict(
-            n_outputs=n_outputs, C=C, l1_ratio=l1_ratio, fit_intercept=fit_intercept, n_threads=n_threads, total=total
+            n_outputs=n_outputs,
+            loss=loss,
+            C=C,
+            l1_ratio=l1_ratio,
+            fit_intercept=fit_intercept,
+            n_threads=n_threads,
+            total=total,
         )
         self._kept = {}  # what belongs to the data, whatever C is
         self.native = _kernels.linear(
@@ -80,7 +83,7 @@ class LinearObjective(Blocks, Sized):
             self.samples,
             n_outputs,
             bool(fit_intercept),
-            **self.loss,
+            **loss.kernel,
             l1=self.l1,
             l2=self.l2,
             n_threads=n_threads,
@@ -88,7 +91,7 @@ class LinearObjective(Blocks, Sized):
 
     def at(self, C):
         """The same problem with another C; what belongs to the data is not computed again."""
-        other = LinearObjective(self.X, self.labels, self.weights, **{**self._model, **self.loss, "C": C})
+        other = LinearObjective(self.X, self.labels, self.weights, **{**self._model, "C": C})
         other._kept = self._kept
         return other
 
@@ -151,22 +154,27 @@ class LinearObjective(Blocks, Sized):
     @property
     def smooth(self):
         """Whether the loss has a gradient everywhere."""
-        return self.native.curvature() > 0
+        return self.loss.smooth
+
+    @property
+    def smooth_losses(self):
+        """Losses that have a gradient everywhere, in words."""
+        return smooth_losses()
 
     @property
     def joint(self):
         """Whether the loss compares the outputs of a sample, so that adding a constant to all changes nothing."""
-        return self.loss["loss"] in ("softmax", "crammer_singer")
+        return self.loss.joint
 
     @property
     def kinked_gradient(self):
         """Whether the gradient of the loss has kinks, as the hinges' have."""
-        return self.loss["loss"] in ("hinge", "crammer_singer")
+        return self.loss.kinked_gradient
 
     @property
     def curvature(self):
         """Bound on the second derivative of a sample's loss; 1 where the loss has kinks."""
-        return self.native.curvature() or 1.0
+        return self.loss.curvature(self.shape[1]) or 1.0
 
     def squared_norms(self):
         """Mean square of each row of the table over the samples, ``sum_i omega_i x_ij^2``; the intercept's is 1."""
@@ -205,7 +213,7 @@ class LinearObjective(Blocks, Sized):
 
     def smoothed(self, width):
         """The same objective with the kinks of its hinge smoothed over a width: at most its value, everywhere."""
-        return LinearObjective(self.X, self.labels, self.weights, **{**self._model, **self.loss, "gamma": width})
+        return LinearObjective(self.X, self.labels, self.weights, **{**self._model, "loss": self.loss.smoothed(width)})
 
     def dual_obstacle(self):
         """What keeps dual coordinate ascent from this problem, in words, or None."""
@@ -213,9 +221,7 @@ class LinearObjective(Blocks, Sized):
             return "L1 (l1_ratio > 0)"
         if not self.l2:
             return "no penalty (C=inf)"
-        if self.loss["loss"] == "crammer_singer":
-            return "multi_class='crammer_singer'"
-        return None
+        return self.loss.dual_obstacle
 
     @property
     def newton(self):

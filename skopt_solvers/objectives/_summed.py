@@ -9,7 +9,8 @@ from ._position import EvaluatedPosition
 # What an objective knows without its samples, and a solver or an estimator asks for.
 _MODEL = frozenset(
     "allowed bound_bytes coef coefficients curvature decrease_window dtype join joint l1 l2 margin_bytes memory "
-    "n_penalised n_threads pairs pass_bytes position_bytes resized scale shape smooth split table_bytes".split()
+    "n_penalised n_threads pairs pass_bytes position_bytes resized scale shape smooth smooth_losses split "
+    "table_bytes".split()
 )
 
 

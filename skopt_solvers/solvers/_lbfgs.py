@@ -88,7 +88,7 @@ class LBFGS(Solver):
         if not objective.smooth:
             raise ValueError(
                 "solver='lbfgs' needs a loss with a gradient everywhere, and this one has kinks. Use "
-                "loss='squared_hinge' (multi_class='ovr') or loss='smoothed_hinge', or one of the solvers 'sdca' "
+                f"{objective.smooth_losses}, or one of the solvers 'sdca' "
                 "(multi_class='ovr', l1_ratio=0), 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw'."
             )
 

@@ -22,7 +22,7 @@ from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, Result, Solver
 
 from ..chain_reference import COEFFICIENTS
-from ..reference import text_like
+from ..reference import LOSSES, text_like
 
 X, Y = text_like(n=240, d=40, n_classes=3, seed=2)
 X = sp.csr_array(X) if not sp.issparse(X) else X.tocsr()
@@ -316,7 +316,7 @@ def test_parts_are_the_whole():
         def total(self, method, *arguments):
             return summed(getattr(part, method)(*arguments) for part in self)
 
-    model = dict(n_outputs=3, loss="softmax", fit_intercept=True)
+    model = dict(n_outputs=3, loss=LOSSES["softmax"], fit_intercept=True)
     labels = Y.astype(np.int32)
     whole = LinearObjective(X, labels, WEIGHTS, C=2.0, l1_ratio=0.3, **model)
     parts = Parts(Part(LinearObjective, X[a:b], labels[a:b], WEIGHTS[a:b], **model) for a, b in ((0, 90), (90, 240)))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
 from skopt_solvers.model_selection import C_path
+from skopt_solvers.objectives import SVC_LOSSES
 from skopt_solvers.solvers import LBFGS, SDCA, AdaGrad, Adam, AdamW, Momentum, RMSProp
 
 from ..fuzzing import assert_usable, attempt, examples
@@ -193,7 +194,7 @@ def parameters(draw, model):
     if model is LinearChainCRF:
         del possible["fit_intercept"]
     if model is LinearSVC:
-        possible["loss"] = st.sampled_from(["hinge", "squared_hinge", "smoothed_hinge", "log"])
+        possible["loss"] = st.sampled_from([*SVC_LOSSES, "log"])
         possible["multi_class"] = st.sampled_from(["ovr", "crammer_singer", "softmax"])
     if model is LogisticRegression:
         possible["multi_class"] = st.sampled_from(["softmax", "ovr", "ovo", None])

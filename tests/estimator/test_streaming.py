@@ -17,7 +17,7 @@ from skopt_solvers.schedules import CosineDecay
 from skopt_solvers.solvers import SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp, StochasticSolver
 
 from ..chain_reference import DTYPES, tagging
-from ..reference import STOCHASTIC_NAMES, text_like
+from ..reference import LOSSES, STOCHASTIC_NAMES, text_like
 
 MODELS = [LogisticRegression, LinearSVC, LinearChainCRF]
 
@@ -125,7 +125,7 @@ def test_a_sample_weighs_against_the_mean_of_all_so_far():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_shares_of_the_penalty_are_by_counts_so_far(dtype, kernels):
     sparse = X[:40].astype(dtype)
-    model = dict(n_outputs=3, loss="softmax", C=1.0, l1_ratio=0.5, fit_intercept=True)
+    model = dict(n_outputs=3, loss=LOSSES["softmax"], C=1.0, l1_ratio=0.5, fit_intercept=True)
     objective = LinearObjective(sparse, np.zeros(40, np.int32), np.r_[np.ones(30), np.zeros(10)], **model)
     counts = np.bincount(sparse[:30].indices, minlength=60)
     np.testing.assert_array_equal(objective.counts(), [*counts, 30])

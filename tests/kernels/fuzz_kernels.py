@@ -58,7 +58,6 @@ class Case(Arguments):
         W, G, Z, V, D = (self.numbers(size) for size in (rows * K, rows * K, n * K, n * K, n * K))
         self.several(
             [
-                lambda: self.call(objective.curvature),
                 lambda: self.call(objective.margins, W=W, Z=Z),
                 lambda: self.call(objective.loss, Z=Z, D=D),
                 lambda: self.call(objective.loss_along, Z=Z, V=V, step=0.5, D=D),

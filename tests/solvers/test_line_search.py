@@ -200,7 +200,7 @@ def test_falling_forever_ends_with_the_longest_step_tried():
 def start(n_classes, seed, l1_ratio=0.7, C=2.0, density=0.5):
     """An objective with L1, a point with zeros, the position there, and the steepest descent."""
     X, labels = text_like(n_classes=n_classes)
-    model = dict(C=C, l1_ratio=l1_ratio, fit_intercept=True, **LOSSES["logistic" if n_classes == 2 else "softmax"])
+    model = dict(C=C, l1_ratio=l1_ratio, fit_intercept=True, loss=LOSSES["logistic" if n_classes == 2 else "softmax"])
     objective = linear_objective(X, labels, n_outputs=outputs(n_classes), **model)
     rng = np.random.RandomState(seed)
     W = rng.randn(*objective.shape) * (rng.rand(*objective.shape) < density)

@@ -12,14 +12,15 @@ from sklearn.svm import LinearSVC as ReferenceSVC
 from sklearn.utils.fixes import parse_version
 
 from skopt_solvers import LinearSVC, LogisticRegression
+from skopt_solvers.objectives import SVC_LOSSES
 from skopt_solvers.solvers import SOLVERS, AdaGrad
 
 from ..reference import EXACT_NAMES, KINKED_NAMES, L1_NAMES, NAMES, STOCHASTIC_NAMES
 
 MODELS = [LogisticRegression(l1_ratio=r) for r in (0.0, 0.5, 1.0)] + [
     LinearSVC(loss=loss, multi_class=multi_class)
-    for loss in ("squared_hinge", "smoothed_hinge", "hinge")
-    for multi_class in ("ovr", "crammer_singer")
+    for loss, losses in SVC_LOSSES.items()
+    for multi_class in losses
 ]
 
 

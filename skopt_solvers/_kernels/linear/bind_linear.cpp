@@ -104,7 +104,6 @@ static void bind(nb::module_& m, const char* name) {
              array("indptr"), array("indices"), array("data"), "n_columns"_a, array("labels"), array("omega"),
              array("active"), "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "l1"_a, "l2"_a,
              "n_threads"_a)
-        .def("curvature", [](const Bound& o) { return o.curvature(); })
         .def("margins", &Bound::margins, array("W"), array("Z"))
         .def("loss", &Bound::loss, array("Z"), array("D"))
         .def("loss_along", &Bound::loss_along, array("Z"), array("V"), "step"_a, array("D"))

@@ -119,15 +119,14 @@ private:
     }
 };
 
-// The step of the hinge, smoothed over a width gamma, or squared, has gain = s a - slack/2 a^2 for s a in [0, most]
-// (Hsieh et al. 2008, eq. 9; Shalev-Shwartz & Zhang 2013, section 6.2).
+// Losses of 1 - s z that are quadratic and then straight, such as the hinges (Hsieh et al. 2008, eq. 9; Shalev-Shwartz & Zhang
+// 2013, section 6.2): gain = s a - slack/2 a^2 / c for s a in [0, most c]. The slope of the quadratic part is (1 - s z) / slack, and
+// most is where it ends.
 template <class T>
 struct HingeStep final : DualStep<T> {
-    double gamma;
-    bool squared;
-    HingeStep(double gamma, bool squared) : gamma(gamma), squared(squared) {}
+    HingeStep(double slack, double most) : slack_(slack), most_(most) {}
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
-        const T slack = slack_of(c), most = squared ? std::numeric_limits<T>::max() : c;
+        const T slack = slack_of(c), most = most_of(c);
         for (size_t k = 0; k < K; ++k) {
             T s = this->sign(k, positive), b = s * a[k], slope = 1 - s * z[k] - slack * b;
             // a row without a non-zero has no curvature
@@ -145,7 +144,10 @@ struct HingeStep final : DualStep<T> {
     }
 
 private:
-    T slack_of(T c) const { return static_cast<T>(squared ? 0.5 / c : gamma / c); }
+    T slack_of(T c) const { return static_cast<T>(slack_ / c); }
+    T most_of(T c) const { return static_cast<T>(std::min<double>(most_ * c, std::numeric_limits<T>::max())); }
+
+    double slack_, most_;
 };
 
 // The step is a = c (y - p) with p = softmax(z'), z' = z + q (a' - a). The logits u = z' minimise |u|^2 / 2 + r log sum
@@ -224,8 +226,10 @@ private:
 // Returns the step of a loss, and throws for a loss that has none.
 template <class T>
 std::unique_ptr<DualStep<T>> make_dual_step(const std::string& loss, double gamma, bool squared) {
+    constexpr double kInfinite = std::numeric_limits<double>::infinity();
     if (loss == "logistic") return std::make_unique<LogisticStep<T>>();
     if (loss == "softmax") return std::make_unique<SoftmaxStep<T>>();
-    if (loss == "hinge" && !(squared && gamma > 0)) return std::make_unique<HingeStep<T>>(gamma, squared);
+    if (loss == "hinge" && !(squared && gamma > 0))
+        return std::make_unique<HingeStep<T>>(squared ? 0.5 : gamma, squared ? kInfinite : 1);
     throw std::invalid_argument("the loss '" + loss + "' has no step of dual coordinate ascent");
 }

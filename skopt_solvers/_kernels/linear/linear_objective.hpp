@@ -36,7 +36,6 @@ public:
     size_t n_margins() const { return X_.n_rows * this->n_outputs; }
     size_t table_size() const { return this->n_rows * this->n_outputs; }
     size_t n_labels() const { return loss_->n_labels(this->n_outputs); }
-    double curvature() const { return loss_->curvature(this->n_outputs); }
     bool joint() const { return loss_->joint(); }
     const Csr<T, I>& X() const { return X_; }
     size_t n_penalised() const { return X_.n_cols; }

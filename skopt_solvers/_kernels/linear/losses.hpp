@@ -1,8 +1,7 @@
 // The losses of a row of margins z (K values) and a class label, and their gradients with respect to z.
 //
 // A loss is a struct with `T operator()(const T* z, int label, size_t K, T* d)`, which returns the loss and writes
-// the gradient d, and `double curvature(K)`, a bound on the largest eigenvalue of the second derivative (0 where
-// there is none).
+// the gradient d. What else is known of it is a value of objectives/_losses.py.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -23,21 +22,24 @@ inline T sign_of(int label, size_t k, size_t K) {
     return (K == 1 ? label == 1 : label == static_cast<int>(k)) ? T(1) : T(-1);
 }
 
-// The loss is sum_k log(1 + exp(-s_k z_k)).
-template <class T>
-struct Logistic {
-    double curvature(size_t) const { return 0.25; }
+// sum_k F::one(s_k z_k, p): the loss at a margin, and p = minus its derivative. Without a branch, so that loops over
+// margins become vectors.
+template <class T, class F>
+struct OfMargins {
     T operator()(const T* z, int label, size_t K, T* d) const {
         T loss = 0;
         for (size_t k = 0; k < K; ++k) {
             T s = sign_of<T>(label, k, K), p;
-            loss += one(s * z[k], p);
+            loss += F::one(s * z[k], p);
             d[k] = -s * p;
         }
         return loss;
     }
-    // Returns the loss at a margin, and sets p to minus its derivative. It has no branch, so that loops over margins
-    // become vectors.
+};
+
+// log(1 + exp(-margin))
+template <class T>
+struct Logistic : OfMargins<T, Logistic<T>> {
     static T one(T margin, T& p) {
         T e = fast_exp(-std::abs(margin));
         p = (margin > 0 ? e : T(1)) / (1 + e);
@@ -49,7 +51,6 @@ struct Logistic {
 template <class T>
 struct Softmax {
     static constexpr bool joint = true;  // every label has an output
-    double curvature(size_t) const { return 0.5; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         const auto [top, sum] = softmax(z, K, d);
         d[label] -= 1;
@@ -63,7 +64,6 @@ template <class T>
 struct Hinge {
     double gamma = 0;
     bool squared = false;
-    double curvature(size_t) const { return squared ? (gamma > 0 ? 3.0 : 2.0) : gamma > 0 ? 1 / gamma : 0.0; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         T loss = 0, g = static_cast<T>(gamma);
         for (size_t k = 0; k < K; ++k) {
@@ -84,7 +84,6 @@ struct CrammerSinger {
     static constexpr bool joint = true;
     double gamma = 0;
     bool squared = false;
-    double curvature(size_t K) const { return gamma > 0 ? K / gamma : 0.0; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         for (size_t k = 0; k < K; ++k) d[k] = static_cast<int>(k) == label ? T(0) : 1 + z[k] - z[label];
         T value = gamma > 0 ? smoothed(d, label, K) : largest(d, label, K);
@@ -145,7 +144,6 @@ private:
 template <class T>
 struct Loss {
     virtual ~Loss() = default;
-    virtual double curvature(size_t K) const = 0;
     virtual size_t n_labels(size_t K) const = 0;
     virtual bool joint() const = 0;
     // Returns sum_i weight_i loss(z_i), and writes weight_i times the gradient of loss(z_i) to d_i.
@@ -156,7 +154,6 @@ template <class T, class F>
 struct LossOf final : Loss<T> {
     F f;
     explicit LossOf(F formula) : f(formula) {}
-    double curvature(size_t K) const override { return f.curvature(K); }
     size_t n_labels(size_t K) const override { return joint() ? K : std::max<size_t>(K, 2); }
     bool joint() const override {
         if constexpr (requires { F::joint; }) return F::joint;
