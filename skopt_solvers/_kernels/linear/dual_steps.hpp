@@ -119,9 +119,9 @@ private:
     }
 };
 
-// Losses of 1 - s z that are quadratic and then straight, such as the hinges (Hsieh et al. 2008, eq. 9; Shalev-Shwartz & Zhang
-// 2013, section 6.2): gain = s a - slack/2 a^2 / c for s a in [0, most c]. The slope of the quadratic part is (1 - s z) / slack, and
-// most is where it ends.
+// The step for losses of 1 - s z that are quadratic and then straight, such as the hinges (Hsieh et al. 2008, eq. 9;
+// Shalev-Shwartz & Zhang 2013, section 6.2). Its gain is s a - slack/2 a^2 / c for s a in [0, most c]. The slope of the
+// quadratic part is (1 - s z) / slack, and most is where it ends.
 template <class T>
 struct HingeStep final : DualStep<T> {
     HingeStep(double slack, double most) : slack_(slack), most_(most) {}
