@@ -92,6 +92,9 @@ def losses(Z, labels, loss):
         if loss.gamma:
             a = np.where(a < loss.gamma, a**2 / (2 * loss.gamma), a - loss.gamma / 2)
         return (a**2 if loss.squared else a).sum(axis=1)
+    if loss.struct == "modified_huber":
+        margins = signs(labels, Z.shape[1]) * Z
+        return np.where(margins >= -1, np.maximum(1 - margins, 0) ** 2, -4 * margins).sum(axis=1)
     a = 1 + Z - Z[rows, labels][:, None]
     a[rows, labels] = 0
     value = a.max(axis=1)
@@ -143,6 +146,13 @@ def numerical_gradient(function, W, step=1e-6):
 # Dual coordinate ascent
 
 
+def hinge_dual(c, loss):
+    """The slack and the largest b of the gain ``b - slack/2 b^2`` of a loss that is quadratic and then straight."""
+    if loss.struct == "modified_huber":
+        return 0.5 / c, 4 * c  # where 2 a, the derivative of its quadratic part, ends
+    return (0.5 / c, np.inf) if loss.squared else (loss.gamma / c, c)
+
+
 def dual_gain(a, label, c, loss):
     """``-c loss*(-a / c)`` of one row; -inf where that is not finite."""
     a = np.asarray(a, dtype=np.float64)
@@ -151,8 +161,8 @@ def dual_gain(a, label, c, loss):
             p = (np.arange(len(a)) == label) - a / c
             return -c * np.where(p == 0, 0, p * np.log(p)).sum() if (p >= 0).all() else -np.inf
         b = a * signs(np.array([label]), len(a))[0]
-        if loss.struct == "hinge":
-            slack, most = 0.5 / c if loss.squared else loss.gamma / c, np.inf if loss.squared else c
+        if loss.struct in ("hinge", "modified_huber"):
+            slack, most = hinge_dual(c, loss)
             return (b - slack / 2 * b**2).sum() if ((b >= 0) & (b <= most)).all() else -np.inf
         entropy = sum(np.where(p == 0, 0, p * np.log(p)) for p in (b / c, 1 - b / c))
         return -c * entropy.sum() if ((b >= 0) & (b <= c)).all() else -np.inf
@@ -171,8 +181,8 @@ def dual_step(z, a, label, q, c, loss):
         t = brentq(excess, low - 1, high + 1, xtol=1e-13)
         return c * (y - wrightomega(v - t) / (q * c))
     s = signs(np.array([label]), len(a))[0]
-    if loss.struct == "hinge":
-        slack, most = 0.5 / c if loss.squared else loss.gamma / c, np.inf if loss.squared else c
+    if loss.struct in ("hinge", "modified_huber"):
+        slack, most = hinge_dual(c, loss)
         with np.errstate(divide="ignore"):  # a row without a non-zero
             b = s * a + (1 - s * z - slack * s * a) / np.float64(q + slack)
         return s * np.clip(b, 0, most)

@@ -23,11 +23,12 @@ class LinearSVC(LinearClassifier):
     ----------
     C : float, default=1.0
         Weight of the loss, > 0; ``np.inf`` for no penalty.
-    loss : {"squared_hinge", "hinge", "smoothed_hinge"}, default="squared_hinge"
-        :math:`h(a) = \max(a, 0)^2`; :math:`\max(a, 0)`; or :math:`a^2 / 2` up to 1 and :math:`a - 1/2` above
-        (Shalev-Shwartz & Zhang 2013, eq. 10). With "crammer_singer" the last smooths the maximum over the classes as
-        a whole (Shalev-Shwartz & Zhang 2016, section 5). lbfgs needs a loss with a gradient everywhere and refuses
-        "hinge", and "squared_hinge" with "crammer_singer". sdca takes all three, and refuses "crammer_singer".
+    loss : {"squared_hinge", "hinge", "smoothed_hinge", "modified_huber"}, default="squared_hinge"
+        :math:`h(a) = \max(a, 0)^2`; :math:`\max(a, 0)`; :math:`a^2 / 2` up to 1 and :math:`a - 1/2` above
+        (Shalev-Shwartz & Zhang 2013, eq. 10); or :math:`\max(a, 0)^2` up to 2 and :math:`4 a - 4` above (Zhang 2004),
+        which is for "ovr" only. With "crammer_singer" "smoothed_hinge" smooths the maximum over the classes as a whole
+        (Shalev-Shwartz & Zhang 2016, section 5). lbfgs needs a loss with a gradient everywhere and refuses "hinge",
+        and "squared_hinge" with "crammer_singer". sdca takes all four, and refuses "crammer_singer".
     multi_class : {"ovr", "crammer_singer"}, default="ovr"
     l1_ratio, solver, fit_intercept, class_weight, max_iter, tol, early_stopping :
         As in :class:`LogisticRegression`.
@@ -43,7 +44,8 @@ class LinearSVC(LinearClassifier):
 
     References
     ----------
-    Crammer & Singer (2001), eq. 3; Hsieh et al. (2008).
+    Crammer & Singer (2001), eq. 3; Hsieh et al. (2008); Zhang (2004), Solving large scale linear prediction problems
+    using stochastic gradient descent algorithms.
 
     Examples
     --------
@@ -86,7 +88,11 @@ class LinearSVC(LinearClassifier):
         self.interrupt = interrupt
 
     def _loss(self, n_classes):
-        return SVC_LOSSES[self.loss][self.multi_class if n_classes > 2 else "ovr"]
+        multi_class = self.multi_class if n_classes > 2 else "ovr"
+        if multi_class not in SVC_LOSSES[self.loss]:
+            others = ", ".join(repr(name) for name in SVC_LOSSES if multi_class in SVC_LOSSES[name])
+            raise ValueError(f"loss must be one of {others} where multi_class={multi_class!r}, got {self.loss!r}")
+        return SVC_LOSSES[self.loss][multi_class]
 
     @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_FIT)

@@ -128,6 +128,7 @@ SVC_LOSSES = {
     "squared_hinge": {"ovr": hinge(squared=True), "crammer_singer": crammer_singer(squared=True)},
     "hinge": {"ovr": hinge(), "crammer_singer": crammer_singer()},
     "smoothed_hinge": {"ovr": hinge(1.0), "crammer_singer": crammer_singer(1.0)},
+    "modified_huber": {"ovr": Loss(struct="modified_huber", bound=2.0, kinked_gradient=True)},
 }
 MULTI_CLASS = ("ovr", "crammer_singer")
 

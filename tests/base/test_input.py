@@ -251,6 +251,13 @@ def test_lbfgs_refuses_losses_with_kinks_and_names_what_works():
             LinearSVC(**params).fit(DENSE, three)
 
 
+def test_a_loss_that_is_for_one_versus_rest_says_so():
+    model = LinearSVC(loss="modified_huber", multi_class="crammer_singer")
+    with pytest.raises(ValueError, match=r"loss must be one of 'squared_hinge', .* where multi_class='crammer_singer'"):
+        model.fit(DENSE, np.arange(150) % 3)
+    assert not hasattr(model, "coef_")
+
+
 @pytest.mark.parametrize("params, obstacle", [
     (dict(l1_ratio=0.5), r"L1 \(l1_ratio > 0\)"),
     (dict(l1_ratio=1.0), r"L1 \(l1_ratio > 0\)"),

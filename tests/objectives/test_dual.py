@@ -8,7 +8,17 @@ from scipy.special import softmax
 
 from skopt_solvers import _kernels
 
-from ..reference import LOSSES, dual_gain, dual_step, linear_objective, outputs, sdca_epoch, signs, text_like
+from ..reference import (
+    LOSSES,
+    dual_gain,
+    dual_step,
+    hinge_dual,
+    linear_objective,
+    outputs,
+    sdca_epoch,
+    signs,
+    text_like,
+)
 
 WITH_DUAL = [name for name, loss in LOSSES.items() if loss.dual_obstacle is None]
 # a loss and its number of outputs; a loss and its number of classes
@@ -66,7 +76,8 @@ def test_the_reference_step_is_what_scipy_finds(name, K):
             found = -min(minimize(negative, start, method="Nelder-Mead").fun for start in (z, 5.0 * y))
         else:
             found, s = 0.0, signs(np.array([label]), K)[0]
-            most = c if name != "squared_hinge" else 2 * c * max(1.0, (1 - s * z + q * s * a).max())
+            most = c if name == "logistic" else hinge_dual(c, LOSSES[name])[1]
+            most = min(most, 2 * c * max(2.0, (1 - s * z + q * s * a).max()))
             for k in range(K):
                 one = signs(np.array([label]), K)[0][k] > 0  # the label of the output alone
 

@@ -92,7 +92,13 @@ def test_parameters_without_curvature_stay_where_they_are():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "model",
-    [LogisticRegression(), LogisticRegression(multi_class="ovr"), LinearSVC(), LinearSVC(loss="smoothed_hinge")],
+    [
+        LogisticRegression(),
+        LogisticRegression(multi_class="ovr"),
+        LinearSVC(),
+        LinearSVC(loss="smoothed_hinge"),
+        LinearSVC(loss="modified_huber"),
+    ],
 )
 def test_features_of_any_scale(load, C, dtype, model):
     """Without a scaler: areas of thousands beside fractions of one."""

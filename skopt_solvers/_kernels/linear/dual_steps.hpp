@@ -231,5 +231,6 @@ std::unique_ptr<DualStep<T>> make_dual_step(const std::string& loss, double gamm
     if (loss == "softmax") return std::make_unique<SoftmaxStep<T>>();
     if (loss == "hinge" && !(squared && gamma > 0))
         return std::make_unique<HingeStep<T>>(squared ? 0.5 : gamma, squared ? kInfinite : 1);
+    if (loss == "modified_huber") return std::make_unique<HingeStep<T>>(0.5, 4);
     throw std::invalid_argument("the loss '" + loss + "' has no step of dual coordinate ascent");
 }

@@ -77,6 +77,16 @@ struct Hinge {
     }
 };
 
+// The loss is the square of a = max(1 - margin, 0) up to a = 2, and 4 a - 4 above (modified Huber, Zhang 2004).
+template <class T>
+struct ModifiedHuber : OfMargins<T, ModifiedHuber<T>> {
+    static T one(T margin, T& p) {
+        T a = std::max(1 - margin, T(0)), b = std::min(a, T(2));
+        p = 2 * b;
+        return b * (2 * a - b);
+    }
+};
+
 // The loss is h(a) with a_k = [k != label] + z_k - z_label and h(a) = max_k a_k (Crammer & Singer 2001, eq. 3),
 // smoothed over a width gamma as `smoothed` says (Shalev-Shwartz & Zhang 2016, section 5). It is squared where asked.
 template <class T>
@@ -198,6 +208,7 @@ std::unique_ptr<Loss<T>> make_loss(const std::string& name, double gamma, bool s
     if (name == "logistic") return std::make_unique<LossOf<T, Logistic<T>>>(Logistic<T>{});
     if (name == "softmax") return std::make_unique<LossOf<T, Softmax<T>>>(Softmax<T>{});
     if (name == "hinge") return std::make_unique<LossOf<T, Hinge<T>>>(Hinge<T>{gamma, squared});
+    if (name == "modified_huber") return std::make_unique<LossOf<T, ModifiedHuber<T>>>(ModifiedHuber<T>{});
     if (name == "crammer_singer")
         return std::make_unique<LossOf<T, CrammerSinger<T>>>(CrammerSinger<T>{gamma, squared});
     throw std::invalid_argument("unknown loss '" + name + "'");
