@@ -41,7 +41,7 @@ def _checked(X, n_threads, ask_canonical):
             return "offsets must be int32 or int64, one a row of data and within the shape", False
     if X.format in ("dia", "dok", "lil"):
         X = X.tocoo()
-    indices = X.coords if X.format == "coo" else (X.indptr, X.indices)
+    indices = (X.row, X.col) if X.format == "coo" else (X.indptr, X.indices)
     names = "coordinates" if X.format == "coo" else "indptr and indices"
     if any(a.ndim != 1 for a in indices) or X.data.ndim != (3 if X.format == "bsr" else 1):
         return f"{names} must be 1-D, and data {3 if X.format == 'bsr' else 1}-D", False

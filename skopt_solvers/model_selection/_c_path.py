@@ -287,7 +287,9 @@ def _takes_weights(scorer):
     """As GridSearchCV asks: of its own scorers it is the metric that says."""
     if hasattr(scorer, "_accept_sample_weight"):
         return scorer._accept_sample_weight()
-    return "sample_weight" in signature(scorer).parameters
+    # scorers of scikit-learn before 1.7 do not say, and take any argument
+    metric = getattr(scorer, "_score_func", None) or getattr(getattr(scorer, "_estimator", None), "score", scorer)
+    return "sample_weight" in signature(metric).parameters
 
 
 def _scorer_of(scorer, X, y, weights, test):
