@@ -30,6 +30,7 @@ nitpick_ignore_regex = [(r"py:.*", r"(collections|numpy|sklearn)\..*")]
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say types in words
 # the templates of autosummary say which methods are shown
 numpydoc_show_class_members = False
 

@@ -58,7 +58,7 @@ class Valley:
 
 
 class Position:
-    """A point that moves along lines, for L-BFGS."""
+    """Point that moves along lines, for L-BFGS."""
 
     def __init__(self, objective, W):
         self.objective, self.W = objective, W.copy()
@@ -130,7 +130,7 @@ distance.legend(fontsize="small", ncols=2, loc="lower left")
 plt.show()
 
 # %%
-# What to see:
+# The figure shows:
 #
 # - Plain gradient descent swings across the valley, because its rate is as large as the steep direction allows, and
 #   creeps along it.

@@ -1,15 +1,31 @@
-"""The private parts of scikit-learn that this package uses, for all of its versions that are allowed."""
+"""Import the private parts of scikit-learn that this package uses, from all of its versions that are allowed.
 
-from sklearn.base import _fit_context
+scikit-learn has no types, so its decorators would hide those of the methods under them: here they get their own.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+if TYPE_CHECKING:
+    _Method = TypeVar("_Method", bound=Callable[..., Any])
+
+    def _fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]: ...
+
+    def available_if(check: Callable[[Any], Any]) -> Callable[[_Method], _Method]: ...
+
+else:
+    from sklearn.base import _fit_context
+    from sklearn.utils.metaestimators import available_if
 
 try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:  # before scikit-learn 1.9
 
-    class CallbackSupportMixin:
-        """There is no protocol of callbacks: `set_callbacks` is missing."""
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stand in for the protocol of callbacks, which is not there: `set_callbacks` is missing."""
 
 
 try:
@@ -24,7 +40,7 @@ try:
     from sklearn.utils.sparsefuncs import sparse_matmul_to_dense
 except ImportError:  # before scikit-learn 1.9
 
-    def sparse_matmul_to_dense(A, B):
+    def sparse_matmul_to_dense(A: Any, B: Any) -> Any:
         """Return A @ B as a dense array."""
         return (A @ B).toarray()
 
@@ -38,5 +54,6 @@ __all__ = [
     "StrOptions",
     "VisualBlock",
     "_fit_context",
+    "available_if",
     "sparse_matmul_to_dense",
 ]

@@ -13,8 +13,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from .._base.nested_parameters import NamedParameters, resolve
 from .._base.rollback import unchanged_on_failure
 from .._base.sklearn_compat import CallbackSupportMixin, HasMethods, Interval, StrOptions
+from .._base.typing import History
 from ..objectives._penalty import as_float
-from ..solvers import SOLVERS, Result, StochasticSolver
+from ..solvers import SOLVERS, Result, Solver, StochasticSolver
 from ..solvers._stochastic import mean_weights, new_state
 from .memory import require_memory
 from .monitor import Monitor
@@ -28,6 +29,15 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     A subclass gives `_table(objective)`, its coefficients as the table of an objective, and `_unpack(W, objective)`,
     which stores them.
     """
+
+    classes_: np.ndarray
+    n_iter_: int
+    history_: History
+    converged_: bool
+    stop_reason_: str
+    solver_: Solver
+    n_features_in_: int
+    feature_names_in_: np.ndarray
 
     _parameter_constraints = {
         "C": [Interval(Real, 0, np.inf, closed="right")],

@@ -13,7 +13,7 @@ from ..solvers import Result
 
 @dataclass(frozen=True)
 class FitInfo:
-    """What ``callback(info)`` is told after each iteration or epoch.
+    """The argument of ``callback(info)`` after each iteration or epoch.
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ class FitInfo:
     record: dict
     _fitted: Callable = field(repr=False)
 
-    def fitted(self):
-        """The estimator as if the fit had ended here; a copy of the parameters is made."""
+    def fitted(self) -> Any:
+        """Return the estimator as if the fit had ended here, with a copy of the parameters."""
         return self._fitted()
 
 

@@ -1,5 +1,7 @@
 """What a pickle holds of a model: its weights once, and the solver's state where a later call would use it."""
 
+from typing import Self
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -16,7 +18,7 @@ class StoredModel(Persistent):
     where its arrays do not fit `classes_` and `n_features_in_`.
     """
 
-    def drop_state(self):
+    def drop_state(self) -> Self:
         """Forget what a `fit` with `warm_start` or a `partial_fit` goes on from: the state of the solver.
 
         They then start from the weights, with a new state. Predictions stay what they are. The memory is free, and a

@@ -1,12 +1,14 @@
 """The linear-chain conditional random field, with a pluggable solver."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.csr import with_dtype
@@ -14,10 +16,13 @@ from .._base.dask_input import is_collection, refuse_options
 from .._base.memmap import is_streamed
 from .._base.pickling import check_array, damaged
 from .._base.rollback import unchanged_on_failure
-from .._base.sklearn_compat import StrOptions, _fit_context
+from .._base.sklearn_compat import StrOptions, _fit_context, available_if
+from .._base.typing import DaskCollection, Seed, Sequences
 from .._estimator.base import SolverEstimator, is_stochastic
-from .._estimator.monitor import Monitor, require_together
+from .._estimator.monitor import FitInfo, Monitor, require_together
 from .._estimator.partial_fit import present_columns
+from ..feature_extraction import DictFeatures
+from ..solvers import Solver
 from ._constraints import SCHEMES
 from ._prediction import ChainPrediction, TokenAccuracy
 from ._problem import ChainProblem
@@ -135,6 +140,12 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
     ['D', 'N', 'V']
     """
 
+    coef_: Any  # an array, or a sparse matrix with `state_features="observed"`
+    transition_coef_: np.ndarray
+    start_coef_: np.ndarray
+    end_coef_: np.ndarray
+    vectorizer_: DictFeatures
+
     _parameter_constraints = {
         **SolverEstimator._parameter_constraints,
         "state_features": [StrOptions({"all", "observed"})],
@@ -145,11 +156,30 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
     }
 
     def __init__(
-        self, C=1.0, *, l1_ratio=0.0, solver="lbfgs", state_features="all", fit_boundaries=True, transitions="all",
-        constraints=None, class_weight=None, max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1,
-        n_iter_no_change=5, warm_start=False, random_state=None, n_jobs=None, verbose=0,
-        max_time=None, callback=None, interrupt="raise", input="auto",
-    ):  # fmt: skip
+        self,
+        C: float = 1.0,
+        *,
+        l1_ratio: float = 0.0,
+        solver: str | Solver = "lbfgs",
+        state_features: str = "all",
+        fit_boundaries: bool = True,
+        transitions: str = "all",
+        constraints: str | ArrayLike | Callable[[Any, Any], bool] | None = None,
+        class_weight: dict[Any, float] | str | None = None,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        max_time: float | None = None,
+        callback: Callable[[FitInfo], Any] | None = None,
+        interrupt: str = "raise",
+        input: str = "auto",
+    ) -> None:
         self.C = C
         self.l1_ratio = l1_ratio
         self.solver = solver
@@ -182,7 +212,17 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
         return tags
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None, X_val=None, y_val=None):
+    def fit(
+        self,
+        X: Sequences | DaskCollection,
+        y: Sequences | DaskCollection,
+        sample_weight: Any = None,
+        *,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+        X_val: Sequences | DaskCollection | None = None,
+        y_val: Sequences | DaskCollection | None = None,
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -252,7 +292,16 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
 
     @available_if(_can_stream)
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y, classes=None, sample_weight=None, *, lengths=None, sequence_ids=None):
+    def partial_fit(
+        self,
+        X: Sequences,
+        y: Sequences,
+        classes: ArrayLike | None = None,
+        sample_weight: Any = None,
+        *,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+    ) -> Self:
         """One epoch over X, going on from the calls before.
 
         Parameters
@@ -325,8 +374,16 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
             state = np.asarray(self.coef_[label, feature]).ravel()
         return objective.join(state, self.transition_coef_, self.start_coef_, self.end_coef_)
 
-    def suboptimality_bound(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None):
-        r"""A proven upper bound of :math:`P - \min P`, whatever solver made the weights.
+    def suboptimality_bound(
+        self,
+        X: Sequences,
+        y: Sequences,
+        sample_weight: Any = None,
+        *,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+    ) -> float:
+        r"""Return a proven upper bound of :math:`P - \min P`, whatever solver made the weights.
 
         P is the objective of this class at the given data. The bound is the duality gap at the best multiple of the
         dual point that the marginals give, in float64. It is 0 at the optimum, and infinite for ``C=np.inf`` and where

@@ -1,13 +1,17 @@
-"""What a fitted CRF says of sequences: best paths, marginals, likelihoods."""
+"""Predict by a fitted CRF: best paths, marginals and likelihoods of sequences."""
+
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .. import _kernels
 from .._base.csr import with_dtype
 from .._base.dask_input import over_blocks
 from .._base.threads import effective_threads
+from .._base.typing import DaskCollection, Sequences
 from ..objectives import MISSING
 from ._constraints import allowed_transitions
 from ._tokens import encode, flat_labels, has_label, place, token_weights
@@ -41,8 +45,15 @@ class ChainPrediction:
         return path
 
     @over_blocks
-    def predict(self, X, *, lengths=None, sequence_ids=None, known_labels=None):
-        """The most probable labels of each sequence (Viterbi).
+    def predict(
+        self,
+        X: Sequences | DaskCollection,
+        *,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+        known_labels: Sequences | None = None,
+    ) -> np.ndarray:
+        """Return the most probable labels of each sequence (Viterbi).
 
         Parameters
         ----------
@@ -66,8 +77,15 @@ class ChainPrediction:
         return tokens.like_input(self.classes_[self._best_path(tokens, known_labels)])
 
     @over_blocks
-    def predict_proba(self, X, *, lengths=None, sequence_ids=None, known_labels=None):
-        """The probability of each label at each token, given the whole sequence (forward-backward).
+    def predict_proba(
+        self,
+        X: Sequences | DaskCollection,
+        *,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+        known_labels: Sequences | None = None,
+    ) -> np.ndarray:
+        """Return the probability of each label at each token, given the whole sequence (forward-backward).
 
         Parameters
         ----------
@@ -88,8 +106,16 @@ class ChainPrediction:
         _require_path(np.isnan(P[:, 0]), tokens)
         return tokens.like_input(P / P.sum(axis=1, keepdims=True))
 
-    def predict_topk(self, X, k=5, *, lengths=None, sequence_ids=None, known_labels=None):
-        """The k most probable label sequences of each sequence (list Viterbi).
+    def predict_topk(
+        self,
+        X: Sequences,
+        k: int = 5,
+        *,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+        known_labels: Sequences | None = None,
+    ) -> list[list[tuple[np.ndarray, float]]]:
+        """Return the k most probable label sequences of each sequence (list Viterbi).
 
         Parameters
         ----------
@@ -123,8 +149,15 @@ class ChainPrediction:
             out.append([(self.classes_[path], float(scores[s * k + r])) for r, path in enumerate(found)])
         return out
 
-    def log_likelihood(self, X, y, *, lengths=None, sequence_ids=None):
-        """``log p(y | x)`` of each sequence; over the labels that are missing it is summed.
+    def log_likelihood(
+        self,
+        X: Sequences,
+        y: Sequences,
+        *,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Return ``log p(y | x)`` of each sequence, summed over the labels that are missing.
 
         Parameters
         ----------
@@ -145,8 +178,10 @@ class ChainPrediction:
         self._decoder(tokens).log_likelihood(codes, out)
         return out
 
-    def sequence_log_proba(self, X, *, lengths=None, sequence_ids=None):
-        """The log-probability of the labels that `predict` gives, one value a sequence: how sure it is of all of them.
+    def sequence_log_proba(
+        self, X: Sequences, *, lengths: ArrayLike | None = None, sequence_ids: ArrayLike | None = None
+    ) -> np.ndarray:
+        """Return the log-probability of all the labels that `predict` gives to a sequence, one value a sequence.
 
         Parameters
         ----------
@@ -161,8 +196,16 @@ class ChainPrediction:
         tokens = self._tokens(X, lengths, sequence_ids)
         return self._log_likelihood(tokens, self._best_path(tokens))
 
-    def score(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None):
-        """The share of tokens whose label is right; tokens without a label in y do not count.
+    def score(
+        self,
+        X: Sequences,
+        y: Sequences,
+        sample_weight: Any = None,
+        *,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+    ) -> float:
+        """Return the share of tokens whose label is right; tokens without a label in y do not count.
 
         Parameters
         ----------

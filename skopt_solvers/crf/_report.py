@@ -1,7 +1,10 @@
-"""What a fitted CRF has learned, as plain records: lists of dicts that pandas reads."""
+"""Report the weights of a fitted CRF as plain records: lists of dicts that pandas reads."""
+
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from ..sequence import CSRSequences
@@ -17,8 +20,8 @@ class ChainReport:
             return self.feature_names_in_
         return np.array([f"x{j}" for j in range(self.n_features_in_)], dtype=object)
 
-    def top_features(self, n=20, *, feature_names=None):
-        """The (feature, label) pairs of largest absolute weight.
+    def top_features(self, n: int = 20, *, feature_names: ArrayLike | None = None) -> list[dict[str, Any]]:
+        """List the (feature, label) pairs of largest absolute weight.
 
         Parameters
         ----------
@@ -43,8 +46,8 @@ class ChainReport:
             for i in _largest(coef.data, n)
         ]
 
-    def top_transitions(self, n=20):
-        """The transitions of largest absolute weight.
+    def top_transitions(self, n: int = 20) -> list[dict[str, Any]]:
+        """List the transitions of largest absolute weight.
 
         Parameters
         ----------
@@ -61,8 +64,8 @@ class ChainReport:
             {"from": labels[i // K], "to": labels[i % K], "weight": float(weights[i])} for i in _largest(weights, n)
         ]
 
-    def explain(self, x, *, feature_names=None):
-        """Why each token of one sequence gets its label: what adds to the score of the predicted path.
+    def explain(self, x: Any, *, feature_names: ArrayLike | None = None) -> list[dict[str, Any]]:
+        """Explain the labels of one sequence: list the contributions to the score of the predicted path.
 
         Parameters
         ----------

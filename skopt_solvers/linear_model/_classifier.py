@@ -1,9 +1,11 @@
 """The machinery of the linear classifiers: from user input to an objective, a solver, and fitted attributes."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_random_state
@@ -16,6 +18,7 @@ from .._base.pickling import check_array
 from .._base.rollback import unchanged_on_failure
 from .._base.sklearn_compat import LinearClassifierMixin, SparseCoefMixin
 from .._base.threads import effective_threads
+from .._base.typing import Matrix
 from .._base.validation import check_labels, numbers_of
 from .._estimator.base import SolverEstimator
 from .._estimator.monitor import Monitor, require_together
@@ -26,6 +29,9 @@ from ._topk import TopK, check_topk, top_classes
 
 class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
     """Base of the linear classifiers. A subclass gives its `Loss` in `_loss(n_classes)`."""
+
+    coef_: Any  # an array, or a sparse matrix after `sparsify`
+    intercept_: np.ndarray
 
     _parameter_constraints = {**SolverEstimator._parameter_constraints, "fit_intercept": ["boolean"]}
 
@@ -183,8 +189,8 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
     # Afterwards
 
     @over_blocks
-    def decision_function(self, X):
-        """Scores of the classes: signed distances to their hyperplanes, times the length of the weights.
+    def decision_function(self, X: Matrix) -> np.ndarray:
+        """Return the scores of the classes: signed distances to their hyperplanes, times the length of the weights.
 
         Parameters
         ----------
@@ -217,8 +223,8 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         return numbers_of(self, X, reset=False)
 
     @over_blocks
-    def predict(self, X):
-        """The class of the highest score.
+    def predict(self, X: Matrix) -> np.ndarray:
+        """Return the class of the highest score.
 
         Parameters
         ----------
@@ -231,8 +237,8 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         """
         return super().predict(X)
 
-    def predict_topk(self, X, k=5, *, coef_threshold=0.0):
-        """The k best classes of each sample and their scores, without the matrix of all scores.
+    def predict_topk(self, X: Matrix, k: int = 5, *, coef_threshold: float = 0.0) -> TopK:
+        """Return the k best classes of each sample and their scores, without the matrix of all scores.
 
         Scores are what `decision_function` gives; for two classes, whose one value is z, they are -z and z. Equal
         scores are in the order of `classes_`, so the first label is that of `predict`.
@@ -278,8 +284,8 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             indices, scores = top_classes(X, self.coef_, self.intercept_, k, coef_threshold, n_threads)
         return TopK(self.classes_[indices], _finite_scores(scores))
 
-    def suboptimality_bound(self, X, y, sample_weight=None):
-        r"""A proven upper bound of :math:`P(W) - \min P`, whatever solver made W.
+    def suboptimality_bound(self, X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        r"""Return a proven upper bound of :math:`P(W) - \min P`, whatever solver made W.
 
         P is the objective of this class at the given data and the estimator's `C`, `l1_ratio` and `class_weight`.
         The bound is the duality gap at the best multiple of the dual point that the margins give, in float64, after

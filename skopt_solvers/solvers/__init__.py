@@ -1,4 +1,4 @@
-"""Solvers: how a step is made. Configuration objects that are never changed by a fit."""
+"""Solvers make the steps of a fit. They are configuration objects, which a fit never changes."""
 
 from .._base.public_names import publish
 from ._base import Result, Solver

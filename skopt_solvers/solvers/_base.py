@@ -1,6 +1,8 @@
-"""What every solver is: a configuration that minimises an objective."""
+"""The base of solvers, which are configurations that minimise an objective."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from ..schedules import SCHEDULES
 
 @dataclass
 class Result:
-    """What a solver returns.
+    """The result of a solver.
 
     Attributes
     ----------
@@ -20,7 +22,7 @@ class Result:
     stop_reason : str, in words.
     advice : str, what to try when it has not converged.
     history : list of dict, one an iteration or epoch.
-    state : dict or None, what a later call needs to go on as if there had been no stop.
+    state : dict or None, with which a later call goes on as if there had been no stop.
     """
 
     W: np.ndarray
@@ -35,22 +37,31 @@ class Result:
 class Solver(Configuration):
     """Base of all solvers. A solver is configuration: `minimize` never changes it."""
 
-    # Whether `minimize` takes the `state` of an earlier result, to go on from there.
-    keeps_state = False
-    # Whether `minimize` looks at single samples or batches; if not, an objective over a cluster will do.
-    visits_samples = False
+    # True where `minimize` takes the `state` of an earlier result, to go on from there.
+    keeps_state: bool = False
+    # True where `minimize` looks at single samples or batches, which an objective over a cluster does not have.
+    visits_samples: bool = False
 
     def _names(self):
         return {"schedule": SCHEDULES} if "schedule" in self.get_params(deep=False) else {}
 
-    def minimize(self, objective, W, *, max_iter, tol, rng, callback=None):
+    def minimize(
+        self,
+        objective: Any,
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+    ) -> Result:
         """Minimise `objective` from `W`.
 
         Parameters
         ----------
         objective : an objective of :mod:`skopt_solvers.objectives`, or any with the same methods
         W : ndarray of shape `objective.shape`
-            Where to start; not changed.
+            The start, which is not changed.
         max_iter : int
         tol : float
         rng : numpy.random.RandomState
@@ -63,12 +74,11 @@ class Solver(Configuration):
         """
         raise NotImplementedError
 
-    def peak_bytes(self, objective):
-        """Bytes that `minimize` holds at most at once, W at the start included.
+    def peak_bytes(self, objective: Any) -> int:
+        """Return the bytes that `minimize` holds at most at once, W at the start included.
 
-        An estimator compares them with what is free, before it begins.
-
-        Here: where it starts, the weights and a gradient. A solver that keeps more tables says so.
+        An estimator compares them with the free memory before it begins. The base counts the start, the weights and a
+        gradient; a solver that keeps more tables overrides it.
 
         Parameters
         ----------
@@ -80,7 +90,7 @@ class Solver(Configuration):
         """
         return 3 * objective.table_bytes + 3 * objective.margin_bytes + objective.pass_bytes
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         """Raise ValueError where this solver has no sound method for `objective`, or a parameter is out of range."""
 
 

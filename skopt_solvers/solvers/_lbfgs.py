@@ -1,6 +1,8 @@
 """Limited-memory BFGS, and its form for L1 (OWL-QN)."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -67,18 +69,24 @@ class LBFGS(Solver):
     (True, True)
     """
 
-    def __init__(self, memory="auto", precondition=True, start_epochs="auto", newton="auto"):
+    def __init__(
+        self,
+        memory: int | str = "auto",
+        precondition: bool = True,
+        start_epochs: int | str = "auto",
+        newton: bool | str = "auto",
+    ) -> None:
         self.memory = memory
         self.precondition = precondition
         self.start_epochs = start_epochs
         self.newton = newton
 
     @property
-    def visits_samples(self):
-        """Whether epochs come first whatever the objective asks for."""
+    def visits_samples(self) -> bool:  # type: ignore[override]
+        """True where epochs come first, whatever the objective asks for."""
         return self.start_epochs not in ("auto", 0)
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         if self.memory != "auto":
             check_count(self, "memory")
         if self.start_epochs != "auto" and not (self.start_epochs == 0 and type(self.start_epochs) is int):
@@ -92,8 +100,8 @@ class LBFGS(Solver):
                 "(multi_class='ovr', l1_ratio=0), 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw'."
             )
 
-    def pairs_kept(self, objective):
-        """The number of pairs that `memory` means for an objective.
+    def pairs_kept(self, objective: Any) -> int:
+        """Return the number of pairs that `memory` means for an objective.
 
         Parameters
         ----------
@@ -105,11 +113,11 @@ class LBFGS(Solver):
         """
         return getattr(objective, "memory", 10) if self.memory == "auto" else self.memory
 
-    def takes_newton_steps(self, objective):
-        """Whether the steps are Newton's."""
+    def takes_newton_steps(self, objective: Any) -> bool:
+        """Tell whether the steps are Newton's."""
         return self.newton == "auto" and getattr(objective, "prefers_newton", False)
 
-    def peak_bytes(self, objective):
+    def peak_bytes(self, objective: Any) -> int:
         if self.takes_newton_steps(objective):
             return 8 * objective.table_bytes + objective.position_bytes + objective.pass_bytes + objective.newton_bytes
         tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
@@ -118,7 +126,16 @@ class LBFGS(Solver):
         positions = (2 if objective.l1 else 1) * objective.position_bytes
         return tables * objective.table_bytes + squares + positions + objective.pass_bytes
 
-    def minimize(self, objective, W, *, max_iter, tol, rng=None, callback=None):
+    def minimize(
+        self,
+        objective: Any,
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState | None = None,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+    ) -> Result:
         history, stop, converged, advice = [], None, False, ""
         newton = self.takes_newton_steps(objective)
         # where L-BFGS would stop between the kinks of a hinge depends on rounding; Newton's method gets to the end

@@ -1,6 +1,8 @@
 """Stochastic dual coordinate ascent."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -54,10 +56,10 @@ class SDCA(Solver):
     keeps_state = True
     visits_samples = True
 
-    def __init__(self, evaluate_every=1):
+    def __init__(self, evaluate_every: int = 1) -> None:
         self.evaluate_every = evaluate_every
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         check_count(self, "evaluate_every")
         obstacle = obstacle_of(objective)
         if obstacle:
@@ -66,13 +68,23 @@ class SDCA(Solver):
                 "Use solver='lbfgs', or one of 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw'."
             )
 
-    def peak_bytes(self, objective):
+    def peak_bytes(self, objective: Any) -> int:
         # one array of dual variables and up to six more while a bound is sought; Newton's method has tables of its own
         tables, scratch = (8, objective.newton_bytes) if can_polish(objective) else (3, 0)
         return tables * objective.table_bytes + 7 * objective.margin_bytes + objective.pass_bytes + scratch
 
-    def minimize(self, objective, W, *, max_iter, tol, rng, callback=None, state=None):
-        """As :meth:`Solver.minimize`; it starts from the dual variables in `state`, or from zeros whatever `W` is."""
+    def minimize(
+        self,
+        objective: Any,
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+        state: dict[str, Any] | None = None,
+    ) -> Result:
+        """Do as :meth:`Solver.minimize`, from the dual variables in `state`, or from zeros whatever `W` is."""
         if state is None or len(state["shares"]) != objective.X.shape[0]:
             state = dict(epoch=0, seed=int(rng.randint(2**31)), shares=None, W=W)
         ascent = objective.ascent(state["shares"], state["W"][objective.n_penalised :])

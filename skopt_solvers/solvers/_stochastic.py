@@ -1,11 +1,14 @@
 """The one epoch loop of all stochastic solvers."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .. import _kernels
-from ..schedules import PolynomialDecay, ScheduleSequence, bind
+from ..schedules import PolynomialDecay, ScheduleLike, ScheduleSequence, bind
 from ._base import Result, Solver, check_count, check_positive
 
 # The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
@@ -49,15 +52,22 @@ class StochasticSolver(Solver):
     keeps_state = True
     visits_samples = True
 
-    def __init__(self, learning_rate="auto", schedule="auto", batch_size="auto", average=False, clip_norm=None):
+    def __init__(
+        self,
+        learning_rate: float | str = "auto",
+        schedule: ScheduleLike = "auto",
+        batch_size: int | str = "auto",
+        average: bool | float = False,
+        clip_norm: float | None = None,
+    ) -> None:
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.batch_size = batch_size
         self.average = average
         self.clip_norm = clip_norm
 
-    def init(self, W):
-        """The state before the first step.
+    def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the state before the first step.
 
         Parameters
         ----------
@@ -70,8 +80,8 @@ class StochasticSolver(Solver):
         """
         raise NotImplementedError
 
-    def update(self, W, gradient, state, lr):
-        """One step: change `W` and the arrays of `state` in place, on the rows of `gradient` only.
+    def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
+        """Make one step: change `W` and the arrays of `state` in place, on the rows of `gradient` only.
 
         Parameters
         ----------
@@ -83,26 +93,26 @@ class StochasticSolver(Solver):
         """
         raise NotImplementedError
 
-    def native(self, state, dtype):
-        """The compiled rule over the same state arrays, or None: then `update` is called for every batch."""
+    def native(self, state: dict[str, np.ndarray], dtype: DTypeLike) -> Any:
+        """Return the compiled rule over the same state arrays, or None: then `update` is called for every batch."""
         return None
 
-    def effective_batch(self, objective):
-        """The number of samples in a batch."""
+    def effective_batch(self, objective: Any) -> int:
+        """Return the number of samples in a batch."""
         n, size = objective.n_samples, self.batch_size
         if size == "auto":
             largest = max(16, int(64 / getattr(objective, "tokens_per_sample", 1)))
             size = largest if n <= largest else min(largest, max(8, n // 50))
         return min(n, int(size))
 
-    def automatic_rate(self, objective):
-        """The learning rate for "auto"; override it, or let users give a number."""
+    def automatic_rate(self, objective: Any) -> float:
+        """Return the learning rate for "auto". A solver overrides it, or its users give a number."""
         raise ValueError(f"{type(self).__name__}: learning_rate must be a number, got 'auto'")
 
     # Whether the steps lead to the minimum of the objective. Where they do not, its course says nothing about the fit.
     minimises_objective = True
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         if self.learning_rate != "auto":
             check_positive(self, "learning_rate")
         if self.batch_size != "auto":
@@ -114,8 +124,8 @@ class StochasticSolver(Solver):
         if self.schedule != "auto":
             bind(self.schedule, 1.0)
 
-    def peak_bytes(self, objective, streaming=False):
-        """As :meth:`Solver.peak_bytes`, from what `init` makes of a table of one row.
+    def peak_bytes(self, objective: Any, streaming: bool = False) -> int:
+        """Do as :meth:`Solver.peak_bytes`, by the state that `init` makes of a table of one row.
 
         Parameters
         ----------
@@ -144,9 +154,19 @@ class StochasticSolver(Solver):
         return held + max(mean, bound, n_rows * objective.shape[1])
 
     def minimize(
-        self, objective, W, *, max_iter, tol, rng, callback=None, state=None, n_iter_no_change=5, streaming=False
-    ):
-        """As :meth:`Solver.minimize`; `state` resumes an earlier call.
+        self,
+        objective: Any,
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+        state: dict[str, Any] | None = None,
+        n_iter_no_change: int = 5,
+        streaming: bool = False,
+    ) -> Result:
+        """Do as :meth:`Solver.minimize`; `state` resumes an earlier call.
 
         It stops after `n_iter_no_change` epochs in which the objective fell by less than ``tol`` of itself, or when the
         schedule has come to zero, or after `max_iter` epochs. It has converged if then the objective's
