@@ -1,4 +1,4 @@
-"""A tour: seven solvers, learning-rate schedules, a grid search and a convergence plot, on real text; and tagging.
+"""A tour: eight solvers, learning-rate schedules, a grid search and a convergence plot, on real text; and tagging.
 
     python examples/quickstart.py                    which package does a docstring come from?
                                                      and which role has each name in a line of source code?
@@ -112,7 +112,7 @@ def tag_tokens(options):
         print(f"{transition['weight']:>6.2f}  {transition['from']} -> {transition['to']}")
 
 
-SOLVERS = ["lbfgs", "sdca", "momentum", "adagrad", "rmsprop", "adam", "adamw"]
+SOLVERS = ["lbfgs", "sdca", "momentum", "adagrad", "rmsprop", "adam", "adamw", "ftrl"]
 
 EPOCHS = 21  # three periods of the warm restarts: 3 + 6 + 12
 

@@ -8,7 +8,7 @@ from scipy.special import expit, logsumexp, wrightomega
 from skopt_solvers import _kernels
 from skopt_solvers.objectives import LOG_LOSSES, SVC_LOSSES, LinearObjective
 from skopt_solvers.objectives._losses import crammer_singer, hinge
-from skopt_solvers.solvers import LBFGS, SDCA, SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp, StochasticSolver
+from skopt_solvers.solvers import FTRL, LBFGS, SDCA, SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp, StochasticSolver
 
 # Every test of solvers runs through these. A new solver is one entry here, and its name below if it refuses something.
 STOCHASTIC = {
@@ -26,6 +26,9 @@ STOCHASTIC = {
     "adamw": AdamW(),
     "adamw-own-decay": AdamW(weight_decay=0.1),
     "adamw-amsgrad": AdamW(amsgrad=True),
+    "ftrl": FTRL(),
+    "ftrl-own-penalty": FTRL(l1=0.02, l2=0.05),
+    "ftrl-own-l1": FTRL(beta=0.1, l1=0.02, average=True),
 }
 EVERY = {
     **STOCHASTIC,

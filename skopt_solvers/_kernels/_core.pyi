@@ -186,6 +186,30 @@ class AdamWF64(_Adam[np.float64], RuleF64): ...
 
 # Functions
 
+class FTRLF32(RuleF32):
+    def __init__(
+        self,
+        z: NDArray[np.float32],
+        n: NDArray[np.float32],
+        shares: NDArray[np.float64],
+        beta: float,
+        l1: float,
+        l2: float,
+        /,
+    ) -> None: ...
+
+class FTRLF64(RuleF64):
+    def __init__(
+        self,
+        z: NDArray[np.float64],
+        n: NDArray[np.float64],
+        shares: NDArray[np.float64],
+        beta: float,
+        l1: float,
+        l2: float,
+        /,
+    ) -> None: ...
+
 def run_epoch(
     objective: _Objective[_T],
     rule: _Rule[_T],

@@ -23,6 +23,7 @@ from .._estimator.monitor import FitInfo, Monitor, require_together
 from .._estimator.partial_fit import present_columns
 from ..feature_extraction import DictFeatures
 from ..solvers import Solver
+from ..solvers._registry import with_solver_names
 from ._constraints import SCHEMES
 from ._prediction import ChainPrediction, TokenAccuracy
 from ._problem import ChainProblem
@@ -45,6 +46,7 @@ def _can_stream(estimator):
     return is_stochastic(estimator)
 
 
+@with_solver_names
 class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator, ClassifierMixin, BaseEstimator):
     r"""Linear-chain conditional random field for labelling sequences.
 
@@ -71,9 +73,10 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
     l1_ratio : float, default=0.0
         In [0, 1]: 0 is L2, 1 is L1, between is elastic net.
     solver : str or Solver, default="lbfgs"
-        "lbfgs", "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of :mod:`skopt_solvers.solvers` or of
-        a class of your own; "sdca" is for linear models. Its parameters are set as ``solver__learning_rate``, by name
-        too. lbfgs begins with epochs of AdaGrad, see :class:`~skopt_solvers.solvers.LBFGS`.
+        "lbfgs", {names of the stochastic solvers},
+        or an object of :mod:`skopt_solvers.solvers` or of a class of your own; "sdca" is for linear models. Its
+        parameters are set as ``solver__learning_rate``, by name too. lbfgs begins with epochs of AdaGrad, see
+        :class:`~skopt_solvers.solvers.LBFGS`.
     state_features : {"all", "observed"}, default="all"
         Which (feature, label) pairs have a weight: all, or those that occur in the data (CRFsuite's default). With
         hundreds of labels "observed" takes a small part of the memory; `coef_` is then a sparse matrix.

@@ -14,10 +14,12 @@ from .._estimator.base import is_stochastic
 from .._estimator.monitor import FitInfo
 from ..objectives import LOG_LOSSES
 from ..solvers import Solver
+from ..solvers._registry import with_solver_names
 from ._classifier import LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
 
 
+@with_solver_names
 class LogisticRegression(LinearClassifier):
     r"""Logistic regression, binary, multinomial or one-versus-rest.
 
@@ -39,9 +41,10 @@ class LogisticRegression(LinearClassifier):
         In [0, 1]: 0 is L2, 1 is L1, between is elastic net. L1 gives exact zeros with every solver;
         sdca takes L2 alone.
     solver : str or Solver, default="lbfgs"
-        "lbfgs", "sdca" (L2 only), "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of
-        :mod:`skopt_solvers.solvers` or of a class of your own. Its parameters are set as ``solver__learning_rate``, by
-        name too. lbfgs begins with epochs of sdca on larger data, see :class:`~skopt_solvers.solvers.LBFGS`.
+        "lbfgs", "sdca" (L2 only), {names of the stochastic solvers},
+        or an object of :mod:`skopt_solvers.solvers` or of a class of your own. Its parameters are set as
+        ``solver__learning_rate``, by name too. lbfgs begins with epochs of sdca on larger data, see
+        :class:`~skopt_solvers.solvers.LBFGS`.
     fit_intercept : bool, default=True
     class_weight : dict, "balanced" or None, default=None
         Factors on the sample weights, by class; "balanced" gives each class the same total.

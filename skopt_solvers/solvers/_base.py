@@ -94,20 +94,23 @@ class Solver(Configuration):
         """Raise ValueError where this solver has no sound method for `objective`, or a parameter is out of range."""
 
 
-def check_positive(solver, *names, low=0.0, high=np.inf, closed=False):
-    """Raise a ValueError that names a parameter of `solver` outside (low, high), or [low, high) where `closed`."""
+def check_positive(solver, *names, low=0.0, high=np.inf, closed=False, optional=False):
+    """Raise a ValueError that names a parameter of `solver` outside (low, high), or [low, high) where `closed`.
+
+    None is allowed where `optional`.
+    """
     for name in names:
         value = getattr(solver, name)
+        if optional and value is None:
+            continue
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
         try:
             number = number and (low < float(value) < high or (closed and value == low))
         except OverflowError:  # an int that no float is as large as
             number = False
         if not number:
-            bracket = "[" if closed else "("
-            raise ValueError(
-                f"{type(solver).__name__}: {name} must be a number in {bracket}{low:g}, {high:g}), got {value!r}"
-            )
+            allowed = f"{'None or ' if optional else ''}a number in {'[' if closed else '('}{low:g}, {high:g})"
+            raise ValueError(f"{type(solver).__name__}: {name} must be {allowed}, got {value!r}")
 
 
 def check_count(solver, name):

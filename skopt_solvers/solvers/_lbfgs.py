@@ -10,6 +10,7 @@ from .. import _kernels
 from ._base import Result, Solver, check_count, pseudo_gradient
 from ._line_search import backtrack, strong_wolfe
 from ._newton import POLISHED, newton_step
+from ._registry import stochastic_names
 from ._rules import warm_up
 from ._sdca import ascend, obstacle_of
 
@@ -97,7 +98,7 @@ class LBFGS(Solver):
             raise ValueError(
                 "solver='lbfgs' needs a loss with a gradient everywhere, and this one has kinks. Use "
                 f"{objective.smooth_losses}, or one of the solvers 'sdca' "
-                "(multi_class='ovr', l1_ratio=0), 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw'."
+                f"(multi_class='ovr', l1_ratio=0), {stochastic_names()}."
             )
 
     def pairs_kept(self, objective: Any) -> int:

@@ -365,8 +365,7 @@ class AdamW(Adam):
 
     def check(self, objective: Any) -> None:
         super().check(objective)
-        if self.weight_decay is not None:
-            check_positive(self, "weight_decay", closed=True)
+        check_positive(self, "weight_decay", closed=True, optional=True)
 
     def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
         decay = gradient.l2 if self.weight_decay is None else self.weight_decay

@@ -8,6 +8,7 @@ import numpy as np
 
 from ._base import Result, Solver, check_count
 from ._newton import can_polish, polished
+from ._registry import stochastic_names
 
 _EPOCHS_OF_SMALL = 10  # before Newton's method
 _FEW_SAMPLES = 500  # of which a fit goes on to the last digit where it has converged
@@ -65,7 +66,7 @@ class SDCA(Solver):
         if obstacle:
             raise ValueError(
                 f"solver='sdca' works on the dual of a linear model with an L2 penalty, and this one has {obstacle}. "
-                "Use solver='lbfgs', or one of 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw'."
+                f"Use solver='lbfgs', or one of {stochastic_names()}."
             )
 
     def peak_bytes(self, objective: Any) -> int:

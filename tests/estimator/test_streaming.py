@@ -226,7 +226,7 @@ def test_a_stream_of_hashed_sequences(solver):
 # What a call costs and leaves
 
 
-@pytest.mark.parametrize("solver", ["momentum", "adagrad", "rmsprop", "adam", "adamw", SignedSteps(0.1)], ids=str)
+@pytest.mark.parametrize("solver", [*STOCHASTIC_NAMES, SignedSteps(0.1)], ids=str)
 def test_a_call_takes_memory_for_its_chunk_and_not_for_the_table(solver):
     n_features = 2**20
     columns = np.sort(np.random.RandomState(0).choice(n_features, (50, 20), replace=False), axis=1)

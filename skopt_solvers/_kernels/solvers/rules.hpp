@@ -20,6 +20,8 @@
 template <class T>
 struct Step {
     T lr, l1, l2, decay;  // learning rate; this row's share of the penalty; decoupled decay (AdamW)
+    T share = 0;          // of `penalty`, which is that of a whole epoch
+    Penalty<T> penalty{};
 };
 
 template <class T>
@@ -128,6 +130,39 @@ struct AdamW {
     }
 };
 
+// Algorithm 1 of McMahan et al. (2013). This z is theirs plus h w / lr, with h the divisor of the step, so that
+// neither earlier rates nor the first weights are asked for: it is minus the slope of the penalty so far where w is
+// not 0.
+template <class T>
+struct FTRL {
+    T *z, *n;
+    double* shares;       // the sum of each row's shares of the penalty
+    double beta, l1, l2;  // a penalty of its own; < 0: the objective's times `shares`
+
+    auto row(size_t row, Step<T> p) {
+        bool first = shares[row] == 0;
+        if (p.lr > 0) shares[row] += p.share;
+        p.l1 = strength(l1, p.penalty.l1, shares[row]);
+        p.l2 = strength(l2, p.penalty.l2, shares[row]);
+        // a penalty of its own holds from the first batch on, and leaves the weights there as they are
+        T l1_before = first && l1 >= 0 ? p.l1 : T(0), l2_before = first && l2 >= 0 ? p.l2 : T(0);
+        return [p, l1_before, l2_before, z = z, n = n, beta = static_cast<T>(beta)](T& w, T g, size_t i) {
+            if (p.lr == 0) return;
+            n[i] += g * g;
+            T h = beta + std::sqrt(n[i]);
+            T slope = z[i] + g - l2_before * w - l1_before * sign(w);
+            T at_zero = std::min(std::max(slope - h * w / p.lr, -p.l1), p.l1);
+            w = proximal(w, slope, h, p);
+            z[i] = w == 0 ? at_zero : -p.l2 * w - p.l1 * sign(w);
+        };
+    }
+
+    static T sign(T w) { return static_cast<T>((w > 0) - (w < 0)); }
+    static T strength(double own, double of_objective, double shares) {
+        return static_cast<T>(own < 0 ? shares * of_objective : shares > 0 ? own : 0);
+    }
+};
+
 template <class T>
 struct Rule {
     const T* table = nullptr;  // the first of the state's tables; rows of it are called ahead
@@ -150,8 +185,8 @@ struct RuleOf : Rule<T> {
             if (this->size && r + kAhead < gradient.size)
                 __builtin_prefetch(this->table + gradient.rows[r + kAhead] * K, 1);
             T share = gradient.share[r];
-            Step<T> p{static_cast<T>(lr), share * static_cast<T>(penalty.l1), share * static_cast<T>(penalty.l2),
-                      share * static_cast<T>(decay)};
+            T l1 = share * static_cast<T>(penalty.l1), l2 = share * static_cast<T>(penalty.l2);
+            Step<T> p{static_cast<T>(lr), l1, l2, share * static_cast<T>(decay), share, penalty};
             auto update = f.row(row, p);
             const T* g = gradient.values.data() + r * K;
             T* w = W + row * K;
