@@ -56,7 +56,7 @@ class FTRL(StochasticSolver):
     >>> from skopt_solvers import LogisticRegression
     >>> from skopt_solvers.solvers import FTRL
     >>> X, y = [[0.0, 1.0, 0.1], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [2.0, 0.0, 0.1]], [0, 1, 0, 1]
-    >>> model = LogisticRegression(solver=FTRL(l1=0.1))
+    >>> model = LogisticRegression(solver=FTRL(l1=0.2))
     >>> for _ in range(50):
     ...     model = model.partial_fit(X, y, classes=[0, 1])
     >>> (model.coef_ == 0).tolist()

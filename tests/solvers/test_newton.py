@@ -46,7 +46,9 @@ def test_directions_solve_the_newton_equation(way, name, n_classes, fit_intercep
         # a constant added to all outputs changes nothing where it is not penalised
         np.testing.assert_allclose(D[objective.n_penalised :].sum(), 0, atol=1e-6)
     H = hessian(objective, W)
-    np.testing.assert_allclose(H @ D.ravel(), -gradient.ravel(), atol=1e-5 * np.abs(gradient).max())
+    # of a joint loss, conjugate gradients see H by differences of a step for all outputs, whose rounding is larger
+    atol = 5e-5 if objective.joint and way == "iterative" else 1e-5
+    np.testing.assert_allclose(H @ D.ravel(), -gradient.ravel(), atol=atol * np.abs(gradient).max())
 
 
 @pytest.mark.parametrize("name, n_classes", [("logistic", 2), ("logistic", 3), ("softmax", 3), ("squared_hinge", 2)])
