@@ -2,7 +2,7 @@
 
 from sklearn.base import _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -31,7 +31,6 @@ except ImportError:  # before scikit-learn 1.9
 
 __all__ = [
     "CallbackSupportMixin",
-    "HasMethods",
     "Interval",
     "LinearClassifierMixin",
     "SparseCoefMixin",

@@ -1,11 +1,15 @@
 """What every solver is: a configuration that minimises an objective."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._base.configuration import Configuration
 from ..schedules import SCHEDULES
+
+if TYPE_CHECKING:
+    from ..objectives._interface import Objective
 
 
 @dataclass
@@ -39,16 +43,24 @@ class Solver(Configuration):
     keeps_state = False
     # Whether `minimize` looks at single samples or batches; if not, an objective over a cluster will do.
     visits_samples = False
+    # Whether the steps lead to the minimum of the objective. Where they do not, its course says nothing about the fit.
+    minimises_objective = True
+
+    @property
+    def remedy(self):
+        """What to try where a fit diverges, in words."""
+        return "lower learning_rate" if "learning_rate" in self.get_params(deep=False) else "scale X or sample_weight"
 
     def _names(self):
         return {"schedule": SCHEDULES} if "schedule" in self.get_params(deep=False) else {}
 
-    def minimize(self, objective, W, *, max_iter, tol, rng, callback=None):
+    def minimize(self, objective: "Objective", W, *, max_iter, tol, rng, callback=None):
         """Minimise `objective` from `W`.
 
         Parameters
         ----------
-        objective : an objective of :mod:`skopt_solvers.objectives`, or any with the same methods
+        objective : Objective
+            One of :mod:`skopt_solvers.objectives`, or any with the same members.
         W : ndarray of shape `objective.shape`
             Where to start; not changed.
         max_iter : int
@@ -63,7 +75,7 @@ class Solver(Configuration):
         """
         raise NotImplementedError
 
-    def peak_bytes(self, objective):
+    def peak_bytes(self, objective: "Objective"):
         """Bytes that `minimize` holds at most at once, W at the start included.
 
         An estimator compares them with what is free, before it begins.
@@ -80,7 +92,7 @@ class Solver(Configuration):
         """
         return 3 * objective.table_bytes + 3 * objective.margin_bytes + objective.pass_bytes
 
-    def check(self, objective):
+    def check(self, objective: "Objective"):
         """Raise ValueError where this solver has no sound method for `objective`, or a parameter is out of range."""
 
 
@@ -107,7 +119,7 @@ def check_count(solver, name):
         raise ValueError(f"{type(solver).__name__}: {name} must be an integer >= 1, got {value!r}")
 
 
-def pseudo_gradient(objective, W, gradient):
+def pseudo_gradient(objective: "Objective", W, gradient):
     """The subgradient of smallest norm of the objective, L1 included (Andrew & Gao 2007, eq. 4)."""
     if not objective.l1:
         return gradient
