@@ -1,10 +1,22 @@
 """The compiled kernels: picks the extension module by CPU, dtype and index type."""
 
 import os
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
-from . import _core
+try:
+    from . import _core
+except ImportError:
+    if find_spec(f"{__name__}._core") is not None:
+        raise
+    _package = Path(__file__).parents[1]
+    raise ImportError(
+        f"{_package} is the source of skopt_solvers, whose kernels are not compiled there, and it hides an installed "
+        f"skopt_solvers from a Python that is started in {_package.parent}. Either run `pip install -e .` in that "
+        f"folder, or start Python in another one."
+    ) from None
 
 # SKOPT_SOLVERS_KERNELS=baseline forces the code that runs on every x86-64, to test it or to compare.
 if os.environ.get("SKOPT_SOLVERS_KERNELS") != "baseline" and _core.cpu_is_v3():

@@ -1,10 +1,12 @@
 """What a change costs: two revisions of the package on the same short cases, in pairs.
 
-Run it from the root of the repository, where the package is installed::
+Run it from the root of the repository::
 
+    pip install -e '.[test]'                                     # once
     python -m tests.benchmarks.compare main                      # main against the working tree
     python -m tests.benchmarks.compare v0.1.0 main --json compare.json
     python -m tests.benchmarks.compare HEAD --cases 'rcv1|CRF' --rounds 15 --fail-above 1.1
+    python -m tests.benchmarks.compare main --synthetic          # where the data sets are not
 
 Each revision is installed in a virtual environment of its own, which is kept in the cache folder, and imported by a
 process of its own. Both processes live as long as the comparison, run the benchmark code of the working tree, and read
@@ -13,7 +15,8 @@ ratio is the second's time over the first's within a round; a case is slower whe
 above 1.03. An A against itself shows what the machine's noise is.
 
 A case that needs what a revision does not have is absent. Its data are read from ``--data``, the environment variable
-SKOPT_SOLVERS_DATA or ``../shared/data``; where they are not there, it is skipped.
+SKOPT_SOLVERS_DATA or ``../shared/data``; where they are not there, it is skipped. With ``--synthetic`` nothing is read:
+made-up data of the same sizes stand for each set.
 """
 
 import argparse
@@ -34,6 +37,7 @@ from .compare_cases import CASES, DICTS, NEWS, RCV1, SENTENCES, SEQUENCES
 from .crf_contenders import converted, tutorial_dicts
 from .measure import CLOCKS, describe, environment, interleaved, summary, table
 from .revisions import REPOSITORY, installed, tree_of
+from .synthetic import planted_classes, planted_signs, zipf_rows, zipf_sentences
 
 SLOWER = 1.03
 ENOUGH = 0.05  # seconds that a measurement lasts at least
@@ -52,19 +56,34 @@ def write_data(folder, options):
         except FileNotFoundError as error:
             say(f"skip {name}: {error}")
             continue
-        X = dataset.X
-        np.savez(folder / file, data=X.data, indices=X.indices, indptr=X.indptr, shape=X.shape, y=dataset.y)
+        _write_rows(folder / file, dataset.X, y=dataset.y)
     try:
         sentences = datasets.load_tagging("conll2000", options.data).first(SENTENCES)
     except FileNotFoundError as error:
         say(f"skip conll2000: {error}")
         return
-    dicts = tutorial_dicts(sentences.train)
+    _write_sentences(folder, sentences.train, sentences.train_labels)
+
+
+def write_synthetic(folder):
+    """The same files, with random rows and sentences of the sizes of the data sets."""
+    X = zipf_rows(20_242, 47_236, 74)
+    _write_rows(folder / RCV1, X, y=planted_signs(X))
+    X = zipf_rows(11_314, 130_107, 155)
+    _write_rows(folder / NEWS, X, y=planted_classes(X, 20))
+    _write_sentences(folder, *zipf_sentences(SENTENCES, 24, n_words=7_000, n_tags=44, n_labels=20))
+
+
+def _write_rows(file, X, **others):
+    np.savez(file, data=X.data, indices=X.indices, indptr=X.indptr, shape=X.shape, **others)
+
+
+def _write_sentences(folder, sentences, labels):
+    """The feature dicts of the tokens, and the same as CSR."""
+    dicts = tutorial_dicts(sentences)
     (folder / DICTS).write_text(json.dumps(dicts), encoding="utf-8")
     sequences = converted(dicts)[1]
-    X, y = sequences.matrix, np.concatenate(sentences.train_labels)
-    arrays = dict(data=X.data, indices=X.indices, indptr=X.indptr, shape=X.shape, lengths=sequences.lengths, y=y)
-    np.savez(folder / SEQUENCES, **arrays)
+    _write_rows(folder / SEQUENCES, sequences.matrix, lengths=sequences.lengths, y=np.concatenate(labels))
 
 
 class Worker:
@@ -153,6 +172,7 @@ def parse(arguments=None):
         "--fail-above", type=float, metavar="RATIO", help="exit status 1 where the lower quartile of a case is above it"
     )
     add("--data", type=Path, default=Path(os.environ.get("SKOPT_SOLVERS_DATA") or datasets.DEFAULT_DATA))
+    add("--synthetic", action="store_true", help="made-up data of the same sizes instead of the data sets")
     add("--cache", type=Path, default=datasets.DEFAULT_CACHE, help="folder for vectorised data and environments")
     add("--json", type=Path, metavar="FILE")
     add("--markdown", type=Path, metavar="FILE")
@@ -168,7 +188,10 @@ def run(options, sides):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "tests").symlink_to(REPOSITORY / "tests", target_is_directory=True)
-        write_data(folder, options)
+        if options.synthetic:
+            write_synthetic(folder)
+        else:
+            write_data(folder, options)
         workers = {side: Worker(python, folder) for side, python in pythons.items()}
         try:
             for name, case in CASES.items():
@@ -193,6 +216,7 @@ def main(arguments=None):
             describe(machine),
             f"Medians of {options.rounds} rounds, and the ratio {sides[1]} / {sides[0]} within a round: median and "
             f"quartiles. SLOWER: all quartiles above {SLOWER}.",
+            *["The data are made up, of the sizes of the sets that the cases name."] * options.synthetic,
             report(results, sides),
         ]
     )

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import site
 import subprocess
 import sys
 import sysconfig
@@ -54,5 +53,6 @@ def installed(tree, cache):
             _write_files(tree, source)
             pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", source]
             subprocess.run(pip, check=True)
-    others.write_text("\n".join(site.getsitepackages()) + "\n")
+    packages = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
+    others.write_text("\n".join(packages) + "\n")
     return python

@@ -1,4 +1,4 @@
-"""Synthetic rows whose columns follow Zipf's law, and labels that depend on them."""
+"""Synthetic rows and sentences whose columns and words follow Zipf's law, and labels that depend on them."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,8 +14,7 @@ def zipf_rows(n_rows, n_features, n_nonzeros, seed=0):
     [0.5, 1.5) and rows have length 1.
     """
     rng = np.random.default_rng(seed)
-    frequencies = np.arange(1, n_features + 1) ** -ZIPF
-    cumulative = np.cumsum(frequencies / frequencies.sum())
+    cumulative = _cumulative(n_features)
     columns = rng.permutation(n_features).astype(np.int32)
     indices = np.empty((n_rows, n_nonzeros), np.int32)
     block = max(1, _DRAWS // (2 * n_nonzeros))
@@ -26,6 +25,26 @@ def zipf_rows(n_rows, n_features, n_nonzeros, seed=0):
     values /= np.sqrt(np.einsum("ij,ij->i", values, values))[:, None]
     indptr = np.arange(0, indices.size + 1, n_nonzeros)
     return sp.csr_matrix((values.ravel(), indices.ravel(), indptr), shape=(n_rows, n_features))
+
+
+def zipf_sentences(n_sentences, length, n_words, n_tags, n_labels, seed=0):
+    """Sentences of tokens (word, part of speech) of one length, and a label for each token.
+
+    A word has one part of speech, and those of a token and of the one before it make the label.
+    """
+    rng = np.random.default_rng(seed)
+    words = np.searchsorted(_cumulative(n_words), rng.random((n_sentences, length))).clip(max=n_words - 1)
+    tags = rng.integers(n_tags, size=n_words)[words]
+    labels = (tags + np.roll(tags, 1, axis=1)) % n_labels
+    pairs = zip(words.tolist(), tags.tolist(), strict=True)
+    sentences = [[(f"word{w}", f"TAG{t}") for w, t in zip(*pair, strict=True)] for pair in pairs]
+    return sentences, [[f"L{label}" for label in row] for row in labels.tolist()]
+
+
+def _cumulative(n):
+    """The distribution function of ranks by Zipf's law."""
+    frequencies = np.arange(1, n + 1) ** -ZIPF
+    return np.cumsum(frequencies / frequencies.sum())
 
 
 def _distinct(rng, cumulative, n_rows, size):
