@@ -75,7 +75,8 @@ class Schedule(Configuration):
         length : float
             The epochs that a length of None stands for.
         objectives : sequence of float
-            The objective after each epoch so far, for schedules that react to it.
+            The objective after each epoch so far, for schedules that react to it. A fit binds its schedule once, and
+            the list grows with the epochs.
 
         Returns
         -------
@@ -95,6 +96,8 @@ def bind(schedule: ScheduleLike, length: float, objectives: Sequence[float] = ()
     """Return ``schedule.bound(length, objectives)``, for the name of a schedule and for a plain function too."""
     resolved = resolve(schedule, SCHEDULES, "schedule", callable)
     if isinstance(resolved, Schedule):
+        if type(resolved).bound.__module__ != __name__:  # a user's own may count the objectives when it is bound
+            return _BoundAtEachUse(resolved, length, objectives)
         return resolved.bound(length, objectives)
     return np.vectorize(lambda t: _real(resolved(t)), otypes=[float])  # a plain function takes one time
 
@@ -391,27 +394,41 @@ class ReduceOnPlateau(Schedule):
         self.end = end
 
     def bound(self, length: float, objectives: Sequence[float] = ()) -> Schedule:
-        best, waited, plateaus = np.inf, 0, 0
-        for objective in objectives:
-            if objective < best - self.threshold * abs(best) or best == np.inf:
-                best, waited = objective, 0
-            else:
-                waited += 1
-                if waited >= self.patience:
-                    plateaus, waited = plateaus + 1, 0
-        return _Scaled(Constant(), max(self.factor**plateaus, self.end))
+        return _OnPlateau(self, objectives)
 
     def __call__(self, t: ArrayLike) -> Factor:
         return np.ones_like(np.asarray(t, dtype=float))
 
 
-class _Scaled(Schedule):
-    def __init__(self, schedule: Schedule, factor: float) -> None:
-        self.schedule = schedule
-        self.factor = factor
+class _OnPlateau(Schedule):
+    """A :class:`ReduceOnPlateau` that counts in a list of objectives, which may grow."""
+
+    def __init__(self, plateau: "ReduceOnPlateau", objectives: Sequence[float]) -> None:
+        self.plateau = plateau
+        self.objectives = objectives
 
     def __call__(self, t: ArrayLike) -> Factor:
-        return self.factor * self.schedule(t)
+        plateau, best, waited, count = self.plateau, np.inf, 0, 0
+        for objective in self.objectives:
+            if objective < best - plateau.threshold * abs(best) or best == np.inf:
+                best, waited = objective, 0
+            else:
+                waited += 1
+                if waited >= plateau.patience:
+                    count, waited = count + 1, 0
+        return max(plateau.factor**count, plateau.end) * plateau(t)
+
+
+class _BoundAtEachUse(Schedule):
+    """A schedule with a `bound` of its own, whose objectives may grow."""
+
+    def __init__(self, schedule: Schedule, length: float, objectives: Sequence[float]) -> None:
+        self.schedule = schedule
+        self.length = length
+        self.objectives = objectives
+
+    def __call__(self, t: ArrayLike) -> Factor:
+        return self.schedule.bound(self.length, self.objectives)(t)
 
 
 class Warmup(Schedule):
@@ -440,14 +457,23 @@ class Warmup(Schedule):
         self.start = start
 
     def bound(self, length: float, objectives: Sequence[float] = ()) -> Schedule:
-        after = bind(self.schedule, max(length - self.epochs, 1e-9), objectives)
-        return Warmup(after, self.epochs, self.start)
+        return _BoundWarmup(self, bind(self.schedule, max(length - self.epochs, 1e-9), objectives))
 
     def __call__(self, t: ArrayLike) -> Factor:
-        time = np.asarray(t, dtype=float)
-        after = bind(self.schedule, np.inf)
-        rise = self.start + (1 - self.start) * _progress(time, self.epochs)
-        return np.where(time < self.epochs, rise, after(np.maximum(time - self.epochs, 0)))
+        return _BoundWarmup(self, bind(self.schedule, np.inf))(t)
+
+
+class _BoundWarmup(Schedule):
+    """A :class:`Warmup` in front of a function of time."""
+
+    def __init__(self, warmup: Warmup, after: Callable[[Any], Any]) -> None:
+        self.warmup = warmup
+        self.after = after
+
+    def __call__(self, t: ArrayLike) -> Factor:
+        time, epochs, start = np.asarray(t, dtype=float), self.warmup.epochs, self.warmup.start
+        rise = start + (1 - start) * _progress(time, epochs)
+        return np.where(time < epochs, rise, self.after(np.maximum(time - epochs, 0)))
 
 
 class ScheduleSequence(Schedule):
@@ -487,13 +513,25 @@ class ScheduleSequence(Schedule):
         starts = self._starts()
         ends = [*starts[1:], max(length, starts[-1] + 1e-9)]
         parts = [bind(s, end - start, objectives) for s, start, end in zip(self.schedules, starts, ends, strict=True)]
-        return ScheduleSequence(parts, self.boundaries)
+        return _BoundSequence(parts, starts)
+
+    def __call__(self, t: ArrayLike) -> Factor:
+        starts = self._starts()
+        return _BoundSequence([bind(schedule, np.inf) for schedule in self.schedules], starts)(t)
+
+
+class _BoundSequence(Schedule):
+    """A :class:`ScheduleSequence` of functions of time."""
+
+    def __init__(self, parts: list[Callable[[Any], Any]], starts: list[float]) -> None:
+        self.parts = parts
+        self.starts = starts
 
     def __call__(self, t: ArrayLike) -> Factor:
         time = np.asarray(t, dtype=float)
         factor = np.zeros_like(time)
-        for schedule, start in zip(self.schedules, self._starts(), strict=True):
-            factor = np.where(time >= start, bind(schedule, np.inf)(np.maximum(time - start, 0)), factor)
+        for part, start in zip(self.parts, self.starts, strict=True):
+            factor = np.where(time >= start, part(np.maximum(time - start, 0)), factor)
         return factor
 
 

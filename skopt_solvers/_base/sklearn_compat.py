@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 if TYPE_CHECKING:
     _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -47,7 +47,6 @@ except ImportError:  # before scikit-learn 1.9
 
 __all__ = [
     "CallbackSupportMixin",
-    "HasMethods",
     "Interval",
     "LinearClassifierMixin",
     "SparseCoefMixin",

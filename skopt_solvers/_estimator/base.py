@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from .._base.nested_parameters import NamedParameters, resolve
 from .._base.rollback import unchanged_on_failure
-from .._base.sklearn_compat import CallbackSupportMixin, HasMethods, Interval, StrOptions
+from .._base.sklearn_compat import CallbackSupportMixin, Interval, StrOptions
 from .._base.typing import History
 from ..objectives._penalty import as_float
 from ..solvers import SOLVERS, Result, Solver, StochasticSolver
@@ -42,7 +42,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     _parameter_constraints = {
         "C": [Interval(Real, 0, np.inf, closed="right")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "solver": [StrOptions(set(SOLVERS)), HasMethods(["minimize", "check"])],
+        "solver": [StrOptions(set(SOLVERS)), Solver],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -62,7 +62,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         return {"solver": SOLVERS}
 
     def _resolved_solver(self):
-        solver = resolve(self.solver, SOLVERS, "solver", lambda s: hasattr(s, "minimize"))
+        solver = resolve(self.solver, SOLVERS, "solver", lambda s: isinstance(s, Solver))
         return clone(solver) if solver is self.solver else solver
 
     def _with_class_weight(self, weights, labels, classes, seen=None, mass=None):
@@ -114,7 +114,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         require_memory(type(self).__name__, solver, objective, copies, extra, after)
         W, state = self._start(objective, classes, resumed) if start is None else start
         options = dict(max_iter=self.max_iter, tol=self.tol, rng=rng, callback=monitor)
-        if getattr(solver, "keeps_state", False):
+        if solver.keeps_state:
             options.update(state=state)
         if isinstance(solver, StochasticSolver):
             options.update(n_iter_no_change=self.n_iter_no_change)
@@ -149,7 +149,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             result = Result(whole(W), len(monitor.history), False, "the fit goes on", history=list(monitor.history))
             estimator._store(solver, objective, classes, result, state=None)
 
-        monitor.begin(W, unpack, descends=getattr(solver, "minimises_objective", True))
+        monitor.begin(W, unpack, descends=solver.minimises_objective)
 
     def _warn_unless_converged(self, result, stacklevel):
         if not self.converged_:
@@ -184,9 +184,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         finite = bool(np.isfinite(result.W if changed is None else changed).all())
         last = result.history[-1].get("objective") if result.history else None  # not known, for some
         if not finite or not np.isfinite(last or 0.0):
-            remedy = "lower learning_rate" if hasattr(solver, "learning_rate") else "scale X or sample_weight"
             what = "the objective is" if finite else "weights are"
-            raise FloatingPointError(f"{type(solver).__name__} diverged: {what} not finite; {remedy}")
+            raise FloatingPointError(f"{type(solver).__name__} diverged: {what} not finite; {solver.remedy}")
         self.classes_, self.solver_ = classes, solver
         self._unpack(result.W, objective)
         self.n_iter_ = result.n_iter if n_iter is None else n_iter

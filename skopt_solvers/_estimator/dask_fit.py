@@ -58,7 +58,7 @@ def fit_collection(estimator, X, y, sample_weight, X_val, y_val, read, score_of)
 
 
 def _refuse(estimator, solver, X_val, y_val):
-    if getattr(solver, "visits_samples", False):
+    if solver.visits_samples:
         raise ValueError(
             f"solver={estimator.solver!r} visits samples one after another, and those of a dask collection lie apart. "
             "Use solver='lbfgs', whose passes run where the data are; partial_fit over the blocks; or X.compute(), "
@@ -126,7 +126,7 @@ def sum_of(parts, like):
     sizes = zip(*(size for size in sizes if size is not None), strict=True)
     weight, n_samples, of_samples = (float(sum(values)) for values in sizes)
     like = like(weight)
-    unit = n_samples * weight / of_samples if hasattr(like, "gradient_unit") else 1.0
+    unit = n_samples * weight / of_samples if like.structured else 1.0
     return SummedObjective(parts, like, weight, int(n_samples), unit)
 
 

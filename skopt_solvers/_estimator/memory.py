@@ -1,13 +1,12 @@
 """Memory of a fit, before it is taken: what it needs, what is free, and what would fit."""
 
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import psutil
 from sklearn.base import clone
 
-from ..solvers import LBFGS, SOLVERS, Solver, StochasticSolver
+from ..solvers import LBFGS, SOLVERS, StochasticSolver
 
 try:
     import resource
@@ -35,9 +34,7 @@ def require_memory(name, solver, objective, copies=0, extra=0, after=0, **option
     """
 
     def needed(solver, objective):
-        # of any object with a `minimize`, what every solver has
-        ask = getattr(solver, "peak_bytes", None) or partial(Solver.peak_bytes, solver)
-        return max(ask(objective, **options), after) + copies * objective.table_bytes + extra
+        return max(solver.peak_bytes(objective, **options), after) + copies * objective.table_bytes + extra
 
     need = needed(solver, objective)
     if need <= ALWAYS_FREE:
@@ -82,6 +79,8 @@ def _of_dtype(solver, objective, others, needed, free):
     """What can be changed without another X: the solver, its memory, the pairs of a CRF."""
     for other_name, kind in others.items():
         other = kind()
+        if other.visits_samples and not objective.has_samples:
+            continue
         try:
             other.check(objective)
         except ValueError:
@@ -93,7 +92,7 @@ def _of_dtype(solver, objective, others, needed, free):
             if (n := needed(clone(solver).set_params(memory=memory), objective)) <= free:
                 yield f"solver=LBFGS(memory={memory})", n
                 break
-    if hasattr(objective, "observed") and objective.pairs is None and objective.observed_bytes <= free:
+    if objective.can_observe and objective.observed_bytes <= free:
         if (n := needed(solver, objective.observed())) <= free:
             yield "state_features='observed'", n
 

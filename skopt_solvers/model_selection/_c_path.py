@@ -166,8 +166,8 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     if n_jobs is not None and not isinstance(n_jobs, Integral):
         raise TypeError(f"n_jobs must be an integer or None, got {n_jobs!r}")
     Cs = _checked_Cs(Cs)
+    estimator._validate_params()  # before a copy is made, which some values refuse without a word of the argument
     template = clone(estimator)
-    template._validate_params()
     scorer = _scorer(template, scoring)
     plain = scoring is None and type(estimator) in (LogisticRegression, LinearSVC)
     check_structure(X, ask_canonical=False)

@@ -7,18 +7,14 @@ from .._base.memmap import column_counts, runs_of
 from ._ascent import LinearAscent
 from ._blocks import Blocks
 from ._duality_gap import suboptimality
+from ._interface import ObjectiveDefaults
 from ._losses import smooth_losses
 from ._penalty import penalty
 from ._row_gradient import RowGradient
 from ._size import Sized, threads_of_pass
 
-_FEW_COEFFICIENTS = 100  # of an output, or of all together where the loss compares them: beyond, L-BFGS is as fast
-_HESSIAN = 2**20  # numbers in all blocks of the Hessian
-# n_samples * n_outputs, beyond which conjugate gradients cost more than all iterations of L-BFGS: with kinks, without
-_FEW_MARGINS, _FEWER_MARGINS = 500, 150
 
-
-class LinearObjective(Blocks, Sized):
+class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     r"""Mean loss of a linear model and its penalty.
 
     .. math:: F(W) = \sum_i \omega_i\, \ell(x_i W, y_i) + \frac{l_2}{2} \|W\|^2 + l_1 \|W\|_1
@@ -95,7 +91,7 @@ class LinearObjective(Blocks, Sized):
         other._kept = self._kept
         return other
 
-    pairs = None  # every feature has a weight for every output
+    has_samples = has_newton = True
 
     @property
     def margin_bytes(self):
@@ -112,13 +108,6 @@ class LinearObjective(Blocks, Sized):
         """Bytes that threads of the transposed product have."""
         each = self.X.shape[1] * self.dtype.itemsize if self.shape[1] == 1 else 4 * self.X.shape[0]
         return (self._pass_threads - 1) * each
-
-    @property
-    def newton_bytes(self):
-        """Bytes that the search for a direction of Newton's method has."""
-        if self.newton == "direct":
-            return 4 * 8 * _HESSIAN
-        return 3 * self.table_bytes + 4 * self.margin_bytes
 
     @property
     def coefficients(self):
@@ -208,7 +197,7 @@ class LinearObjective(Blocks, Sized):
         return RowGradient(rows.ravel(), values, share, self.l1, self.l2, loss)
 
     def suboptimality_bound(self, W, precision=1e-12):
-        """An upper bound of ``scale (F(W) - min F)``, see ``skopt_solvers._certificate``."""
+        """An upper bound of ``scale (F(W) - min F)``, see :func:`suboptimality`."""
         return suboptimality(self, W, precision)
 
     def smoothed(self, width):
@@ -224,31 +213,9 @@ class LinearObjective(Blocks, Sized):
         return self.loss.dual_obstacle
 
     @property
-    def newton(self):
-        """How a step of Newton's method is cheap.
-
-        "direct" with the Hessian of few parameters, "iterative" by conjugate gradients for few margins, or None.
-        """
-        if not self.smooth or self.l1:
-            return None
-        n_outputs, size = self.shape[1], self.n_penalised * (self.shape[1] if self.joint else 1)
-        few = size <= _FEW_COEFFICIENTS and size * self.shape[0] * n_outputs <= _HESSIAN
-        if few and (self.l2 or not self.joint):
-            return "direct"
-        few = self.l2 and self.dtype == np.float64 and self.n_samples * self.shape[1] <= _FEW_MARGINS
-        return "iterative" if few else None
-
-    @property
-    def prefers_newton(self):
-        """Whether Newton steps are better than those of L-BFGS."""
-        few = _FEW_MARGINS if self.kinked_gradient else _FEWER_MARGINS
-        return self.newton == "direct" or (self.newton is not None and self.n_samples * self.shape[1] <= few)
-
-    @property
-    def start_epochs(self):
-        """Epochs of dual coordinate ascent that pay before L-BFGS; none where it is fast anyway."""
-        few = _FEW_MARGINS if self.kinked_gradient else 5000
-        return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > few else 0
+    def dual_shape(self):
+        """The shape of the dual variables: rows of X and outputs."""
+        return self.X.shape[0], self.shape[1]
 
     def ascent(self, shares=None, intercept=0):
         """The `LinearAscent` of this problem."""
@@ -266,6 +233,8 @@ class LinearPosition:
     O(n_samples n_outputs), and a move one product with X (for V) and one with its transpose (for the gradient).
     """
 
+    # The margins are kept, so a trial costs no product with X.
+    cheap_trials = True
     # Z is updated by additions; it is computed afresh now and then so that rounding does not add up.
     _refresh = 30
 
@@ -303,11 +272,11 @@ class LinearPosition:
 
         return trial
 
-    def newton_direction(self):
-        """The direction of Newton's method, by the way of the objective's `newton`."""
+    def newton_direction(self, way):
+        """The direction of Newton's method, by its Hessian ("direct") or by conjugate gradients ("iterative")."""
         native, D = self.objective.native, np.empty_like(self.W)
         g = self.gradient.ravel()
-        if self.objective.newton == "direct":
+        if way == "direct":
             if not native.newton_direct(self._Z, g, D.ravel()):
                 raise FloatingPointError("the squares of X overflow in float64: scale its features")
         else:

@@ -12,7 +12,7 @@ def threads_of_pass(n_threads, multiply_adds):
 
 
 class Sized:
-    """The bytes of a table, and the same problem in another size. A subclass has `shape`, `dtype`, `X` and `pairs`.
+    """The bytes of a table, and the same problem in another size. A subclass has `shape`, `dtype`, `X`, `l1` and `l2`.
 
     It also gives `margin_bytes`, of the scores of all samples where it makes them, `position_bytes`, and `pass_bytes`,
     what the kernels take while they pass over all samples.

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._base.configuration import Configuration
 from ..schedules import SCHEDULES
+
+if TYPE_CHECKING:
+    from ..objectives._interface import Objective
 
 
 @dataclass
@@ -42,12 +45,20 @@ class Solver(Configuration):
     # True where `minimize` looks at single samples or batches, which an objective over a cluster does not have.
     visits_samples: bool = False
 
+    # True where the steps lead to the minimum of the objective; elsewhere its course says nothing of the fit.
+    minimises_objective: bool = True
+
+    @property
+    def remedy(self) -> str:
+        """The words for a user whose fit diverges."""
+        return "lower learning_rate" if "learning_rate" in self.get_params(deep=False) else "scale X or sample_weight"
+
     def _names(self):
         return {"schedule": SCHEDULES} if "schedule" in self.get_params(deep=False) else {}
 
     def minimize(
         self,
-        objective: Any,
+        objective: "Objective",
         W: np.ndarray,
         *,
         max_iter: int,
@@ -59,7 +70,8 @@ class Solver(Configuration):
 
         Parameters
         ----------
-        objective : an objective of :mod:`skopt_solvers.objectives`, or any with the same methods
+        objective : Objective
+            One of :mod:`skopt_solvers.objectives`, or any with the same members.
         W : ndarray of shape `objective.shape`
             The start, which is not changed.
         max_iter : int
@@ -74,7 +86,7 @@ class Solver(Configuration):
         """
         raise NotImplementedError
 
-    def peak_bytes(self, objective: Any) -> int:
+    def peak_bytes(self, objective: "Objective") -> int:
         """Return the bytes that `minimize` holds at most at once, W at the start included.
 
         An estimator compares them with the free memory before it begins. The base counts the start, the weights and a
@@ -90,7 +102,7 @@ class Solver(Configuration):
         """
         return 3 * objective.table_bytes + 3 * objective.margin_bytes + objective.pass_bytes
 
-    def check(self, objective: Any) -> None:
+    def check(self, objective: "Objective") -> None:
         """Raise ValueError where this solver has no sound method for `objective`, or a parameter is out of range."""
 
 
@@ -120,7 +132,7 @@ def check_count(solver, name):
         raise ValueError(f"{type(solver).__name__}: {name} must be an integer >= 1, got {value!r}")
 
 
-def pseudo_gradient(objective, W, gradient):
+def pseudo_gradient(objective: "Objective", W, gradient):
     """The subgradient of smallest norm of the objective, L1 included (Andrew & Gao 2007, eq. 4)."""
     if not objective.l1:
         return gradient

@@ -3,12 +3,12 @@
 import numpy as np
 
 _SUFFICIENT = 1e-4  # c1
-# |phi'| falls to this part of |phi'(0)|. Quasi-Newton methods usually stop at 0.9; where a trial is much cheaper than
-# a gradient, closer steps save a third of the iterations. A position whose trials are dear names its own.
-_CURVATURE = 0.2
+# |phi'| falls to this part of |phi'(0)|, c2. Quasi-Newton methods usually stop at 0.9; where a trial is much cheaper
+# than a gradient, closer steps save a third of the iterations.
+_CURVATURE, _CURVATURE_OF_CHEAP = 0.9, 0.2
 
 
-def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25, curvature=_CURVATURE):
+def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25, cheap_trials=True):
     """A step t > 0 with ``phi(t) <= phi(0) + c1 t phi'(0)`` and ``|phi'(t)| <= c2 |phi'(0)|``.
 
     Nocedal & Wright (2006), algorithms 3.5 and 3.6 with cubic interpolation. Near the optimum differences of `phi`
@@ -22,14 +22,15 @@ def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25, curva
     step : float
         First trial.
     noise : float
-    curvature : float
-        c2.
+    cheap_trials : bool
+        Whether a trial costs much less than a gradient: then c2 is 0.2, and else 0.9.
 
     Returns
     -------
     float or None
         Where no step meets both conditions, the longest found that lowers `phi`; None where none does.
     """
+    curvature = _CURVATURE_OF_CHEAP if cheap_trials else _CURVATURE
     low, high = (0.0, value, slope), None
     for _ in range(max_trials):
         f, s = phi(step)

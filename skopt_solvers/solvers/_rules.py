@@ -85,7 +85,7 @@ class Momentum(StochasticSolver):
         if batch < objective.n_samples:
             # a small batch is mostly noise: what one sample moves in the end, 1 / (1 - momentum) times its step, stays
             # below the rate that is stable for that sample alone
-            losses = batch * getattr(objective, "tokens_per_sample", 1)
+            losses = batch * objective.tokens_per_sample
             rate = min(rate, 0.45 * losses * (1 - self.momentum))
         return rate / (objective.curvature * (objective.mean_square() or 1.0))
 
@@ -136,38 +136,6 @@ class AdaGrad(StochasticSolver):
 
     def automatic_rate(self, objective: Any) -> float:
         return 1.0 * objective.margin_step()
-
-
-def warm_up(objective: Any, W: np.ndarray, epochs: int, batch_size: int) -> tuple[np.ndarray, float, float]:
-    """Make some epochs of AdaGrad at a constant rate, one and a half times its own; every call makes the same ones.
-
-    The error at the end is mostly noise, which L-BFGS removes in a few iterations; a larger rate leaves less of the
-    other error. Where the objective has compiled epochs, the last one is at a third of the rate, which removes the
-    noise at once.
-
-    Returns
-    -------
-    W : ndarray
-    first_loss : float
-        Mean loss of the batches of the first epoch, each before its step.
-    learning_rate : float
-    """
-    rate = 1.5 * AdaGrad().automatic_rate(objective)
-    solver = AdaGrad(rate, schedule="constant", batch_size=batch_size)
-    rng, state, losses = np.random.RandomState(0), None, []
-    if hasattr(objective, "adagrad_epochs"):
-        W = W.copy()
-        shuffle = lambda samples, block: rng.permutation(samples)  # noqa: E731
-        orders = np.stack([objective.order(shuffle) for _ in range(epochs)])
-        losses = objective.adagrad_epochs(W, orders, [rate] * (epochs - 1) + [rate / 3], batch_size, solver.epsilon)
-        if not np.isfinite(losses[-1]):
-            raise FloatingPointError("the epochs diverge")
-        return W, losses[0], rate
-    for _ in range(epochs):
-        result = solver.minimize(objective, W, max_iter=epochs, tol=0.0, rng=rng, state=state, streaming=True)
-        state = result.state
-        losses.append(state["objectives"][-1])
-    return result.W, losses[0], rate
 
 
 class RMSProp(StochasticSolver):

@@ -20,6 +20,8 @@ from skopt_solvers.objectives import LinearObjective
 from skopt_solvers.objectives._summed import Part, SummedObjective, summed
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, Result, Solver
+from skopt_solvers.solvers._newton import newton_way
+from skopt_solvers.solvers._starts import start_epochs
 
 from ..chain_reference import COEFFICIENTS
 from ..reference import LOSSES, text_like
@@ -328,7 +330,10 @@ def test_parts_are_the_whole():
         np.testing.assert_allclose(a, b, rtol=1e-12)
     np.testing.assert_allclose(objective.squared_norms(), whole.squared_norms(), rtol=1e-12)
     assert objective.scale == whole.scale and objective.value(W) == pytest.approx(whole.value(W), rel=1e-12)
-    assert not hasattr(objective, "start_epochs") and not hasattr(objective, "ascent")
+    assert not objective.has_samples and not objective.has_newton and not hasattr(objective, "ascent")
+    assert start_epochs(objective) == 0 and newton_way(objective) is None
+    assert objective.dual_obstacle() == "samples that lie apart"
+    assert objective.resized(dtype=np.float32).n_samples == whole.n_samples
     assert parts[0].__sizeof__() >= X[:90].data.nbytes
 
 
