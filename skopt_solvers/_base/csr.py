@@ -81,7 +81,7 @@ def _within(indptr, indices, n_data, n_major, n_minor):
     return not nnz or bool(used.min() >= 0 and used.max() < n_minor)
 
 
-def canonical_csr(X, owned=False, canonical=False, name="X"):
+def canonical_csr(X, owned=False, canonical=None, name="X"):
     """X as CSR without duplicates and stored zeros; X itself where it is so already.
 
     Every pass over the data reads this form, so a zero is a zero however it was stored. Rows need not be sorted:
@@ -92,8 +92,8 @@ def canonical_csr(X, owned=False, canonical=False, name="X"):
     X : ndarray or sparse, float32 or float64, validated
     owned : bool
         Whether X may be changed in place.
-    canonical : bool
-        What `check_structure` said of X, where that is known.
+    canonical : bool or None
+        What `check_structure` said of X; None where it was not asked.
     name : str
 
     Raises
@@ -109,7 +109,7 @@ def canonical_csr(X, owned=False, canonical=False, name="X"):
         index = np.result_type(X.indices, X.indptr)
         parts = (X.data[:nnz], X.indices[:nnz].astype(index, copy=False), X.indptr.astype(index, copy=False))
         X = csr_of(*map(_in_order, parts), X.shape)
-    canonical = canonical or check_structure(X)
+    canonical = check_structure(X) if canonical is None else canonical
     if is_streamed(X) and not (canonical and X.has_sorted_indices):
         problem = "has rows that are not sorted" if canonical else "has duplicates or stored zeros"
         raise refusal(name, problem)

@@ -1,5 +1,7 @@
 """The private parts of scikit-learn that this package uses, for all of its versions that are allowed."""
 
+from inspect import signature
+
 from sklearn.base import _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -29,6 +31,12 @@ except ImportError:  # before scikit-learn 1.9
         return (A @ B).toarray()
 
 
+def takes_sample_weight(scorer):
+    """Return whether a scorer takes sample weights, as scikit-learn's searches ask: of its own the metric says."""
+    ask = getattr(scorer, "_accept_sample_weight", None)
+    return "sample_weight" in signature(scorer).parameters if ask is None else ask()
+
+
 __all__ = [
     "CallbackSupportMixin",
     "HasMethods",
@@ -39,4 +47,5 @@ __all__ = [
     "VisualBlock",
     "_fit_context",
     "sparse_matmul_to_dense",
+    "takes_sample_weight",
 ]

@@ -15,13 +15,13 @@ from ..sequence import CSRSequences
 _SUFFIXES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
 
 
+CONSTRAINTS = {"min_count": [Interval(Integral, 1, None, closed="left")], "dtype": "no_validation"}
+
+
 class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """What both transformers share: parameters, names, and what a pickle holds."""
 
-    _parameter_constraints = {
-        "min_count": [Interval(Integral, 1, None, closed="left")],
-        "dtype": "no_validation",
-    }
+    _parameter_constraints = CONSTRAINTS
 
     def fit(self, X, y=None):
         """Learn the features of X.

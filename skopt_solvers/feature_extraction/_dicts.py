@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.pickling import damaged
 from .._base.sklearn_compat import Interval
 from .._kernels import _features
-from ._base import _as_list, _require_tokens, _SequenceFeatures
+from ._base import CONSTRAINTS, _as_list, _require_tokens, _SequenceFeatures
 
 
 class DictFeatures(_SequenceFeatures):
@@ -64,7 +64,7 @@ class DictFeatures(_SequenceFeatures):
     """
 
     _parameter_constraints = {
-        **_SequenceFeatures._parameter_constraints,
+        **CONSTRAINTS,
         "n_features": [Interval(Integral, 1, 2**31 - 1, closed="both"), None],
     }
 

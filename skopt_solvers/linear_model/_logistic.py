@@ -7,7 +7,7 @@ from sklearn.utils.metaestimators import available_if
 from .._base.dask_input import over_blocks
 from .._base.sklearn_compat import StrOptions, _fit_context
 from .._estimator.base import is_stochastic
-from ._classifier import LinearClassifier
+from ._classifier import LINEAR_CONSTRAINTS, LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
 
 
@@ -102,7 +102,7 @@ class LogisticRegression(LinearClassifier):
     """
 
     _parameter_constraints = {
-        **LinearClassifier._parameter_constraints,
+        **LINEAR_CONSTRAINTS,
         "multi_class": [StrOptions({"softmax", "ovr"})],
     }
 

@@ -4,7 +4,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._base.sklearn_compat import StrOptions, _fit_context
 from .._estimator.base import is_stochastic
-from ._classifier import LinearClassifier
+from ._classifier import LINEAR_CONSTRAINTS, LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
 
 
@@ -52,7 +52,7 @@ class LinearSVC(LinearClassifier):
     """
 
     _parameter_constraints = {
-        **LinearClassifier._parameter_constraints,
+        **LINEAR_CONSTRAINTS,
         "loss": [StrOptions({"squared_hinge", "hinge", "smoothed_hinge"})],
         "multi_class": [StrOptions({"ovr", "crammer_singer"})],
     }
