@@ -87,16 +87,6 @@ def test_docstring(name):
 
 PACKAGE = Path(skopt_solvers.__file__).parent
 
-# Files whose docstrings are still to be put into sentences; the list shrinks to nothing.
-RIDDLES = (
-    *("_estimator/base.py", "_estimator/dask_blocks.py", "_estimator/dask_fit.py", "_estimator/memory.py"),
-    *("_estimator/monitor.py", "_estimator/resume_state.py", "_kernels/__init__.py", "crf/_constraints.py"),
-    *("crf/_problem.py", "crf/_tokens.py", "linear_model/_classifier.py", "linear_model/_topk.py"),
-    *("model_selection/_c_path.py", "model_selection/_warm_starts.py", "objectives/_blocks.py"),
-    *("objectives/_chain.py", "objectives/_linear.py", "objectives/_row_gradient.py", "objectives/_size.py"),
-    *("solvers/_line_search.py", "solvers/_newton.py", "solvers/_sdca.py", "solvers/_stochastic.py"),
-)
-
 
 def docstrings(path):
     """All docstrings of a file, private ones too, by the names of what they describe."""
@@ -107,7 +97,7 @@ def docstrings(path):
 
 @pytest.mark.parametrize(
     "path",
-    sorted(set(PACKAGE.rglob("*.py")) - {PACKAGE / name for name in RIDDLES}),
+    sorted(PACKAGE.rglob("*.py")),
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_docstrings_say_the_action_first(path):

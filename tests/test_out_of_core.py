@@ -198,11 +198,11 @@ def test_sequences_on_disk_are_fitted_as_in_memory(tmp_path, solver, dtype, smal
 
 
 def test_early_stopping_does_not_need_its_rows_at_once(on_disk, small_blocks, monkeypatch):
-    from skopt_solvers.linear_model import _classifier
+    from skopt_solvers.linear_model import _problem
 
     model = LogisticRegression(early_stopping=True, validation_fraction=0.3, max_iter=5, random_state=0)
     expected = quiet(model, X, Y).history_[0]["validation_score"]
-    monkeypatch.setattr(_classifier._Accuracy, "_rows_at_once", 7)
+    monkeypatch.setattr(_problem.HeldRows, "_rows_at_once", 7)
     scores = [record["validation_score"] for record in quiet(model, X, Y).history_]
     assert scores[0] == expected
     assert quiet(model, on_disk, Y).history_[-1]["validation_score"] > 0.7

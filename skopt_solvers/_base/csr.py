@@ -84,7 +84,7 @@ def _within(indptr, indices, n_data, n_major, n_minor):
     return not nnz or bool(used.min() >= 0 and used.max() < n_minor)
 
 
-def canonical_csr(X: Any, owned: bool = False, canonical: bool = False, name: str = "X") -> sp.csr_matrix:
+def canonical_csr(X: Any, owned: bool = False, canonical: bool | None = None, name: str = "X") -> sp.csr_matrix:
     """Return X as CSR without duplicates and stored zeros, X itself where it is so already.
 
     Every pass over the data reads this form, so a stored zero counts as a zero. Rows need not be sorted: those of
@@ -95,8 +95,8 @@ def canonical_csr(X: Any, owned: bool = False, canonical: bool = False, name: st
     X : ndarray or sparse, float32 or float64, validated
     owned : bool
         Whether X may be changed in place.
-    canonical : bool
-        True where `check_structure` has found X canonical.
+    canonical : bool or None
+        The answer of `check_structure`; None where it was not asked.
     name : str
 
     Raises
@@ -112,7 +112,7 @@ def canonical_csr(X: Any, owned: bool = False, canonical: bool = False, name: st
         index = np.result_type(X.indices, X.indptr)
         parts = (X.data[:nnz], X.indices[:nnz].astype(index, copy=False), X.indptr.astype(index, copy=False))
         X = csr_of(*map(_in_order, parts), X.shape)
-    canonical = canonical or check_structure(X)
+    canonical = check_structure(X) if canonical is None else canonical
     if is_streamed(X) and not (canonical and X.has_sorted_indices):
         problem = "has rows that are not sorted" if canonical else "has duplicates or stored zeros"
         raise refusal(name, problem)

@@ -29,7 +29,7 @@ def is_streamed(X: Any) -> bool:
 def _on_disk(array: Any) -> bool:
     # scipy keeps arrays as views of what it was given
     while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap) and array._mmap is not None:  # type: ignore[attr-defined]
+        if isinstance(array, np.memmap) and array.mode is not None:  # what is computed from one has none
             return _JOBLIB not in str(array.filename)
         array = array.base
     return False

@@ -4,6 +4,7 @@ scikit-learn has no types, so its decorators would hide those of the methods und
 """
 
 from collections.abc import Callable
+from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
@@ -45,6 +46,16 @@ except ImportError:  # before scikit-learn 1.9
         return (A @ B).toarray()
 
 
+def takes_sample_weight(scorer: Any) -> bool:
+    """Return whether a scorer takes sample weights, as scikit-learn's searches ask: of its own the metric says."""
+    ask = getattr(scorer, "_accept_sample_weight", None)
+    if ask is not None:
+        return ask()
+    # scorers of scikit-learn before 1.7 do not say, and take any argument
+    metric = getattr(scorer, "_score_func", None) or getattr(getattr(scorer, "_estimator", None), "score", scorer)
+    return "sample_weight" in signature(metric).parameters
+
+
 __all__ = [
     "CallbackSupportMixin",
     "Interval",
@@ -55,4 +66,5 @@ __all__ = [
     "_fit_context",
     "available_if",
     "sparse_matmul_to_dense",
+    "takes_sample_weight",
 ]

@@ -54,7 +54,7 @@ def require_memory(name, solver, objective, copies=0, extra=0, after=0, **option
 
 
 def _what_fits(solver, objective, others, needed, free):
-    """What to change, in words, and the bytes that are needed then, for each single change that is enough."""
+    """Return each single change that is enough, in words, and the bytes that are needed then."""
     found = list(_of_dtype(solver, objective, others, needed, free))
     if objective.dtype != np.float32:
         half = objective.resized(dtype=np.float32)
@@ -76,7 +76,7 @@ def _what_fits(solver, objective, others, needed, free):
 
 
 def _of_dtype(solver, objective, others, needed, free):
-    """What can be changed without another X: the solver, its memory, the pairs of a CRF."""
+    """Yield the changes that need no other X: of the solver, its memory, the pairs of a CRF."""
     for other_name, kind in others.items():
         other = kind()
         if other.visits_samples and not objective.has_samples:
@@ -98,7 +98,7 @@ def _of_dtype(solver, objective, others, needed, free):
 
 
 def free_bytes():
-    """What the process may still take: of the machine, of its control groups, and of its limits."""
+    """Return the bytes that the process may still take: of the machine, of its control groups, and of its limits."""
     return max(0, min([psutil.virtual_memory().available, *_free_in_groups(), *_free_below_limits()]))
 
 

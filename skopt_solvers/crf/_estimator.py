@@ -1,41 +1,23 @@
 """The linear-chain conditional random field, with a pluggable solver."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from .._base.csr import with_dtype
-from .._base.dask_input import is_collection, refuse_options
-from .._base.memmap import is_streamed
-from .._base.pickling import check_array, damaged
-from .._base.rollback import unchanged_on_failure
 from .._base.sklearn_compat import StrOptions, _fit_context, available_if
 from .._base.typing import DaskCollection, Seed, Sequences
-from .._estimator.base import SolverEstimator, is_stochastic
-from .._estimator.monitor import FitInfo, Monitor, require_together
-from .._estimator.partial_fit import present_columns
+from .._estimator.base import CONSTRAINTS, is_stochastic
+from .._estimator.monitor import FitInfo
 from ..feature_extraction import DictFeatures
 from ..solvers import Solver
 from ..solvers._registry import with_solver_names
 from ._constraints import SCHEMES
-from ._prediction import ChainPrediction, TokenAccuracy
-from ._problem import ChainProblem
-from ._report import ChainReport
-from ._tokens import classes_of, flat_labels, kind_of, positive_sequences, token_weights
+from ._labeller import ChainLabeller
+from ._tokens import kind_of
 
 __all__ = ["LinearChainCRF"]
-
-
-def _amount(tokens, weights):
-    """The weight of all tokens, and the number of sequences that have one."""
-    return float(weights @ tokens.lengths), np.count_nonzero(weights * tokens.lengths)
 
 
 def _can_stream(estimator):
@@ -47,7 +29,7 @@ def _can_stream(estimator):
 
 
 @with_solver_names
-class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator, ClassifierMixin, BaseEstimator):
+class LinearChainCRF(ChainLabeller):
     r"""Linear-chain conditional random field for labelling sequences.
 
     .. math:: p(y \mid x) = e^{\mathrm{score}(y \mid x)} / Z(x), \qquad
@@ -150,7 +132,7 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
     vectorizer_: DictFeatures
 
     _parameter_constraints = {
-        **SolverEstimator._parameter_constraints,
+        **CONSTRAINTS,
         "state_features": [StrOptions({"all", "observed"})],
         "fit_boundaries": ["boolean"],
         "transitions": [StrOptions({"all", "observed"})],
@@ -257,41 +239,7 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
         FloatingPointError
             Where a learning rate makes the objective overflow.
         """
-        if is_collection(X):
-            from ._dask import fit_sequences
-
-            refuse_options(lengths=lengths, sequence_ids=sequence_ids)
-            return fit_sequences(self, X, y, sample_weight, X_val, y_val)
-        monitor = Monitor(self, (X, y, sample_weight))
-        with unchanged_on_failure(self):
-            solver = self._resolved_solver()
-            resumed = self._resumable(solver)
-            tokens = self._tokens(X, lengths, sequence_ids, reset=True)
-            labels = flat_labels(y, tokens)
-            weights = token_weights(sample_weight, tokens)
-            positive = positive_sequences(weights, tokens)
-            classes = classes_of(labels, None if positive.all() else np.repeat(positive, tokens.lengths))
-            if not len(classes):
-                raise ValueError("y must have a label that is not missing, got none")
-            self._seen_classes = np.zeros(len(classes))
-            codes, weights = self._weighted(tokens, labels, weights, classes, positive, seen=self._seen_classes)
-            rng = check_random_state(self.random_state)
-            self._structured = bool((tokens.lengths > 1).any())
-            score = None
-            require_together(X_val, y_val)
-            if X_val is not None:
-                score = self._validation(X_val, y_val, classes)
-            elif self.early_stopping:
-                weights, score = self._hold_out(tokens, codes, weights, rng)
-            objective = self._objective(tokens, codes, weights, classes)
-            solver.check(objective)
-            if score is not None:
-                monitor.score = TokenAccuracy(objective, *score)
-            result = self._solve(solver, objective, classes, monitor, rng, resumed)
-            self._seen = _amount(tokens, weights)
-        monitor.end()
-        self._warn_unless_converged(result, stacklevel=3)
-        return self
+        return self._fit(X, y, sample_weight, X_val, y_val, lengths=lengths, sequence_ids=sequence_ids)
 
     @available_if(_can_stream)
     @_fit_context(prefer_skip_nested_validation=False)
@@ -323,88 +271,7 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
         -----
         Penalty, weights, class weights and time are as in :meth:`skopt_solvers.LogisticRegression.partial_fit`.
         """
-        first = not hasattr(self, "classes_")
         classes = self._classes_of_stream(classes)
         if kind_of(X, self.input == "sequences") == "items":
             raise ValueError("partial_fit needs numbers: transform dicts or strings by DictFeatures before")
-
-        def read():
-            tokens = self._tokens(X, lengths, sequence_ids, reset=first)
-            labels = flat_labels(y, tokens)
-            weights = token_weights(sample_weight, tokens)
-            positive = positive_sequences(weights, tokens)
-            codes, weights = self._weighted(tokens, labels, weights, classes, positive, seen=self._seen_before(classes))
-            self._structured = getattr(self, "_structured", False) or bool((tokens.lengths > 1).any())
-            columns, part = present_columns(tokens.X)
-            make = partial(self._objective, tokens, codes, weights, classes, part)
-            return make, columns, *_amount(tokens, weights)
-
-        return self._stream(classes, read)
-
-    def _predict_on_blocks(self, method, X):
-        from ._dask import predict_on_partitions
-
-        check_is_fitted(self)
-        return predict_on_partitions(self, method, X)
-
-    def _leading_rows(self):
-        return self.coef_.data[:, None] if sp.issparse(self.coef_) else self.coef_.T
-
-    def _check_fitted(self):
-        K = len(self.classes_)
-        check_array(self, "coef_", self.coef_, (K, self.n_features_in_), "f")
-        for name, shape in (("transition_coef_", (K, K)), ("start_coef_", (K,)), ("end_coef_", (K,))):
-            check_array(self, name, getattr(self, name, None), shape)
-        width = getattr(getattr(self, "vectorizer_", None), "n_features_out_", self.n_features_in_)
-        if width != self.n_features_in_:
-            raise damaged(self, "vectorizer_", f"one of {self.n_features_in_} features", f"one of {width}")
-
-    def _unpack(self, W, objective):
-        state, transitions, start, end = objective.split(W)
-        self.coef_ = objective.coef(state)
-        if sp.issparse(self.coef_) and objective.l1:
-            self.coef_ = self.coef_.copy()  # the zeros are taken out in place, of what is the objective's
-            self.coef_.eliminate_zeros()
-        self.transition_coef_, self.start_coef_, self.end_coef_ = transitions.copy(), start.copy(), end.copy()
-
-    def _table(self, objective):
-        """The fitted weights as a table of `objective`, whose pairs may be others."""
-        if objective.pairs is None:
-            state = (self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_).T
-        else:
-            first, label = objective.pairs
-            feature = np.repeat(np.arange(len(first) - 1), np.diff(first))
-            state = np.asarray(self.coef_[label, feature]).ravel()
-        return objective.join(state, self.transition_coef_, self.start_coef_, self.end_coef_)
-
-    def suboptimality_bound(
-        self,
-        X: Sequences,
-        y: Sequences,
-        sample_weight: Any = None,
-        *,
-        lengths: ArrayLike | None = None,
-        sequence_ids: ArrayLike | None = None,
-    ) -> float:
-        r"""Return a proven upper bound of :math:`P - \min P`, whatever solver made the weights.
-
-        P is the objective of this class at the given data. The bound is the duality gap at the best multiple of the
-        dual point that the marginals give, in float64. It is 0 at the optimum, and infinite for ``C=np.inf`` and where
-        labels are missing, which makes P non-convex.
-
-        Parameters
-        ----------
-        X, y, sample_weight, lengths, sequence_ids :
-            As given to `fit`.
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self)
-        tokens = self._tokens(X, lengths, sequence_ids)
-        labels, weights = flat_labels(y, tokens), token_weights(sample_weight, tokens)
-        codes, weights = self._weighted(tokens, labels, weights, self.classes_, positive_sequences(weights, tokens))
-        X = tokens.X if is_streamed(tokens.X) else with_dtype(tokens.X, np.float64)
-        objective = self._objective(tokens, codes, weights, self.classes_, X)
-        return objective.suboptimality_bound(self._table(objective).astype(X.dtype))
+        return self._partial_fit(X, y, classes, sample_weight, lengths=lengths, sequence_ids=sequence_ids)

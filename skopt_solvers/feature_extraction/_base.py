@@ -16,13 +16,13 @@ from ..sequence import CSRSequences
 _SUFFIXES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
 
 
+CONSTRAINTS: dict[str, Any] = {"min_count": [Interval(Integral, 1, None, closed="left")], "dtype": "no_validation"}
+
+
 class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Base of both transformers, with the parameters, names and pickles that they share."""
 
-    _parameter_constraints = {
-        "min_count": [Interval(Integral, 1, None, closed="left")],
-        "dtype": "no_validation",
-    }
+    _parameter_constraints = CONSTRAINTS
 
     n_features_out_: int
     _vocabulary: dict[str, int] | None

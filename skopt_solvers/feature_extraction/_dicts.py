@@ -12,7 +12,7 @@ from .._base.pickling import damaged
 from .._base.sklearn_compat import Interval, available_if
 from .._kernels import _features
 from ..sequence import CSRSequences
-from ._base import _as_list, _require_tokens, _SequenceFeatures
+from ._base import CONSTRAINTS, _as_list, _require_tokens, _SequenceFeatures
 
 
 class DictFeatures(_SequenceFeatures):
@@ -67,7 +67,7 @@ class DictFeatures(_SequenceFeatures):
     """
 
     _parameter_constraints = {
-        **_SequenceFeatures._parameter_constraints,
+        **CONSTRAINTS,
         "n_features": [Interval(Integral, 1, 2**31 - 1, closed="both"), None],
     }
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.pickling import check_array, damaged
 from .._kernels import _features
 from ..sequence import CSRSequences
-from ._base import _as_list, _require_tokens, _SequenceFeatures
+from ._base import CONSTRAINTS, _as_list, _require_tokens, _SequenceFeatures
 from ._token_columns import gathered_parts, token_blocks, without_unused
 
 
@@ -78,7 +78,7 @@ class TokenFeatures(_SequenceFeatures):
     """
 
     _parameter_constraints = {
-        **_SequenceFeatures._parameter_constraints,
+        **CONSTRAINTS,
         **{name: ["boolean"] for name in ("lowercase", "shape", "flags", "boundaries", "bias")},
         **dict.fromkeys(("prefixes", "suffixes", "window", "affix_window", "column_prefixes"), "no_validation"),
         **dict.fromkeys(("bigrams", "columns"), "no_validation"),

@@ -15,7 +15,7 @@ from .._estimator.monitor import FitInfo
 from ..objectives import LOG_LOSSES
 from ..solvers import Solver
 from ..solvers._registry import with_solver_names
-from ._classifier import LinearClassifier
+from ._classifier import LINEAR_CONSTRAINTS, LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
 
 
@@ -112,7 +112,7 @@ class LogisticRegression(LinearClassifier):
     """
 
     _parameter_constraints = {
-        **LinearClassifier._parameter_constraints,
+        **LINEAR_CONSTRAINTS,
         "multi_class": [StrOptions(set(LOG_LOSSES))],
     }
 

@@ -12,7 +12,7 @@ from .._estimator.monitor import FitInfo
 from ..objectives import SVC_LOSSES
 from ..objectives._losses import MULTI_CLASS
 from ..solvers import Solver
-from ._classifier import LinearClassifier
+from ._classifier import LINEAR_CONSTRAINTS, LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
 
 
@@ -62,7 +62,7 @@ class LinearSVC(LinearClassifier):
     """
 
     _parameter_constraints = {
-        **LinearClassifier._parameter_constraints,
+        **LINEAR_CONSTRAINTS,
         "loss": [StrOptions(set(SVC_LOSSES))],
         "multi_class": [StrOptions(set(MULTI_CLASS))],
     }

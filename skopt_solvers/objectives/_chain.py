@@ -116,7 +116,7 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
 
     @property
     def gradient_unit(self):
-        """What makes the gradient of F that of the sum over the sequences, which `tol` is compared with."""
+        """The factor that makes the gradient of F that of the sum over the sequences, which `tol` is compared with."""
         return self.n_samples * self.tokens_per_sample
 
     margin_bytes = 0  # scores are those of a sequence at a time
@@ -151,12 +151,12 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         return self.X.shape[1] * self._width * self.dtype.itemsize
 
     def dual_obstacle(self):
-        """What keeps dual coordinate ascent from this problem, in words."""
+        """Return what keeps dual coordinate ascent from this problem, in words."""
         return "a model of sequences"
 
     @property
     def can_observe(self):
-        """Whether the table may have the pairs that occur alone, and has them all."""
+        """True where the table may have the pairs that occur alone, and has them all."""
         return self.pairs is None
 
     @property
@@ -206,7 +206,7 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         return np.concatenate(parts).reshape(-1, self.shape[1])
 
     def counts(self):
-        """How many tokens touch each row of features, and sequences the other rows; not for observed pairs."""
+        """Return how many tokens touch each row of features, sequences for other rows; not for observed pairs."""
         lengths, used = np.diff(self.offsets), np.zeros(len(self.offsets) - 1, bool)
         used[self.samples] = True
         features = column_counts(self.X, np.repeat(used, lengths))

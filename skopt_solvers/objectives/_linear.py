@@ -142,7 +142,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
 
     @property
     def smooth(self):
-        """Whether the loss has a gradient everywhere."""
+        """True where the loss has a gradient everywhere."""
         return self.loss.smooth
 
     @property
@@ -152,12 +152,12 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
 
     @property
     def joint(self):
-        """Whether the loss compares the outputs of a sample, so that adding a constant to all changes nothing."""
+        """True where the loss compares the outputs of a sample, so that adding a constant to all changes nothing."""
         return self.loss.joint
 
     @property
     def kinked_gradient(self):
-        """Whether the gradient of the loss has kinks, as the hinges' have."""
+        """True where the gradient of the loss has kinks, as the hinges' have."""
         return self.loss.kinked_gradient
 
     @property
@@ -205,7 +205,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         return LinearObjective(self.X, self.labels, self.weights, **{**self._model, "loss": self.loss.smoothed(width)})
 
     def dual_obstacle(self):
-        """What keeps dual coordinate ascent from this problem, in words, or None."""
+        """Return what keeps dual coordinate ascent from this problem, in words, or None."""
         if self.l1:
             return "L1 (l1_ratio > 0)"
         if not self.l2:

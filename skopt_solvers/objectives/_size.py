@@ -1,4 +1,4 @@
-"""What an objective says of its bytes, before they are taken."""
+"""The bytes of an objective, told before they are taken."""
 
 import copy
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def threads_of_pass(n_threads, multiply_adds):
-    """How many threads a kernel starts at most for so much work, as `threads_for` of ``parallel.hpp``."""
+    """Return the most threads that a kernel starts for so much work, as `threads_for` of ``parallel.hpp``."""
     return int(max(1, min(n_threads, multiply_adds / 100_000)))
 
 

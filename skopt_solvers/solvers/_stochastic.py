@@ -293,7 +293,7 @@ class _Fit:
         return not self.rates().any()
 
     def will_slow_down(self):
-        """Whether the rate will fall below half of what it is now: then a pause in progress does not mean the end."""
+        """Tell whether the rate will fall below half of what it is now: a pause in progress is then not the end."""
         now = self.state["epoch"]
         ahead = self.factor(np.linspace(now, max(self.length - 1, now), 64))
         return bool(ahead.min() < 0.5 * ahead[0])
@@ -323,7 +323,7 @@ class _Fit:
         return W, record
 
     def improved(self, tol):
-        """Whether the last objective is below the best of those before by more than ``tol`` of that."""
+        """Tell whether the last objective is below the best of those before by more than ``tol`` of that."""
         *before, last = self.state["objectives"]
         best = min(before, default=np.inf)
         return best == np.inf or last < best - tol * abs(best)

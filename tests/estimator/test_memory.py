@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
-from skopt_solvers._estimator import base, memory
+from skopt_solvers._estimator import fit_run, memory, stream
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, SDCA, Adam, Solver
 from skopt_solvers.solvers._newton import newton_bytes, polishing_way
@@ -43,7 +43,8 @@ def asked(monkeypatch):
         tracemalloc.reset_peak()
         calls.append((predicted, objective, tracemalloc.get_traced_memory()[0]))
 
-    monkeypatch.setattr(base, "require_memory", note)
+    for module in (fit_run, stream):
+        monkeypatch.setattr(module, "require_memory", note)
     return calls
 
 
@@ -130,7 +131,7 @@ def test_a_solver_of_ones_own_says_nothing_and_is_asked_nothing():
             return EVERY["lbfgs"].minimize(objective, W, **options)
 
     model = LogisticRegression().fit(FULL[:, :50], CLASSES)
-    objective = model._objective(FULL, CLASSES.astype(np.int32), np.ones(150), 50)
+    objective = model.__skopt_data__(FULL, CLASSES).problem().objective()
     plain = EVERY["adagrad"].peak_bytes(objective)
     assert Sign().peak_bytes(objective) == plain + objective.table_bytes + 4 * objective.shape[0]
     assert Solver().peak_bytes(objective) >= 3 * objective.table_bytes

@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression, _kernels
 from skopt_solvers.feature_extraction import DictFeatures
+from skopt_solvers.linear_model._problem import LinearModel
 from skopt_solvers.objectives import LinearObjective
 from skopt_solvers.schedules import CosineDecay
 from skopt_solvers.solvers import SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp, StochasticSolver
@@ -146,9 +147,8 @@ def test_shares_of_a_chain_are_by_counts_so_far(dtype, kernels):
     model = LinearChainCRF()
 
     def objective(n):
-        tokens = model._tokens(sequences[:n], reset=True)
-        codes = np.zeros(tokens.X.shape[0], np.int32)
-        return model._objective(tokens, codes, np.ones(n), np.array(["L0", "L1", "L2"]))
+        y = [["L0"] * x.shape[0] for x in sequences[:n]]
+        return model.__skopt_data__(sequences[:n], y).problem(np.array(["L0", "L1", "L2"])).objective()
 
     whole, part = objective(40), objective(20)
     part.count_as(whole.counts(), 40)
@@ -251,7 +251,7 @@ def test_a_call_that_fails_at_its_very_end_changes_nothing(solver, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(LogisticRegression, "_unpack", interrupted)
+    monkeypatch.setattr(LinearModel, "attributes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.partial_fit(X, Y)
     monkeypatch.undo()

@@ -133,6 +133,8 @@ BESIDE = {
     "objectives/_duality_gap.py": {"X", "labels", "weights", "loss", "smoothed"},
     "objectives/_summed.py": {"native"},
     "_estimator/dask_fit.py": {"parts", "weight"},  # SummedObjective's own
+    "linear_model/_dask.py": {"parts"},
+    "crf/_dask.py": {"parts"},
 }
 
 

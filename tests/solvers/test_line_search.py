@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from skopt_solvers.solvers._base import pseudo_gradient
-from skopt_solvers.solvers._line_search import _CURVATURE, _SUFFICIENT, backtrack, strong_wolfe
+from skopt_solvers.solvers._line_search import _CURVATURE, _SUFFICIENT, MAX_TRIALS, backtrack, strong_wolfe
 
 from ..reference import LOSSES, linear_objective, outputs, penalised, text_like
 
@@ -190,8 +190,8 @@ def test_near_the_minimum_the_slope_decides(distance, curvature, seed):
 
 def test_falling_forever_ends_with_the_longest_step_tried():
     phi = Counted(lambda t: (-t, -1.0))
-    assert strong_wolfe(phi, 0.0, -1.0, max_trials=10) == max(phi.trials) == 4.0**9
-    assert len(phi.trials) == 10
+    assert strong_wolfe(phi, 0.0, -1.0) == max(phi.trials) == 4.0 ** (MAX_TRIALS - 1)
+    assert len(phi.trials) == MAX_TRIALS
 
 
 # Backtracking for L1
