@@ -50,7 +50,16 @@ html_title = project
 # pages that have no section of their own need no navigation in it
 html_sidebars = {
     page: []
-    for page in ("add_a_schedule", "add_a_solver", "benchmarks", "changelog", "design", "getting_started", "index")
+    for page in (
+        "add_a_schedule",
+        "add_a_solver",
+        "benchmarks",
+        "architecture",
+        "changelog",
+        "design",
+        "getting_started",
+        "index",
+    )
 }
 html_static_path = ["_static"]
 html_css_files = ["widths.css"]

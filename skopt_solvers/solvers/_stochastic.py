@@ -148,7 +148,7 @@ class StochasticSolver(Solver):
         held += n_rows * (4 + objective.dtype.itemsize + 8) + 3 * objective.margin_bytes + objective.pass_bytes
         asked = self.minimises_objective and objective.convex
         bound = (table if averages else 0) + (objective.bound_bytes if asked else 0)
-        return held + max(mean, bound, n_rows * objective.shape[1])
+        return held + max(mean, bound)
 
     def minimize(
         self,
