@@ -23,7 +23,10 @@ Shuffle = Callable[[np.ndarray, int], np.ndarray]
 
 
 class ObjectiveDefaults:
-    """The facts and capabilities of an objective that does not say otherwise; see :class:`Objective`."""
+    """The facts and capabilities of an objective that does not say otherwise.
+
+    They are described in ``objectives/_interface.py``. An objective of your own is a subclass.
+    """
 
     structured = False
     joint = False

@@ -197,7 +197,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         return RowGradient(rows.ravel(), values, share, self.l1, self.l2, loss)
 
     def suboptimality_bound(self, W, precision=1e-12):
-        """An upper bound of ``scale (F(W) - min F)``, see :func:`suboptimality`."""
+        """Return a proven upper bound of ``scale (F(W) - min F)``, the duality gap."""
         return suboptimality(self, W, precision)
 
     def smoothed(self, width):

@@ -9,8 +9,8 @@ class Loss:
     """Facts of a convex loss whose infimum is 0.
 
     The formula of the loss, and the step of its dual where it has one, are compiled. The values are in `LOG_LOSSES`,
-    those of :class:`LogisticRegression` by the name of its `multi_class`, and in `SVC_LOSSES`, those of
-    :class:`LinearSVC` by the names of its `loss` and its `multi_class`.
+    those of :class:`~skopt_solvers.LogisticRegression` by the name of its `multi_class`, and in `SVC_LOSSES`, those of
+    :class:`~skopt_solvers.LinearSVC` by the names of its `loss` and its `multi_class`.
 
     Parameters
     ----------
