@@ -30,6 +30,7 @@ nitpick_ignore_regex = [(r"py:.*", r"(collections|numpy|sklearn)\..*")]
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say types in words
 # the templates of autosummary say which methods are shown
 numpydoc_show_class_members = False
 
@@ -49,7 +50,16 @@ html_title = project
 # pages that have no section of their own need no navigation in it
 html_sidebars = {
     page: []
-    for page in ("add_a_schedule", "add_a_solver", "benchmarks", "changelog", "design", "getting_started", "index")
+    for page in (
+        "add_a_schedule",
+        "add_a_solver",
+        "benchmarks",
+        "architecture",
+        "changelog",
+        "design",
+        "getting_started",
+        "index",
+    )
 }
 html_static_path = ["_static"]
 html_css_files = ["widths.css"]

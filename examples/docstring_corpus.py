@@ -1,4 +1,4 @@
-"""Real text that every installation has: the docstrings of four packages, to be told apart by how they are written."""
+"""Load real text that every installation has: the docstrings of four packages, to be told apart by their style."""
 
 import functools
 import importlib
@@ -61,7 +61,7 @@ FEWEST_WORDS = 8
 
 @functools.cache
 def load_docstrings():
-    """Docstrings of public modules, functions, classes and methods, without doctests and names of packages.
+    """Return the docstrings of public modules, functions, classes and methods, without doctests and names of packages.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def _public_members(module, package):
 
 
 def _home(member, module):
-    """The package that defines a member, which may be another than the one that shows it."""
+    """Return the package that defines a member, which may be another than the one that shows it."""
     root = (getattr(member, "__module__", None) or module.__name__).partition(".")[0]
     return root if root in MODULES else "standard library"
 

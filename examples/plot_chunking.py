@@ -79,7 +79,7 @@ def parse_arguments():
 
 
 def read(folder, part):
-    """Sentences as lists of (word, part of speech), and their chunk labels."""
+    """Read sentences as lists of (word, part of speech), and their chunk labels."""
     names = [f"{subfolder}{part}.txt{packed}" for subfolder in ("conll2000/", "") for packed in (".gz", "")]
     for path in (folder / name for name in names):
         if path.is_file():
@@ -123,7 +123,7 @@ def print_report(report):
 
 
 def plot(results, model, output):
-    """F1 against C for each solver and schedule, and the transitions of the best model."""
+    """Draw F1 against C for each solver and schedule, and the transitions of the best model."""
     figure = Figure(figsize=(15, 7), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.3])
     plot_scores(left, results)

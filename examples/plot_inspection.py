@@ -2,8 +2,8 @@
 Looking into fits
 =================
 
-How four solvers come down on one objective, and what the model has learned: the displays of `skopt_solvers.inspection`
-and the explanation of one document, on the docstrings of the installed packages (`docstring_corpus.py`).
+The displays of `skopt_solvers.inspection` show the convergence of four solvers on one objective and the weights of the
+model, and `explain` one decision, on the docstrings of the installed packages (`docstring_corpus.py`).
 """
 
 import warnings
@@ -38,13 +38,13 @@ ConvergenceDisplay.from_estimators(fits, metric="suboptimality", optimum=optimum
 plt.show()
 
 # %%
-# The words that speak most for each package, and against it:
+# These words have the largest weights for each package, and against it:
 
 model = make_pipeline(vectorizer, best)
 WeightsDisplay.from_estimator(model, n=6)
 plt.show()
 
 # %%
-# And why one docstring is taken for what it is: what adds up to its score.
+# `explain` lists and marks the contributions to the score of one docstring.
 
 explain(model, "Compute the eigenvalues of a sparse matrix, and return an array of the given shape.", n=6)

@@ -2,8 +2,8 @@
 An L1 path
 ==========
 
-With ``l1_ratio=1`` weights are exactly zero until `C` is large enough for them. The path of all weights over `C`, each
-fit starting from the one before, on docstrings of numpy against those of scipy.
+With ``l1_ratio=1`` weights are exactly zero until `C` is large enough for them. This draws the path of all weights over
+`C`, each fit starting from the one before, on docstrings of numpy against those of scipy.
 """
 
 import matplotlib.pyplot as plt

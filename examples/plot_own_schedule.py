@@ -27,7 +27,7 @@ def hold_and_fall(t):
 
 
 class Triangle(Schedule):
-    """Up and down, half as high each period (Smith 2017, "triangular2")."""
+    """Go up and down, half as high each period (Smith 2017, "triangular2")."""
 
     def __init__(self, period=8.0, low=0.0):
         self.period = period
@@ -44,7 +44,7 @@ class Triangle(Schedule):
 
 
 class Sine(Schedule):
-    """A quarter of a cosine's period, from 1 to 0."""
+    """Follow a quarter of a cosine's period, from 1 to 0."""
 
     def __init__(self, epochs=None):
         self.epochs = epochs

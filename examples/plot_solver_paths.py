@@ -14,7 +14,7 @@ of them, here a few lines of numpy.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skopt_solvers.objectives import RowGradient
+from skopt_solvers.objectives import ObjectiveDefaults, RowGradient
 from skopt_solvers.solvers import LBFGS, AdaGrad, Adam, AdamW, Momentum, RMSProp
 
 # %%
@@ -25,7 +25,8 @@ from skopt_solvers.solvers import LBFGS, AdaGrad, Adam, AdamW, Momentum, RMSProp
 # L-BFGS takes the gradient of both, and moves along lines.
 
 
-class Valley:
+class Valley(ObjectiveDefaults):
+    smooth = True  # it has a gradient everywhere
     native = None  # nothing compiled: solvers call `gradient` and their own `update`
     shape, dtype, n_penalised = (2, 1), np.dtype(float), 2
     samples, n_samples, n_threads = np.arange(1), 1, 1
@@ -58,7 +59,9 @@ class Valley:
 
 
 class Position:
-    """A point that moves along lines, for L-BFGS."""
+    """Point that moves along lines, for L-BFGS."""
+
+    cheap_trials = True
 
     def __init__(self, objective, W):
         self.objective, self.W = objective, W.copy()
@@ -89,7 +92,7 @@ solvers = {
     "RMSProp": RMSProp(0.15, rho=0.9, schedule="constant"),
     "Adam": Adam(0.3, beta2=0.9, schedule="constant"),
     "AdamW": AdamW(0.3, beta2=0.9, schedule="constant"),
-    "L-BFGS": LBFGS(),
+    "L-BFGS": LBFGS(precondition=False),
 }
 objective, start = Valley(), np.array([[-2.0], [1.5]])
 
@@ -130,7 +133,7 @@ distance.legend(fontsize="small", ncols=2, loc="lower left")
 plt.show()
 
 # %%
-# What to see:
+# The figure shows:
 #
 # - Plain gradient descent swings across the valley, because its rate is as large as the steep direction allows, and
 #   creeps along it.

@@ -25,7 +25,7 @@ from skopt_solvers.metrics import sequence_accuracy
 
 
 def read(*modules):
-    """Lines as lists of tokens, and the roles of the tokens."""
+    """Return lines as lists of tokens, and the roles of the tokens."""
     lines = [zip(*line, strict=True) for module in modules for line in tagged_lines(module.__file__)]
     tokens, roles = zip(*lines, strict=True)
     return [list(line) for line in tokens], [list(line) for line in roles]
@@ -47,7 +47,7 @@ print(f"lines that are right as a whole: {sequence_accuracy(y_test, predicted):.
 print(f"{sequence_accuracy(y_test, tagger.predict(test)):.1%} with them")
 
 # %%
-# A line, the most probable roles, and how sure the model is of each:
+# Predict the roles of one line, and their probabilities:
 
 line = "return scale ( box , factor = 2 )".split()
 (roles,), (probabilities,) = tagger.predict([line]), tagger.predict_proba([line])

@@ -36,7 +36,7 @@ print(f"{logistic.n_iter_} iterations: {logistic.stop_reason_}")
 print(f"at most {bound:.1e} of the objective above its minimum")
 
 # %%
-# The words that speak most for each package, and against it:
+# These words have the largest weights for each package, and against it:
 
 WeightsDisplay.from_estimator(model, n=6)
 plt.show()

@@ -46,7 +46,7 @@ def sent2features(sent):
 
 
 def read(*modules):
-    """Tokens of lines of source code, and the role of each."""
+    """Return the tokens of lines of source code, and the role of each."""
     lines = [line for module in modules for line in tagged_lines(module.__file__)]
     return [[token for token, _ in line] for line in lines], [[role for _, role in line] for line in lines]
 
@@ -66,7 +66,7 @@ for role, f1 in zip(crf.classes_, token_f1(y_test, predicted, average=None), str
     print(f"{role:<10} {f1:.2f}")
 
 # %%
-# What it has learned about one label, by the names of the dicts' keys and values:
+# List the largest weights of one label, named by the dicts' keys and values:
 
 of_calls = [row for row in crf.top_features(2000) if row["label"] == "call"][:12][::-1]
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")

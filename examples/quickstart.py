@@ -1,4 +1,4 @@
-"""A tour: seven solvers, learning-rate schedules, a grid search and a convergence plot, on real text; and tagging.
+"""A tour: eight solvers, learning-rate schedules, a grid search and a convergence plot, on real text; and tagging.
 
     python examples/quickstart.py                    which package does a docstring come from?
                                                      and which role has each name in a line of source code?
@@ -112,13 +112,13 @@ def tag_tokens(options):
         print(f"{transition['weight']:>6.2f}  {transition['from']} -> {transition['to']}")
 
 
-SOLVERS = ["lbfgs", "sdca", "momentum", "adagrad", "rmsprop", "adam", "adamw"]
+SOLVERS = ["lbfgs", "sdca", "momentum", "adagrad", "rmsprop", "adam", "adamw", "ftrl"]
 
 EPOCHS = 21  # three periods of the warm restarts: 3 + 6 + 12
 
 
 def triangle(t):
-    """A schedule of one's own: any function of the time in epochs, here up for a quarter and down for the rest."""
+    """Rise for a quarter of the epochs and fall for the rest: any function of the time in epochs is a schedule."""
     return np.clip(np.minimum(4 * t / EPOCHS + 0.05, (1 - t / EPOCHS) / 0.75), 0, 1)
 
 
@@ -155,7 +155,7 @@ def parse_arguments():
 
 
 def load(options):
-    """Texts and the name of each one's class."""
+    """Return texts and the names of their classes."""
     if options.data == "docstrings":
         return load_docstrings()
     bunch = fetch_20newsgroups(
@@ -247,12 +247,12 @@ def search(train_texts, y_train, test_texts, y_test):
 
 
 def accuracy_and_convergence(pipeline, texts, labels):
-    """A scorer that tells, beside the accuracy, whether the fit has converged."""
+    """Score the accuracy, and tell whether the fit has converged."""
     return {"accuracy": pipeline.score(texts, labels), "converged": pipeline[-1].converged_}
 
 
 def print_results(results):
-    """The best ten candidates of a grid search, a column for each parameter."""
+    """Print the best ten candidates of a grid search, with a column for each parameter."""
     order = np.argsort(results["rank_test_accuracy"], kind="stable")[:10]
     names = sorted({name for parameters in results["params"] for name in parameters})
     columns = {
@@ -270,7 +270,7 @@ def print_results(results):
 
 
 def plot(solvers, schedules, X, y, options):
-    """Distance from the optimum, and learning rate below it, against epochs."""
+    """Draw the distance from the optimum, and the learning rate below it, against epochs."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -327,7 +327,7 @@ def fit_and_report_crf(name, data):
 
 
 def report_without_transitions(data):
-    """The same features in a model that tags each token by itself."""
+    """Fit the same features by a model that tags each token by itself."""
     X_train, X_test, y_train, y_test = data
     model = LogisticRegression(C=C).fit(X_train.matrix, np.concatenate(y_train))
     predicted = model.predict(X_test.matrix)
@@ -344,7 +344,7 @@ LINES = ["def scale ( box , factor ) :", "return scale ( box , factor )"]
 
 
 def print_tagged(model, features, line):
-    """A line of code, below it the best tags and how probable each is."""
+    """Print a line of code, and below it the best tags and their probabilities."""
     words = line.split()
     X = features.transform([words])
     (tags,) = model.predict(X)

@@ -1,4 +1,4 @@
-"""Real tagged text that every installation has: the standard library's source, each token with its role in `ast`."""
+"""Load tagged text that every installation has: the standard library's source, each token with its role in `ast`."""
 
 import ast
 import keyword
@@ -18,7 +18,7 @@ LONGEST = 100  # tokens of a line; what is longer is a table, and one of them wo
 
 
 class Word(NamedTuple):
-    """A token: kind is that of `token`; start and end are (line, column) as `tokenize` counts them."""
+    """A token, with its kind from `token`, and its start and end as (line, column), as `tokenize` counts them."""
 
     text: str
     kind: int
@@ -27,7 +27,7 @@ class Word(NamedTuple):
 
 
 def load_tokens(folder=None):
-    """Logical lines of public modules as lists of tokens, and the role of each token.
+    """Return logical lines of public modules as lists of tokens, and the role of each token.
 
     A string is shown by its prefix and quotes alone. Left out are comments, tables, and lines where no name is to be
     told, such as ``else:`` or a docstring. No module is in both halves.
@@ -72,7 +72,7 @@ def load_tokens(folder=None):
 
 
 def tagged_lines(path):
-    """The logical lines of a file in which a name has a role, each a list of (text, role)."""
+    """Yield the logical lines of a file in which a name has a role, each a list of (text, role)."""
     with tokenize.open(path) as file:
         source = file.read()
     lines = list(_logical_lines(source))
@@ -83,7 +83,7 @@ def tagged_lines(path):
 
 
 def _logical_lines(source):
-    """Lists of words, without comments; an f-string is one word, whose parts `tokenize` gives from Python 3.12 on."""
+    """Yield lists of words, without comments; an f-string is one word (`tokenize` gives its parts from 3.12 on)."""
     line, opened = [], []
     for kind, text, start, end, _ in tokenize.generate_tokens(StringIO(source).readline):
         name = token.tok_name[kind]
@@ -105,7 +105,7 @@ def _logical_lines(source):
 
 
 def _quotes(text):
-    """What is left of a string when its contents are dropped: ``rb"..."`` is ``rb""``."""
+    """Return a string without its contents: ``rb"..."`` becomes ``rb""``."""
     quote = text[-1]
     opening = text[: text.index(quote) + 1]
     return opening + quote
@@ -118,7 +118,7 @@ def _plain_role(word):
 
 
 class _Roles(ast.NodeVisitor):
-    """Roles of names by their start. The first role stays: a node is visited before what is in it."""
+    """Find the roles of names by their start. The first role stays: a node is visited before what is in it."""
 
     def __init__(self, source, words):
         self.lines = source.split("\n")
@@ -129,7 +129,7 @@ class _Roles(ast.NodeVisitor):
         self.visit(ast.parse(source))
 
     def position(self, line, column):
-        """`ast` counts bytes of UTF-8, `tokenize` characters."""
+        """Convert a place of `ast`, which counts bytes of UTF-8, to one of `tokenize`, which counts characters."""
         text = self.lines[line - 1]
         return line, column if text.isascii() else len(text.encode()[:column].decode())
 
@@ -143,7 +143,7 @@ class _Roles(ast.NodeVisitor):
         return self.words[self.first(node) : self.last(node) + 1]
 
     def after(self, i, text):
-        """Where the word is that follows the first `text` from the word i on."""
+        """Return the number of the word that follows the first `text` from word i on."""
         while self.words[i].text != text:
             i += 1
         return i + 1
@@ -167,7 +167,7 @@ class _Roles(ast.NodeVisitor):
                 self.tag_types(child)
 
     def visit_JoinedStr(self, node):
-        """Names inside f-strings are not words here."""
+        """Skip f-strings: names inside them are not words here."""
 
     visit_TemplateStr = visit_JoinedStr
 

@@ -5,14 +5,17 @@ All take lists (or object arrays) of label sequences, or flat labels with the le
 
 import operator
 import warnings
+from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.metadata_routing import UNUSED
 
+from ._base.typing import Sequences
 from .sequence import flat_lengths
 
 __all__ = [
@@ -30,13 +33,19 @@ AVERAGES = ("micro", "macro", "weighted")
 SCHEMES = {"iob1": "BI", "iob2": "BI", "bio": "BI", "iobes": "BIES", "bioes": "BIES"}
 
 
-def sequence_accuracy(y_true, y_pred, *, lengths=None, sequence_ids=None):
-    """The share of sequences all of whose labels are right.
+def sequence_accuracy(
+    y_true: Sequences,
+    y_pred: Sequences,
+    *,
+    lengths: ArrayLike | None = None,
+    sequence_ids: ArrayLike | None = None,
+) -> float:
+    """Return the share of sequences all of whose labels are right.
 
     Parameters
     ----------
     y_true, y_pred : list of label sequences, or array of shape (n_tokens,)
-        Flat labels need `lengths` or `sequence_ids`. An empty sequence is right.
+        Flat labels need `lengths` or `sequence_ids`. An empty sequence counts as right.
     lengths : array of shape (n_sequences,), default=None
         Tokens of each sequence of flat labels.
     sequence_ids : array of shape (n_tokens,), default=None
@@ -57,16 +66,25 @@ def sequence_accuracy(y_true, y_pred, *, lengths=None, sequence_ids=None):
     >>> sequence_accuracy([["D", "N"], ["V"]], [["D", "V"], ["V"]])
     0.5
     """
-    true, pred, lengths = _paired(y_true, y_pred, lengths, sequence_ids)
-    if not len(lengths):
+    true, pred, tokens = _paired(y_true, y_pred, lengths, sequence_ids)
+    if not len(tokens):
         raise ValueError("sequence_accuracy needs one sequence at least, y_true holds none")
     wrong = np.fromiter(map(operator.ne, true, pred), dtype=bool, count=len(true))
-    sequence = np.repeat(np.arange(len(lengths)), lengths)
-    return float((np.bincount(sequence[wrong], minlength=len(lengths)) == 0).mean())
+    sequence = np.repeat(np.arange(len(tokens)), tokens)
+    return float((np.bincount(sequence[wrong], minlength=len(tokens)) == 0).mean())
 
 
-def token_f1(y_true, y_pred, *, average="weighted", labels=None, zero_division="warn", lengths=None, sequence_ids=None):
-    """F1 of single labels, as ``sklearn.metrics.f1_score`` of all tokens end to end.
+def token_f1(
+    y_true: Sequences,
+    y_pred: Sequences,
+    *,
+    average: str | None = "weighted",
+    labels: Sequence[Any] | np.ndarray | None = None,
+    zero_division: str | float = "warn",
+    lengths: ArrayLike | None = None,
+    sequence_ids: ArrayLike | None = None,
+) -> float | Any:
+    """Return the F1 of single labels, that of ``sklearn.metrics.f1_score`` over all tokens.
 
     For a label with tp tokens right, p predicted and s true, ``F1 = 2 tp / (p + s)``.
 
@@ -74,15 +92,15 @@ def token_f1(y_true, y_pred, *, average="weighted", labels=None, zero_division="
     ----------
     y_true, y_pred : list of label sequences, or array of shape (n_tokens,)
     average : {"micro", "macro", "weighted"} or None, default="weighted"
-        Of the summed counts; the mean over labels; the mean weighted by s; or an array with one value a label.
+        The F1 of the summed counts; the mean over labels; the mean weighted by s; or an array with one value a label.
     labels : list of labels, default=None
-        The labels to include, in the order of the result for ``average=None``: all but ``"O"``, say. None: those of
-        `y_true` and `y_pred`, sorted.
+        The labels to include, in the order of the result for ``average=None``: all but ``"O"``, say. None takes those
+        of `y_true` and `y_pred`, sorted.
     zero_division : {"warn", 0, 1, nan}, default="warn"
         The F1 of a label that is neither true nor predicted. "warn" is 0 with an UndefinedMetricWarning; means leave
         nan out.
     lengths, sequence_ids : array, default=None
-        Of flat labels. They change nothing, and are taken so that all metrics can be called alike.
+        Sequences of flat labels. They change nothing, and are taken so that all metrics can be called alike.
 
     Returns
     -------
@@ -101,23 +119,23 @@ def token_f1(y_true, y_pred, *, average="weighted", labels=None, zero_division="
     """
     true, pred, _ = _paired(y_true, y_pred, lengths, sequence_ids, structure_needed=False)
     number = {label: i for i, label in enumerate(dict.fromkeys(chain(true, pred)))}
-    true, pred = (np.fromiter(map(number.__getitem__, x), dtype=np.int64, count=len(x)) for x in (true, pred))
-    counts = _count(true[true == pred], pred, true, number, labels, "labels")
+    t, p = (np.fromiter(map(number.__getitem__, x), dtype=np.int64, count=len(x)) for x in (true, pred))
+    counts = _count(t[t == p], p, t, number, labels, "labels")
     return _f1(counts, average, zero_division)
 
 
 def entity_f1(
-    y_true,
-    y_pred,
+    y_true: Sequences,
+    y_pred: Sequences,
     *,
-    scheme="iob2",
-    average="micro",
-    types=None,
-    zero_division="warn",
-    lengths=None,
-    sequence_ids=None,
-):
-    """F1 of entities (chunks): one is right if its type, first and last token are.
+    scheme: str = "iob2",
+    average: str | None = "micro",
+    types: Sequence[str] | np.ndarray | None = None,
+    zero_division: str | float = "warn",
+    lengths: ArrayLike | None = None,
+    sequence_ids: ArrayLike | None = None,
+) -> float | Any:
+    """Return the F1 of entities (chunks). An entity is right if its type, first and last token are.
 
     For a type with tp entities right, p predicted and s true, ``F1 = 2 tp / (p + s)``. Entities are read from the
     labels as `conlleval` reads them, which takes label sequences that break the scheme too:
@@ -128,22 +146,22 @@ def entity_f1(
     - it lasts up to the next label that begins one or is O, or to the end of the sequence. So it ends after each E
       and S, and ``B-PER B-PER`` are two.
 
-    IOB1 (B only where an entity follows another of its type) and IOB2 (B wherever one begins) therefore read alike,
-    and take the prefixes B and I; IOBES takes E (end) and S (single) as well. conlleval itself stops at E: what S
-    does, and that B after E begins an entity, is as in its extensions to IOBES.
+    IOB1 (B only where an entity follows another of its type) and IOB2 (B wherever one begins) are therefore read in
+    the same way, and take the prefixes B and I; IOBES takes E (end) and S (single) as well. conlleval itself knows
+    E but not S. The rules for S, and for B after E, are those of its extensions to IOBES.
 
     Parameters
     ----------
     y_true, y_pred : list of label sequences, or array of shape (n_tokens,)
         Flat labels need `lengths` or `sequence_ids`.
     scheme : {"iob2", "bio", "iob1", "iobes", "bioes"}, default="iob2"
-        Which prefixes may occur. "bio" is "iob2", "bioes" is "iobes".
+        The prefixes that may occur. "bio" is "iob2", "bioes" is "iobes".
     average : {"micro", "macro", "weighted"} or None, default="micro"
-        Of the summed counts, as conlleval's overall FB1; the mean over types; the mean weighted by s; or an array
-        with one value a type.
+        The F1 of the summed counts, which is conlleval's overall FB1; the mean over types; the mean weighted by s; or
+        an array with one value a type.
     types : list of str, default=None
-        The types to include, in the order of the result for ``average=None``. None: those of `y_true` and `y_pred`,
-        sorted.
+        The types to include, in the order of the result for ``average=None``. None takes those of `y_true` and
+        `y_pred`, sorted.
     zero_division : {"warn", 0, 1, nan}, default="warn"
         The F1 where there is no entity, true or predicted. "warn" is 0 with an UndefinedMetricWarning; means leave
         nan out.
@@ -182,13 +200,22 @@ def entity_f1(
     return _f1(counts, average, zero_division)
 
 
-def entity_report(y_true, y_pred, *, scheme="iob2", types=None, zero_division="warn", lengths=None, sequence_ids=None):
-    """Precision, recall and F1 of each type of entity and their averages, as records for ``pandas.DataFrame``.
+def entity_report(
+    y_true: Sequences,
+    y_pred: Sequences,
+    *,
+    scheme: str = "iob2",
+    types: Sequence[str] | np.ndarray | None = None,
+    zero_division: str | float = "warn",
+    lengths: ArrayLike | None = None,
+    sequence_ids: ArrayLike | None = None,
+) -> list[dict[str, Any]]:
+    """Return precision, recall and F1 of each type of entity and their averages, as records for ``pandas.DataFrame``.
 
     Parameters
     ----------
     y_true, y_pred, scheme, types, lengths, sequence_ids
-        As of :func:`entity_f1`.
+        As for :func:`entity_f1`.
     zero_division : {"warn", 0, 1, nan}, default="warn"
         The precision of a type that is never predicted, the recall of one that never occurs, and the F1 of one that
         does neither. "warn" is 0 with an UndefinedMetricWarning; means leave nan out.
@@ -222,8 +249,8 @@ def entity_report(y_true, y_pred, *, scheme="iob2", types=None, zero_division="w
     return [dict(zip(columns, record, strict=True)) for record in zip(*columns.values(), strict=True)]
 
 
-def make_sequence_scorer(metric, **options):
-    """A scorer ``scorer(estimator, X, y)`` for ``GridSearchCV(scoring=...)`` from a metric of this module.
+def make_sequence_scorer(metric: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Make a scorer ``scorer(estimator, X, y)`` for ``GridSearchCV(scoring=...)`` from a metric of this module.
 
     For sequences it does what ``sklearn.metrics.make_scorer(metric, **options)`` does. For flat tokens it gives
     `sequence_ids`, which it requests by default where metadata routing is enabled, to the metric and to ``predict``:
@@ -234,7 +261,7 @@ def make_sequence_scorer(metric, **options):
     metric : callable
         ``metric(y_true, y_pred, **options)``, greater is better; for flat tokens it gets `sequence_ids` too.
     **options
-        Such as ``average="macro"``.
+        Arguments of the metric, such as ``average="macro"``.
 
     Returns
     -------
@@ -251,15 +278,15 @@ def make_sequence_scorer(metric, **options):
 class _SequenceScorer(BaseEstimator):
     __metadata_request__score = {"estimator": UNUSED, "sequence_ids": True}
 
-    def __init__(self, metric, options):
+    def __init__(self, metric: Callable[..., Any], options: dict[str, Any]) -> None:
         self.metric = metric
         self.options = options
 
-    def score(self, estimator, X, y, sequence_ids=None):
+    def score(self, estimator: Any, X: Any, y: Any, sequence_ids: ArrayLike | None = None) -> Any:
         structure = {} if sequence_ids is None else {"sequence_ids": sequence_ids}
         return self.metric(y, estimator.predict(X, **structure), **structure, **self.options)
 
-    __call__ = score  # scikit-learn reads what a scorer requests from the method named score
+    __call__ = score  # scikit-learn reads the metadata that a scorer requests from the method named score
 
 
 sequence_accuracy_scorer = make_sequence_scorer(sequence_accuracy)
@@ -270,8 +297,8 @@ entity_f1_scorer = make_sequence_scorer(entity_f1)
 # From labels to counts
 
 
-def _labels(y, name):
-    """The labels of all sequences end to end, and the lengths of the sequences, None for flat labels."""
+def _labels(y: Any, name: str) -> tuple[list, np.ndarray | None]:
+    """Return the labels of all sequences in one list, and the lengths of the sequences, None for flat labels."""
     if isinstance(y, str) or not hasattr(y, "__iter__") or getattr(y, "ndim", 1) == 0:
         raise ValueError(f"{name} must be a list of label sequences or an array of labels, got {type(y).__name__}")
     items = y.tolist() if hasattr(y, "tolist") else list(y)
@@ -285,8 +312,14 @@ def _labels(y, name):
     return list(chain.from_iterable(x.tolist() if hasattr(x, "tolist") else x for x in items)), lengths
 
 
-def _paired(y_true, y_pred, lengths, sequence_ids, structure_needed=True):
-    """The labels of `y_true` and of `y_pred` end to end, and the lengths they have in common."""
+def _paired(
+    y_true: Sequences,
+    y_pred: Sequences,
+    lengths: ArrayLike | None,
+    sequence_ids: ArrayLike | None,
+    structure_needed: bool = True,
+) -> tuple[list, list, np.ndarray]:
+    """Return the labels of `y_true` and of `y_pred`, each in one list, and the lengths that both have."""
     true, true_lengths = _labels(y_true, "y_true")
     pred, pred_lengths = _labels(y_pred, "y_pred")
     given = lengths is not None or sequence_ids is not None
@@ -320,7 +353,7 @@ def _paired(y_true, y_pred, lengths, sequence_ids, structure_needed=True):
     return true, pred, true_lengths
 
 
-def _check_labels(labels, lengths, name):
+def _check_labels(labels: list, lengths: np.ndarray, name: str) -> None:
     try:
         distinct = set(labels)
     except TypeError:
@@ -334,19 +367,22 @@ def _check_labels(labels, lengths, name):
 
 
 class _Counts(NamedTuple):
-    """Of each name (label or type) how many are right, predicted and true."""
+    """The numbers of right, predicted and true ones of each name, which is a label or a type."""
 
     names: list
     right: np.ndarray
     predicted: np.ndarray
     support: np.ndarray
 
-    def total(self):
-        return _Counts(["micro avg"], *(counts.sum(keepdims=True) for counts in self[1:]))
+    def total(self) -> "_Counts":
+        counts = (self.right, self.predicted, self.support)
+        return _Counts(["micro avg"], *(count.sum(keepdims=True) for count in counts))
 
 
-def _count(right, predicted, support, number, wanted, argument):
-    """Counts from the numbers of what is right, predicted and true; `number` maps names to numbers."""
+def _count(
+    right: np.ndarray, predicted: np.ndarray, support: np.ndarray, number: dict, wanted: Any, argument: str
+) -> _Counts:
+    """Count the names that are right, predicted and true, given by their numbers; `number` maps names to numbers."""
     if wanted is None:
         try:
             names = sorted(number)
@@ -362,28 +398,39 @@ def _count(right, predicted, support, number, wanted, argument):
     return _Counts(names, *(np.bincount(x, minlength=size)[rows] for x in (right, predicted, support)))
 
 
-def _count_entities(y_true, y_pred, scheme, types, lengths, sequence_ids):
+def _count_entities(
+    y_true: Sequences,
+    y_pred: Sequences,
+    scheme: str,
+    types: Sequence[str] | np.ndarray | None,
+    lengths: ArrayLike | None,
+    sequence_ids: ArrayLike | None,
+) -> _Counts:
     if scheme not in SCHEMES:
         raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
-    true, pred, lengths = _paired(y_true, y_pred, lengths, sequence_ids)
+    true, pred, tokens = _paired(y_true, y_pred, lengths, sequence_ids)
     first = np.zeros(len(true) + 1, dtype=bool)
-    first[np.cumsum(lengths) - lengths] = True
-    number = {}
+    first[np.cumsum(tokens) - tokens] = True
+    number: dict[str | None, int] = {}
     read = [_entities(labels, first[:-1], scheme, number) for labels in (true, pred)]
     (true_types, true_ends), (pred_types, pred_ends) = read
     right = (true_ends > 0) & (true_ends == pred_ends) & (true_types == pred_types)
     return _count(true_types[right], pred_types[pred_ends > 0], true_types[true_ends > 0], number, types, "types")
 
 
-def _entities(labels, first, scheme, number):
-    """For each token its type's number in `number`, and where the entity that begins there ends (0: none begins)."""
-    rows, table = {}, []
+def _entities(labels: list, first: np.ndarray, scheme: str, number: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each token the number of its type, and the end of the entity that begins there (0: none begins).
+
+    New types are added to `number`.
+    """
+    rows: dict[Any, int] = {}
+    facts = []
     for label in dict.fromkeys(labels):
         prefix, name = _parse(label, scheme)
         rows[label] = len(rows)
         kind = -1 if prefix == "O" else number.setdefault(name, len(number))
-        table.append((kind, prefix == "O", prefix in "BS", prefix in "OES"))
-    table = np.array(table, dtype=np.int64).reshape(-1, 4)
+        facts.append((kind, prefix == "O", prefix in "BS", prefix in "OES"))
+    table = np.array(facts, dtype=np.int64).reshape(-1, 4)
     types, outside, opens, closes = table[np.fromiter(map(rows.__getitem__, labels), dtype=np.int64)].T
     after_closed, type_changes = first.copy(), first.copy()
     after_closed[1:] |= closes[:-1] == 1
@@ -395,9 +442,9 @@ def _entities(labels, first, scheme, number):
     return types, ends
 
 
-def _parse(label, scheme):
-    """The prefix and the type of a label."""
-    prefix, _, name = label.partition("-") if isinstance(label, str) else (None, None, None)
+def _parse(label: Any, scheme: str) -> tuple[str, str]:
+    """Return the prefix and the type of a label."""
+    prefix, _, name = label.partition("-") if isinstance(label, str) else ("", "", "")
     if label != "O" and (not prefix or len(prefix) > 1 or prefix not in SCHEMES[scheme]):
         allowed = ", ".join(f"{letter}-TYPE" for letter in SCHEMES[scheme])
         raise ValueError(f"scheme={scheme!r} has the labels O, {allowed}, got {label!r}")
@@ -407,7 +454,7 @@ def _parse(label, scheme):
 # From counts to scores
 
 
-def _f1(counts, average, zero_division):
+def _f1(counts: _Counts, average: str | None, zero_division: str | float) -> float | np.ndarray:
     if average not in (None, *AVERAGES):
         raise ValueError(f"average must be one of {', '.join(AVERAGES)} or None, got {average!r}")
     if average == "micro":
@@ -418,7 +465,7 @@ def _f1(counts, average, zero_division):
     return float(_mean(values, counts.support if average == "weighted" else None, zero_division))
 
 
-def _ratio(counts, metric, zero_division):
+def _ratio(counts: _Counts, metric: str, zero_division: str | float) -> np.ndarray:
     if zero_division not in ("warn", 0, 1) and not (isinstance(zero_division, float) and np.isnan(zero_division)):
         raise ValueError(f"zero_division must be 'warn', 0, 1 or nan, got {zero_division!r}")
     numerator, denominator = {
@@ -434,7 +481,7 @@ def _ratio(counts, metric, zero_division):
     return result
 
 
-def _mean(values, weights, zero_division):
+def _mean(values: np.ndarray, weights: np.ndarray | None, zero_division: str | float) -> float:
     defined = ~np.isnan(values)
     if not len(values):
         return _undefined_value("a mean over no names", zero_division)
@@ -445,7 +492,7 @@ def _mean(values, weights, zero_division):
     return np.average(values, weights=weights)
 
 
-def _undefined_value(what, zero_division):
+def _undefined_value(what: str, zero_division: str | float) -> float:
     if zero_division == "warn":
         message = f"{what} is undefined, as nothing was counted, and set to 0; zero_division controls this"
         warnings.warn(message, UndefinedMetricWarning, stacklevel=2)

@@ -1,15 +1,19 @@
-"""Matrices larger than memory: CSR in a folder, written chunk by chunk and read as memory maps."""
+"""Write matrices larger than memory to a folder, chunk by chunk, and read them as CSR in memory maps."""
 
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import DTypeLike
 
 from ._base.csr import canonical_csr, check_structure
+from ._base.typing import FilePath, HasShape
 from .sequence import CSRSequences
 
 __all__ = ["load_csr_memmap", "save_csr_memmap"]
@@ -19,7 +23,7 @@ _PIECE = 2**22  # numbers that are read or converted at a time
 _INT32 = np.iinfo(np.int32).max
 
 
-def save_csr_memmap(path, chunks):
+def save_csr_memmap(path: FilePath, chunks: Iterable[Any] | HasShape) -> Any:
     """Write chunks of rows, one below the other, as one CSR matrix that is read from disk.
 
     Only one chunk is in memory at a time. The matrix is canonical: its rows are sorted, duplicates are summed and zeros
@@ -36,15 +40,15 @@ def save_csr_memmap(path, chunks):
     Returns
     -------
     csr_matrix or CSRSequences
-        What :func:`load_csr_memmap` gives.
+        The matrix, read again by :func:`load_csr_memmap`.
 
     Raises
     ------
     FileExistsError
-        Where there is something at `path`.
+        Where `path` exists already.
     ValueError
-        For a chunk that is not sparse, is malformed, has NaN or infinity, or does not fit to those before it. Then
-        nothing is left behind.
+        For a chunk that is not sparse, is malformed, has NaN or infinity, or does not fit to those before it. No files
+        are left behind then.
 
     Notes
     -----
@@ -66,14 +70,13 @@ def save_csr_memmap(path, chunks):
     path = Path(path)
     if path.exists():
         raise FileExistsError(f"path must be a folder that does not exist yet, got {str(path)!r}")
-    if sp.issparse(chunks) or isinstance(chunks, CSRSequences):
-        chunks = [chunks]
+    parts: Any = [chunks] if sp.issparse(chunks) or isinstance(chunks, CSRSequences) else chunks
     folder = path.with_name(f"{path.name}.{uuid4().hex}.part")
     folder.mkdir()
     try:
         writer = _Writer(folder)
         try:
-            for number, chunk in enumerate(chunks):
+            for number, chunk in enumerate(parts):
                 writer.add(chunk, f"chunks[{number}]")
         finally:
             writer.close()
@@ -85,8 +88,8 @@ def save_csr_memmap(path, chunks):
     return load_csr_memmap(path)
 
 
-def load_csr_memmap(path):
-    """What :func:`save_csr_memmap` wrote, in read-only memory maps.
+def load_csr_memmap(path: FilePath) -> Any:
+    """Read a matrix that :func:`save_csr_memmap` wrote, in read-only memory maps.
 
     Parameters
     ----------
@@ -95,18 +98,18 @@ def load_csr_memmap(path):
     Returns
     -------
     csr_matrix or CSRSequences
-        As the chunks were.
+        Of the kind of the chunks.
 
     Raises
     ------
     FileNotFoundError
         Where there is no such folder.
     ValueError
-        Where a file of it is missing, too short, or does not fit to the others.
+        Where one of its files is missing, too short, or does not fit to the others.
 
     Notes
     -----
-    Sizes and the starts of the rows are checked here, by a pass over the rows; that no index is out of range, by `fit`.
+    Sizes and the starts of the rows are checked here, by a pass over the rows. `fit` checks the range of the indices.
     """
     path = Path(path)
     if not path.is_dir():
@@ -128,14 +131,14 @@ def load_csr_memmap(path):
         raise ValueError(f"{str(path)!r} is not a matrix of save_csr_memmap, or is damaged: {error}") from error
 
 
-def _opened(path, name, dtype, size):
+def _opened(path: Path, name: str, dtype: DTypeLike, size: int) -> np.ndarray:
     array = np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
     if array.dtype != np.dtype(dtype) or array.shape != (size,):
         raise ValueError(f"{name}.npy has {array.shape} numbers of {array.dtype}, expected ({size},) of {dtype}")
     return array
 
 
-def _check_rises(indptr, nnz):
+def _check_rises(indptr: np.ndarray, nnz: int) -> None:
     last = 0
     for begin in range(0, len(indptr), _PIECE):
         piece = indptr[begin : begin + _PIECE]
@@ -149,11 +152,16 @@ def _check_rises(indptr, nnz):
 class _Writer:
     """The files of a matrix, whose length is not known before its end."""
 
-    def __init__(self, folder):
-        self.folder, self.files = folder, {}
-        self.shape, self.nnz, self.dtype, self.sequences = None, 0, None, None
+    files: "dict[str, _Array]"
+    shape: tuple[int, int] | None
+    dtype: np.dtype
+    sequences: bool
 
-    def add(self, chunk, name):
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.files = folder, {}
+        self.shape, self.nnz = None, 0
+
+    def add(self, chunk: Any, name: str) -> None:
         is_sequences = isinstance(chunk, CSRSequences)
         matrix = self._checked(chunk.matrix if is_sequences else chunk, name)
         if self.shape is None:
@@ -180,7 +188,7 @@ class _Writer:
         self.shape = (self.shape[0] + matrix.shape[0], self.shape[1])
 
     @staticmethod
-    def _checked(chunk, name):
+    def _checked(chunk: Any, name: str) -> sp.csr_matrix:
         if not sp.issparse(chunk) or chunk.ndim != 2:
             raise ValueError(f"{name} must be a sparse matrix or CSRSequences, got {type(chunk).__name__}")
         if chunk.dtype.kind not in "fiub":
@@ -194,12 +202,12 @@ class _Writer:
         matrix = canonical_csr(matrix)
         return matrix if matrix.has_sorted_indices else matrix.sorted_indices()
 
-    def close(self):
+    def close(self) -> None:
         for file in self.files.values():
             file.close()
 
-    def finish(self):
-        """Make both index arrays of one type, which scipy would do in memory, and describe the files."""
+    def finish(self) -> None:
+        """Give both index arrays one type, which scipy would do in memory, and describe the files."""
         if self.shape is None:
             raise ValueError("chunks must have at least one, got none")
         index = np.dtype(np.int32 if self.nnz <= _INT32 and self.shape[1] <= _INT32 + 1 else np.int64)
@@ -214,21 +222,21 @@ class _Writer:
 class _Array:
     """A one-dimensional .npy file that grows."""
 
-    def __init__(self, path, dtype):
+    def __init__(self, path: Path, dtype: np.dtype) -> None:
         self.path, self.dtype, self.size, self.file = path, dtype, 0, open(path, "wb")
         self.header = self._write_header()
 
-    def _write_header(self):
+    def _write_header(self) -> int:
         # numpy leaves room for a larger first axis
         said = dict(descr=np.lib.format.dtype_to_descr(self.dtype), fortran_order=False, shape=(self.size,))
         np.lib.format.write_array_header_1_0(self.file, said)
         return self.file.tell()
 
-    def append(self, values):
+    def append(self, values: np.ndarray) -> None:
         self.file.write(np.ascontiguousarray(values, self.dtype).data)
         self.size += len(values)
 
-    def close(self):
+    def close(self) -> None:
         if self.file.closed:
             return
         self.file.seek(0)
@@ -238,7 +246,7 @@ class _Array:
         os.fsync(self.file.fileno())
         self.file.close()
 
-    def become(self, dtype):
+    def become(self, dtype: np.dtype) -> None:
         """Write the closed file again with another dtype, piece by piece."""
         if dtype == self.dtype:
             return

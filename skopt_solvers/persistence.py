@@ -1,4 +1,4 @@
-"""Models in files: what skops may be told to trust."""
+"""List the types that skops may be told to trust when it loads models from files."""
 
 import scipy.sparse as sp
 
@@ -24,8 +24,8 @@ _OF_0_1 = [
     *("skopt_solvers.solvers._lbfgs.LBFGS", "skopt_solvers.solvers._sdca.SDCA"),
 ]
 
-TRUSTED_TYPES = sorted([*(f"{cls.__module__}.{cls.__qualname__}" for cls in _CLASSES), *_OF_0_1])
-"""The names of what a file of skops holds of ours, beyond what skops trusts by itself: classes of data, no functions.
+TRUSTED_TYPES: list[str] = sorted([*(f"{cls.__module__}.{cls.__qualname__}" for cls in _CLASSES), *_OF_0_1])
+"""The names of the types of this package and of scipy that a file of skops holds: classes of data, no functions.
 
 ``skops.io.load(file, trusted=TRUSTED_TYPES)`` loads every estimator, solver and schedule of this package, and pipelines
 of them. A class of your own is added by its name.

@@ -1,13 +1,16 @@
 """Learning-rate schedules: functions of time that multiply a solver's learning rate.
 
-Time `t` is counted in epochs, with fractions inside an epoch, so that the batch size leaves a schedule alone. A
+Time `t` is counted in epochs, with fractions inside an epoch, so that a schedule does not depend on the batch size. A
 schedule is a pure function: it keeps no state, so a fit that is interrupted and resumed has the rates of one run.
-Where a length in epochs is `None` it is the whole of the estimator's `max_iter`.
+A length of `None` is the whole of the estimator's `max_iter`, in epochs.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._base.configuration import Configuration
 from ._base.nested_parameters import has_parameters, resolve
@@ -33,7 +36,7 @@ __all__ = [
 class Schedule(Configuration):
     """Base of all schedules: subclass it and write ``__call__``.
 
-    A plain function of one time does as well wherever a schedule is expected.
+    Wherever a schedule is expected, a plain function of one time may stand as well.
 
     Examples
     --------
@@ -41,17 +44,17 @@ class Schedule(Configuration):
     >>> class Triangle(Schedule):
     ...     def __init__(self, period=2.0):
     ...         self.period = period
-    ...     def __call__(self, t):
+    ...     def __call__(self, t: ArrayLike) -> Factor:
     ...         return 1 - abs(t / self.period % 1 * 2 - 1)
     >>> Triangle(4)(1.0)
     0.5
     """
 
-    def _names(self):
+    def _names(self) -> dict[str, Mapping[str, Callable[[], Any]]]:
         return {"schedule": SCHEDULES} if "schedule" in self.get_params(deep=False) else {}
 
-    def __call__(self, t):
-        """The factor on the learning rate.
+    def __call__(self, t: Any) -> Any:
+        """Return the factor on the learning rate.
 
         Parameters
         ----------
@@ -64,46 +67,53 @@ class Schedule(Configuration):
         """
         raise NotImplementedError
 
-    def bound(self, length, objectives=()):
-        """This schedule with its open ends filled: a function of t alone.
+    def bound(self, length: float, objectives: Sequence[float] = ()) -> "Schedule":
+        """Return this schedule with its open lengths filled in, a function of t alone.
 
         Parameters
         ----------
         length : float
-            Epochs that stand in for a length of None.
+            The epochs that a length of None stands for.
         objectives : sequence of float
-            The objective after each epoch so far, for schedules that react to it.
+            The objective after each epoch so far, for schedules that react to it. A fit binds its schedule once, and
+            the list grows with the epochs.
 
         Returns
         -------
         Schedule
         """
-        schedule = copy(self)
+        schedule: Any = copy(self)
         if getattr(self, "epochs", length) is None:
             schedule.epochs = length
         return schedule
 
 
-def bind(schedule, length, objectives=()):
-    """``schedule.bound(length, objectives)``, for a plain function too."""
-    schedule = resolve(schedule, SCHEDULES, "schedule", callable)
-    if isinstance(schedule, Schedule):
-        return schedule.bound(length, objectives)
-    return np.vectorize(lambda t: _real(schedule(t)), otypes=[float])  # of one time, as one writes it first
+ScheduleLike: TypeAlias = str | Schedule | Callable[[float], float]
+Factor: TypeAlias = np.ndarray | np.floating
 
 
-def _real(factor):
+def bind(schedule: ScheduleLike, length: float, objectives: Sequence[float] = ()) -> Callable[[Any], Any]:
+    """Return ``schedule.bound(length, objectives)``, for the name of a schedule and for a plain function too."""
+    resolved = resolve(schedule, SCHEDULES, "schedule", callable)
+    if isinstance(resolved, Schedule):
+        if type(resolved).bound.__module__ != __name__:  # a user's own may count the objectives when it is bound
+            return _BoundAtEachUse(resolved, length, objectives)
+        return resolved.bound(length, objectives)
+    return np.vectorize(lambda t: _real(resolved(t)), otypes=[float])  # a plain function takes one time
+
+
+def _real(factor: Any) -> Any:
     if np.iscomplexobj(factor):
         raise TypeError(f"complex number {factor}")
     return factor
 
 
-def _progress(t, epochs):
+def _progress(t: ArrayLike, epochs: Any) -> np.ndarray:
     return np.clip(np.asarray(t, dtype=float) / epochs, 0.0, 1.0)
 
 
 class Constant(Schedule):
-    """``1``, always.
+    """The factor is always 1.
 
     Examples
     --------
@@ -112,7 +122,7 @@ class Constant(Schedule):
     1.0
     """
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         return np.ones_like(np.asarray(t, dtype=float))
 
 
@@ -132,11 +142,11 @@ class StepDecay(Schedule):
     [1.0, 1.0, 0.5, 0.25]
     """
 
-    def __init__(self, every=10, factor=0.5):
+    def __init__(self, every: float = 10, factor: float = 0.5) -> None:
         self.every = every
         self.factor = factor
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         return self.factor ** np.floor(np.asarray(t, dtype=float) / self.every)
 
 
@@ -157,11 +167,11 @@ class Piecewise(Schedule):
     [1.0, 0.5, 0.1]
     """
 
-    def __init__(self, boundaries=(10, 20), values=(1.0, 0.1, 0.01)):
+    def __init__(self, boundaries: Sequence[float] = (10, 20), values: Sequence[float] = (1.0, 0.1, 0.01)) -> None:
         self.boundaries = boundaries
         self.values = values
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(
                 f"Piecewise: values must be one more than boundaries, got {len(self.values)} and {len(self.boundaries)}"
@@ -184,10 +194,10 @@ class ExponentialDecay(Schedule):
     [1.0, 0.5, 0.25]
     """
 
-    def __init__(self, rate=0.9):
+    def __init__(self, rate: float = 0.9) -> None:
         self.rate = rate
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         return self.rate ** np.asarray(t, dtype=float)
 
 
@@ -208,12 +218,12 @@ class PolynomialDecay(Schedule):
     [1.0, 0.5, 0.0, 0.0]
     """
 
-    def __init__(self, epochs=None, power=1.0, end=0.0):
+    def __init__(self, epochs: float | None = None, power: float = 1.0, end: float = 0.0) -> None:
         self.epochs = epochs
         self.power = power
         self.end = end
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         return self.end + (1 - self.end) * (1 - _progress(t, self.epochs)) ** self.power
 
 
@@ -231,10 +241,10 @@ class InverseTime(Schedule):
     [1.0, 0.5, 0.25]
     """
 
-    def __init__(self, decay=1.0):
+    def __init__(self, decay: float = 1.0) -> None:
         self.decay = decay
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         return 1 / (1 + self.decay * np.asarray(t, dtype=float))
 
 
@@ -252,10 +262,10 @@ class InverseSquareRoot(Schedule):
     [1.0, 0.5]
     """
 
-    def __init__(self, decay=1.0):
+    def __init__(self, decay: float = 1.0) -> None:
         self.decay = decay
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         return 1 / np.sqrt(1 + self.decay * np.asarray(t, dtype=float))
 
 
@@ -275,18 +285,18 @@ class CosineDecay(Schedule):
     [1.0, 0.5, 0.0]
     """
 
-    def __init__(self, epochs=None, end=0.0):
+    def __init__(self, epochs: float | None = None, end: float = 0.0) -> None:
         self.epochs = epochs
         self.end = end
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         return self.end + (1 - self.end) * (1 + np.cos(np.pi * _progress(t, self.epochs))) / 2
 
 
 class CosineRestarts(Schedule):
     """Cosine decay that starts again at 1 (SGDR: Loshchilov & Hutter 2017, eq. 5).
 
-    The i-th period, from 0, lasts ``period * multiplier ** i`` epochs.
+    Period i, counted from 0, lasts ``period * multiplier ** i`` epochs.
 
     Parameters
     ----------
@@ -303,12 +313,12 @@ class CosineRestarts(Schedule):
     [1.0, 0.5, 1.0, 0.5, 1.0]
     """
 
-    def __init__(self, period=10, multiplier=2.0, end=0.0):
+    def __init__(self, period: float = 10, multiplier: float = 2.0, end: float = 0.0) -> None:
         self.period = period
         self.multiplier = multiplier
         self.end = end
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         # 1e-12: a restart's own time, however it is rounded, is in the period that begins
         cycles = np.asarray(t, dtype=float) / self.period
         if self.multiplier == 1:
@@ -322,7 +332,7 @@ class CosineRestarts(Schedule):
 
 
 class OneCycle(Schedule):
-    """From `start` up to 1 and down to `end`, in half cosines (Smith & Topin 2018, as PyTorch's OneCycleLR anneals it).
+    """The factor rises from `start` to 1 and falls to `end`, in half cosines (Smith & Topin 2018, as in PyTorch).
 
     Parameters
     ----------
@@ -340,13 +350,13 @@ class OneCycle(Schedule):
     [0.0, 0.5, 1.0, 0.0]
     """
 
-    def __init__(self, epochs=None, peak=0.3, start=0.04, end=0.0):
+    def __init__(self, epochs: float | None = None, peak: float = 0.3, start: float = 0.04, end: float = 0.0) -> None:
         self.epochs = epochs
         self.peak = peak
         self.start = start
         self.end = end
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         p = _progress(t, self.epochs)
         up = self.start + (1 - self.start) * (1 - np.cos(np.pi * np.minimum(p / self.peak, 1))) / 2
         down = self.end + (1 - self.end) * (1 + np.cos(np.pi * np.maximum((p - self.peak) / (1 - self.peak), 0))) / 2
@@ -365,7 +375,7 @@ class ReduceOnPlateau(Schedule):
     patience : int, default=2
     threshold : float, default=1e-3
     end : float, default=0.0
-        The factor does not fall below this.
+        The least factor.
 
     Examples
     --------
@@ -377,34 +387,48 @@ class ReduceOnPlateau(Schedule):
     0.1
     """
 
-    def __init__(self, factor=0.5, patience=2, threshold=1e-3, end=0.0):
+    def __init__(self, factor: float = 0.5, patience: int = 2, threshold: float = 1e-3, end: float = 0.0) -> None:
         self.factor = factor
         self.patience = patience
         self.threshold = threshold
         self.end = end
 
-    def bound(self, length, objectives=()):
-        best, waited, plateaus = np.inf, 0, 0
-        for objective in objectives:
-            if objective < best - self.threshold * abs(best) or best == np.inf:
-                best, waited = objective, 0
-            else:
-                waited += 1
-                if waited >= self.patience:
-                    plateaus, waited = plateaus + 1, 0
-        return _Scaled(Constant(), max(self.factor**plateaus, self.end))
+    def bound(self, length: float, objectives: Sequence[float] = ()) -> Schedule:
+        return _OnPlateau(self, objectives)
 
-    def __call__(self, t):
+    def __call__(self, t: ArrayLike) -> Factor:
         return np.ones_like(np.asarray(t, dtype=float))
 
 
-class _Scaled(Schedule):
-    def __init__(self, schedule, factor):
-        self.schedule = schedule
-        self.factor = factor
+class _OnPlateau(Schedule):
+    """A :class:`ReduceOnPlateau` that counts in a list of objectives, which may grow."""
 
-    def __call__(self, t):
-        return self.factor * self.schedule(t)
+    def __init__(self, plateau: "ReduceOnPlateau", objectives: Sequence[float]) -> None:
+        self.plateau = plateau
+        self.objectives = objectives
+
+    def __call__(self, t: ArrayLike) -> Factor:
+        plateau, best, waited, count = self.plateau, np.inf, 0, 0
+        for objective in self.objectives:
+            if objective < best - plateau.threshold * abs(best) or best == np.inf:
+                best, waited = objective, 0
+            else:
+                waited += 1
+                if waited >= plateau.patience:
+                    count, waited = count + 1, 0
+        return max(plateau.factor**count, plateau.end) * plateau(t)
+
+
+class _BoundAtEachUse(Schedule):
+    """A schedule with a `bound` of its own, whose objectives may grow."""
+
+    def __init__(self, schedule: Schedule, length: float, objectives: Sequence[float]) -> None:
+        self.schedule = schedule
+        self.length = length
+        self.objectives = objectives
+
+    def __call__(self, t: ArrayLike) -> Factor:
+        return self.schedule.bound(self.length, self.objectives)(t)
 
 
 class Warmup(Schedule):
@@ -415,7 +439,7 @@ class Warmup(Schedule):
     Parameters
     ----------
     schedule : Schedule, name or callable, default="constant"
-        What follows; an open length is what is left of `max_iter`.
+        The schedule that follows. Where its length is None it lasts to the end of `max_iter`.
     epochs : float, default=1
         Length of the rise, > 0.
     start : float, default=0.01
@@ -427,20 +451,29 @@ class Warmup(Schedule):
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
 
-    def __init__(self, schedule="constant", epochs=1, start=0.01):
+    def __init__(self, schedule: ScheduleLike = "constant", epochs: float = 1, start: float = 0.01) -> None:
         self.schedule = schedule
         self.epochs = epochs
         self.start = start
 
-    def bound(self, length, objectives=()):
-        after = bind(self.schedule, max(length - self.epochs, 1e-9), objectives)
-        return Warmup(after, self.epochs, self.start)
+    def bound(self, length: float, objectives: Sequence[float] = ()) -> Schedule:
+        return _BoundWarmup(self, bind(self.schedule, max(length - self.epochs, 1e-9), objectives))
 
-    def __call__(self, t):
-        t = np.asarray(t, dtype=float)
-        after = bind(self.schedule, np.inf)
-        rise = self.start + (1 - self.start) * _progress(t, self.epochs)
-        return np.where(t < self.epochs, rise, after(np.maximum(t - self.epochs, 0)))
+    def __call__(self, t: ArrayLike) -> Factor:
+        return _BoundWarmup(self, bind(self.schedule, np.inf))(t)
+
+
+class _BoundWarmup(Schedule):
+    """A :class:`Warmup` in front of a function of time."""
+
+    def __init__(self, warmup: Warmup, after: Callable[[Any], Any]) -> None:
+        self.warmup = warmup
+        self.after = after
+
+    def __call__(self, t: ArrayLike) -> Factor:
+        time, epochs, start = np.asarray(t, dtype=float), self.warmup.epochs, self.warmup.start
+        rise = start + (1 - start) * _progress(time, epochs)
+        return np.where(time < epochs, rise, self.after(np.maximum(time - epochs, 0)))
 
 
 class ScheduleSequence(Schedule):
@@ -450,8 +483,8 @@ class ScheduleSequence(Schedule):
     ----------
     schedules : sequence of Schedule, name or callable
     boundaries : sequence of float
-        Times in epochs, increasing, one fewer than there are schedules. An open length lasts to the next
-        boundary, or to `max_iter`.
+        Times in epochs, increasing, one fewer than there are schedules. A schedule whose length is None lasts to the
+        next boundary, or to `max_iter`.
 
     Examples
     --------
@@ -460,15 +493,15 @@ class ScheduleSequence(Schedule):
     [1.0, 1.0, 0.5, 0.25]
     """
 
-    def __init__(self, schedules=("constant",), boundaries=()):
+    def __init__(self, schedules: Sequence[ScheduleLike] = ("constant",), boundaries: Sequence[float] = ()) -> None:
         self.schedules = schedules
         self.boundaries = boundaries
 
-    def _nested(self):
+    def _nested(self) -> dict[str, Any]:
         parts = {f"schedules[{i}]": schedule for i, schedule in enumerate(self.schedules)}
         return parts if any(map(has_parameters, self.schedules)) else {}
 
-    def _starts(self):
+    def _starts(self) -> list[float]:
         if len(self.schedules) != len(self.boundaries) + 1:
             raise ValueError(
                 "ScheduleSequence: schedules must be one more than boundaries, "
@@ -476,21 +509,33 @@ class ScheduleSequence(Schedule):
             )
         return [0.0, *self.boundaries]
 
-    def bound(self, length, objectives=()):
+    def bound(self, length: float, objectives: Sequence[float] = ()) -> Schedule:
         starts = self._starts()
         ends = [*starts[1:], max(length, starts[-1] + 1e-9)]
         parts = [bind(s, end - start, objectives) for s, start, end in zip(self.schedules, starts, ends, strict=True)]
-        return ScheduleSequence(parts, self.boundaries)
+        return _BoundSequence(parts, starts)
 
-    def __call__(self, t):
-        t = np.asarray(t, dtype=float)
-        factor = np.zeros_like(t)
-        for schedule, start in zip(self.schedules, self._starts(), strict=True):
-            factor = np.where(t >= start, bind(schedule, np.inf)(np.maximum(t - start, 0)), factor)
+    def __call__(self, t: ArrayLike) -> Factor:
+        starts = self._starts()
+        return _BoundSequence([bind(schedule, np.inf) for schedule in self.schedules], starts)(t)
+
+
+class _BoundSequence(Schedule):
+    """A :class:`ScheduleSequence` of functions of time."""
+
+    def __init__(self, parts: list[Callable[[Any], Any]], starts: list[float]) -> None:
+        self.parts = parts
+        self.starts = starts
+
+    def __call__(self, t: ArrayLike) -> Factor:
+        time = np.asarray(t, dtype=float)
+        factor = np.zeros_like(time)
+        for part, start in zip(self.parts, self.starts, strict=True):
+            factor = np.where(time >= start, part(np.maximum(time - start, 0)), factor)
         return factor
 
 
-SCHEDULES = {
+SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Constant,
     "step": StepDecay,
     "piecewise": Piecewise,

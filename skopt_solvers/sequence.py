@@ -1,4 +1,4 @@
-"""Sequences in and out: many sequences over one matrix, whole sequences in cross-validation, and files of them."""
+"""Hold many sequences in one matrix, keep them whole in cross-validation, and read files of them."""
 
 import codecs
 import gzip
@@ -7,15 +7,18 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state, indexable
 
 from ._base.csr import check_structure
+from ._base.typing import FilePath, Seed
 
 __all__ = ["CSRSequences", "SequenceKFold", "read_conll"]
 
@@ -25,9 +28,9 @@ CONLLU_COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "depre
 class CSRSequences:
     """Sequences of tokens whose features are rows of one CSR matrix.
 
-    What a transformer of sequences returns, and what :class:`~skopt_solvers.LinearChainCRF` reads without a copy. It
-    behaves as a list of CSR matrices, one a sequence; slices, index arrays and masks give another `CSRSequences`, so
-    that scikit-learn's splitters can cut it.
+    Transformers of sequences return it, and :class:`~skopt_solvers.LinearChainCRF` reads it without a copy. It behaves
+    as a list of CSR matrices, one a sequence; slices, index arrays and masks give another `CSRSequences`, so that
+    scikit-learn's splitters can cut it.
 
     Parameters
     ----------
@@ -44,7 +47,11 @@ class CSRSequences:
     (2, (3, 5), [3, 2])
     """
 
-    def __init__(self, matrix, lengths):
+    matrix: sp.csr_matrix
+    lengths: np.ndarray
+    offsets: np.ndarray
+
+    def __init__(self, matrix: Any, lengths: ArrayLike) -> None:
         self.matrix = matrix
         self.lengths = np.asarray(lengths, dtype=np.int64)
         if not sp.issparse(matrix) or matrix.format != "csr":
@@ -58,18 +65,24 @@ class CSRSequences:
         self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """``(n_sequences,)``, as scikit-learn's splitters want it."""
         return self.lengths.shape
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.lengths)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n_tokens, n_features = self.matrix.shape
         return f"<CSRSequences: {len(self)} sequences, {n_tokens} tokens, {n_features} features>"
 
-    def __getitem__(self, key):
+    @overload
+    def __getitem__(self, key: int) -> sp.csr_matrix: ...
+
+    @overload
+    def __getitem__(self, key: slice | Sequence[int] | np.ndarray) -> "CSRSequences": ...
+
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):  # scikit-learn indexes with (rows, ...)
             key = key[0]
         if isinstance(key, (int, np.integer)):
@@ -81,18 +94,18 @@ class CSRSequences:
         if isinstance(key, slice) and key.step in (None, 1):
             first, last = (chosen[0], chosen[-1] + 1) if len(chosen) else (0, 0)
             return CSRSequences(self.matrix[self.offsets[first] : self.offsets[last]], self.lengths[chosen])
-        rows = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in chosen]
-        rows = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
+        parts = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in chosen]
+        rows = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
         return CSRSequences(self.matrix[rows], self.lengths[chosen])
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[sp.csr_matrix]:
         return (self[i] for i in range(len(self)))
 
 
-def run_lengths(sequence_ids):
-    """The lengths of the sequences of flat tokens, each a run of one id.
+def run_lengths(sequence_ids: ArrayLike) -> np.ndarray:
+    """Return the lengths of the sequences of flat tokens, each a run of one id.
 
-    Raises ValueError where an id comes back after another one: its sequence would be torn.
+    Raise ValueError where an id comes back after another one, because its sequence would be torn.
     """
     ids = np.asarray(sequence_ids)
     if ids.ndim != 1:
@@ -102,7 +115,7 @@ def run_lengths(sequence_ids):
     if (ids != ids).any():
         raise ValueError(f"sequence_ids must not be NaN, got NaN for token {np.flatnonzero(ids != ids)[0]}")
     starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if len(ids) else np.empty(0, dtype=np.int64)
-    seen = set()
+    seen: set[Any] = set()
     for start, sequence_id in zip(starts.tolist(), ids[starts].tolist(), strict=True):
         if sequence_id in seen:
             raise ValueError(
@@ -113,8 +126,8 @@ def run_lengths(sequence_ids):
     return np.diff(starts, append=len(ids))
 
 
-def flat_lengths(n_tokens, lengths=None, sequence_ids=None):
-    """The lengths of the sequences of `n_tokens` flat tokens, checked; exactly one of the two must be given."""
+def flat_lengths(n_tokens: int, lengths: ArrayLike | None = None, sequence_ids: ArrayLike | None = None) -> np.ndarray:
+    """Check and return the lengths of the sequences of `n_tokens` flat tokens; exactly one argument must be given."""
     if (lengths is None) == (sequence_ids is None):
         raise ValueError(
             "give lengths or sequence_ids, one of the two, got " + ("neither", "both")[lengths is not None]
@@ -124,16 +137,16 @@ def flat_lengths(n_tokens, lengths=None, sequence_ids=None):
         if result.sum() != n_tokens:
             raise ValueError(f"sequence_ids must have one id for each of the {n_tokens} tokens, got {result.sum()}")
         return result
-    lengths = np.asarray(lengths)
-    if lengths.ndim != 1 or (lengths.size and (lengths.dtype.kind not in "iu" or lengths.min() < 0)):
-        raise ValueError(f"lengths must be a 1-D array of non-negative integers, got {lengths!r}")
-    if lengths.sum() != n_tokens or lengths.max(initial=0) > n_tokens:  # a sum may wrap around
-        raise ValueError(f"lengths must sum to the {n_tokens} tokens, got {lengths.sum()} in {lengths.size} sequences")
-    return lengths.astype(np.int64)
+    given = np.asarray(lengths)
+    if given.ndim != 1 or (given.size and (given.dtype.kind not in "iu" or given.min() < 0)):
+        raise ValueError(f"lengths must be a 1-D array of non-negative integers, got {given!r}")
+    if given.sum() != n_tokens or given.max(initial=0) > n_tokens:  # a sum may wrap around
+        raise ValueError(f"lengths must sum to the {n_tokens} tokens, got {given.sum()} in {given.size} sequences")
+    return given.astype(np.int64)
 
 
 class SequenceKFold(KFold):
-    """K folds of flat tokens that keep every sequence whole.
+    """Cut flat tokens into K folds that keep every sequence whole.
 
     The sequences, in their order or shuffled, are cut into `n_splits` blocks whose numbers of tokens are as equal as
     whole sequences allow: a sequence goes to the fold in which its middle falls, and each fold has one at least.
@@ -164,11 +177,13 @@ class SequenceKFold(KFold):
 
     __metadata_request__split = {"groups": True, "sequence_ids": True}
 
-    def __init__(self, n_splits=5, *, shuffle=False, random_state=None):
+    def __init__(self, n_splits: int = 5, *, shuffle: bool = False, random_state: Seed = None) -> None:
         super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
 
-    def split(self, X, y=None, groups=None, sequence_ids=None):
-        """Indices of the training and test tokens of each fold, both ascending.
+    def split(
+        self, X: Any, y: Any = None, groups: ArrayLike | None = None, sequence_ids: ArrayLike | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the indices of the training and test tokens of each fold, both ascending.
 
         Parameters
         ----------
@@ -203,19 +218,19 @@ class SequenceKFold(KFold):
         for fold in range(self.n_splits):
             yield np.flatnonzero(fold_of_token != fold), np.flatnonzero(fold_of_token == fold)
 
-    def get_n_splits(self, X=None, y=None, groups=None, sequence_ids=None):
-        """The number of folds, whatever the data."""
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None, sequence_ids: Any = None) -> int:
+        """Return the number of folds, which does not depend on the data."""
         return self.n_splits
 
-    def _folds(self, lengths):
-        """The fold of each sequence."""
+    def _folds(self, lengths: np.ndarray) -> np.ndarray:
+        """Return the fold of each sequence."""
         n_sequences = len(lengths)
         order = np.arange(n_sequences)
         if self.shuffle:
             order = check_random_state(self.random_state).permutation(n_sequences)
         ends = np.cumsum(lengths[order])
         middles = ends - lengths[order] / 2
-        # how many sequences stand before each fold, then moved by so much that no fold is empty
+        # the number of sequences before each fold, then moved by so much that no fold is empty
         folds = np.arange(self.n_splits)
         before = np.searchsorted(middles, ends[-1] * folds / self.n_splits)
         before = np.minimum(np.maximum.accumulate(before - folds), n_sequences - self.n_splits) + folds
@@ -224,29 +239,62 @@ class SequenceKFold(KFold):
         return result
 
 
-def read_conll(path, columns=(0, -1), *, conllu=None, separator=None, comment=None, encoding="utf-8"):
-    """Columns of a CoNLL file, each a list of sequences of strings.
+@overload
+def read_conll(  # type: ignore[overload-overlap]  # a string is an iterable of strings too
+    path: FilePath,
+    columns: int | str,
+    *,
+    conllu: bool | None = None,
+    separator: str | None = None,
+    comment: str | None = None,
+    encoding: str = "utf-8",
+) -> list[list[str]]: ...
 
-    Two layouts, one token a line and an empty line between sentences:
+
+@overload
+def read_conll(
+    path: FilePath,
+    columns: Iterable[int | str] = (0, -1),
+    *,
+    conllu: bool | None = None,
+    separator: str | None = None,
+    comment: str | None = None,
+    encoding: str = "utf-8",
+) -> tuple[list[list[str]], ...]: ...
+
+
+def read_conll(
+    path: FilePath,
+    columns: int | str | Iterable[int | str] = (0, -1),
+    *,
+    conllu: bool | None = None,
+    separator: str | None = None,
+    comment: str | None = None,
+    encoding: str = "utf-8",
+) -> list[list[str]] | tuple[list[list[str]], ...]:
+    """Read columns of a CoNLL file, each a list of sequences of strings.
+
+    It knows two layouts, both with one token a line and an empty line between sentences:
 
     - columns separated by spaces or tabs (CoNLL-2000, 2002, 2003, WNUT). Lines whose first column is ``-DOCSTART-``
       end a sentence and are dropped. ``#`` is a token as any other unless `comment` says otherwise.
     - CoNLL-U: ten columns separated by tabs. Comments (lines that start with ``#``), ranges of multiword tokens
       (``1-2``) and empty nodes (``1.1``) are dropped.
 
-    Only spaces and tabs separate: other white space that Unicode knows belongs to the token.
+    Only spaces and tabs separate columns. Other white space of Unicode belongs to the token.
 
     Parameters
     ----------
     path : str or path-like
-        Unpacked on the way if it ends in ``.gz``.
+        A file whose name ends in ``.gz`` is unpacked.
     columns : int, str, or sequence of them, default=(0, -1)
-        What to return: numbers from 0, negative ones from the right, or in CoNLL-U the names id, form, lemma, upos,
-        xpos, feats, head, deprel, deps, misc.
+        The columns to return: numbers from 0, negative ones from the right, or in CoNLL-U the names id, form, lemma,
+        upos, xpos, feats, head, deprel, deps, misc.
     conllu : bool, default=None
-        Whether the file is CoNLL-U. None: if its name ends in ``.conllu`` or ``.conllu.gz``, or a column is a name.
+        True if the file is CoNLL-U. None takes it for that if its name ends in ``.conllu`` or ``.conllu.gz``, or a
+        column is given by name.
     separator : str, default=None
-        What separates columns. None: one tab in a line that holds a tab, else any number of spaces.
+        The string that separates columns. None is one tab in a line that has tabs, and else any number of spaces.
     comment : str, default=None
         Lines that start with it are dropped, such as ``"# id"``.
     encoding : str, default="utf-8"
@@ -278,10 +326,13 @@ def read_conll(path, columns=(0, -1), *, conllu=None, separator=None, comment=No
     [['B-NP', 'B-VP'], ['B-VP']]
     """
     single = isinstance(columns, (str, numbers.Integral))
-    if not single and not isinstance(columns, Iterable):
+    if single:
+        asked: list[Any] = [columns]
+    elif isinstance(columns, Iterable):
+        asked = list(columns)
+    else:
         raise ValueError(f"columns must be a number, a name or a sequence of them, got {type(columns).__name__}")
-    chosen = [columns] if single else list(columns)
-    if not chosen:
+    if not asked:
         raise ValueError("columns must name one column at least, got none")
     for name, value in (("separator", separator), ("comment", comment)):
         if value is not None and not (isinstance(value, str) and value):
@@ -291,9 +342,9 @@ def read_conll(path, columns=(0, -1), *, conllu=None, separator=None, comment=No
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(f"encoding must be the name of an encoding, got {encoding!r}") from error
     if conllu is None:
-        conllu = os.fspath(path).endswith((".conllu", ".conllu.gz")) or any(isinstance(c, str) for c in chosen)
-    chosen = [_column_number(column, conllu) for column in chosen]
-    result = [[] for _ in chosen]
+        conllu = os.fspath(path).endswith((".conllu", ".conllu.gz")) or any(isinstance(c, str) for c in asked)
+    chosen = [_column_number(column, conllu) for column in asked]
+    result: list[list[list[str]]] = [[] for _ in chosen]
     token_lines = _conllu_lines(path, encoding) if conllu else _column_lines(path, encoding, separator, comment)
     for sentence in _sentences(path, token_lines, chosen):
         for column, values in zip(result, zip(*sentence, strict=True), strict=True):
@@ -301,7 +352,7 @@ def read_conll(path, columns=(0, -1), *, conllu=None, separator=None, comment=No
     return result[0] if single else tuple(result)
 
 
-def _column_number(column, conllu):
+def _column_number(column: Any, conllu: bool) -> int:
     if isinstance(column, str):
         if not conllu or column not in CONLLU_COLUMNS:
             allowed = f"one of {', '.join(CONLLU_COLUMNS)}" if conllu else "a number, as the file is not CoNLL-U"
@@ -312,11 +363,15 @@ def _column_number(column, conllu):
     return int(column)
 
 
-def _sentences(path, token_lines, chosen):
-    """Sentences as lists of the chosen columns of each token; `token_lines` gives (line number, fields or None)."""
+def _sentences(
+    path: FilePath, token_lines: Iterable[tuple[int, list[str] | None]], chosen: list[int]
+) -> Iterator[list[list[str]]]:
+    """Yield sentences as lists of the chosen columns of each token; `token_lines` has (line number, fields or None)."""
     needed = max(column + 1 if column >= 0 else -column for column in chosen)
     from_the_right = min(chosen) < 0
-    width, first, sentence = None, None, []
+    width: int | None = None
+    first: int | None = None
+    sentence: list[list[str]] = []
     for number, fields in token_lines:
         if fields is None:
             if sentence:
@@ -338,8 +393,8 @@ def _sentences(path, token_lines, chosen):
         yield sentence
 
 
-def _lines(path, encoding):
-    """Numbered lines. Not str.splitlines: that breaks at characters that are parts of tokens."""
+def _lines(path: FilePath, encoding: str) -> Iterator[tuple[int, str]]:
+    """Yield numbered lines. str.splitlines would also break at characters that are parts of tokens."""
     data = Path(path).read_bytes()
     if os.fspath(path).endswith(".gz"):
         try:
@@ -355,7 +410,9 @@ def _lines(path, encoding):
         yield number, line.removesuffix("\r")
 
 
-def _column_lines(path, encoding, separator, comment):
+def _column_lines(
+    path: FilePath, encoding: str, separator: str | None, comment: str | None
+) -> Iterator[tuple[int, list[str] | None]]:
     for number, line in _lines(path, encoding):
         if comment is not None and line.startswith(comment):
             continue
@@ -371,7 +428,7 @@ def _column_lines(path, encoding, separator, comment):
         yield number, (None if fields[0] == "-DOCSTART-" else fields)
 
 
-def _conllu_lines(path, encoding):
+def _conllu_lines(path: FilePath, encoding: str) -> Iterator[tuple[int, list[str] | None]]:
     for number, line in _lines(path, encoding):
         if not line.strip(" \t"):
             yield number, None

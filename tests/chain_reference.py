@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
-from skopt_solvers.crf._prediction import decoder_of
+from skopt_solvers.crf._prediction import Decoder
 from skopt_solvers.crf._tokens import Tokens
 from skopt_solvers.objectives import MISSING, ChainObjective
 
@@ -231,7 +231,7 @@ class ChainProblem:
             first, label = self.pairs
             feature = np.repeat(np.arange(len(state)), np.diff(first))
             coef = sp.csc_matrix((state[feature, label], label, first), shape=coef.shape)
-        return decoder_of(self.tokens(dtype), coef, *rest, self.allowed, n_threads, known)
+        return Decoder(coef, *rest, self.allowed, n_threads).native(self.tokens(dtype), known)
 
 
 def random_problem(

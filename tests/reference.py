@@ -6,8 +6,9 @@ from scipy.optimize import brentq
 from scipy.special import expit, logsumexp, wrightomega
 
 from skopt_solvers import _kernels
-from skopt_solvers.objectives import LinearObjective
-from skopt_solvers.solvers import LBFGS, SDCA, SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp, StochasticSolver
+from skopt_solvers.objectives import LOG_LOSSES, SVC_LOSSES, LinearObjective
+from skopt_solvers.objectives._losses import crammer_singer, hinge
+from skopt_solvers.solvers import FTRL, LBFGS, SDCA, SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp, StochasticSolver
 
 # Every test of solvers runs through these. A new solver is one entry here, and its name below if it refuses something.
 STOCHASTIC = {
@@ -25,6 +26,9 @@ STOCHASTIC = {
     "adamw": AdamW(),
     "adamw-own-decay": AdamW(weight_decay=0.1),
     "adamw-amsgrad": AdamW(amsgrad=True),
+    "ftrl": FTRL(),
+    "ftrl-own-penalty": FTRL(l1=0.02, l2=0.05),
+    "ftrl-own-l1": FTRL(beta=0.1, l1=0.02, average=True),
 }
 EVERY = {
     **STOCHASTIC,
@@ -44,21 +48,19 @@ EXACT_NAMES = [name for name in NAMES if name not in ("adamw",)]  # those that m
 
 # What a LinearObjective takes as its loss; those whose gradient is continuous; the numbers of outputs each has.
 LOSSES = {
-    "logistic": dict(loss="logistic"),
-    "softmax": dict(loss="softmax"),
-    "hinge": dict(loss="hinge"),
-    "squared_hinge": dict(loss="hinge", squared=True),
-    "smoothed_hinge": dict(loss="hinge", gamma=1.0),
-    "narrow_hinge": dict(loss="hinge", gamma=0.03),
-    "narrow_squared_hinge": dict(loss="hinge", gamma=0.3, squared=True),
-    "crammer_singer": dict(loss="crammer_singer"),
-    "squared_crammer_singer": dict(loss="crammer_singer", squared=True),
-    "smoothed_crammer_singer": dict(loss="crammer_singer", gamma=1.0),
-    "narrow_crammer_singer": dict(loss="crammer_singer", gamma=0.03),
-    "narrow_squared_crammer_singer": dict(loss="crammer_singer", gamma=0.3, squared=True),
+    "logistic": LOG_LOSSES["ovr"],
+    "softmax": LOG_LOSSES["softmax"],
+    "narrow_hinge": hinge(0.03),
+    "narrow_squared_hinge": hinge(0.3, squared=True),
+    "narrow_crammer_singer": crammer_singer(0.03),
+    "narrow_squared_crammer_singer": crammer_singer(0.3, squared=True),
+    **{name: losses["ovr"] for name, losses in SVC_LOSSES.items()},
+    "crammer_singer": SVC_LOSSES["hinge"]["crammer_singer"],
+    "squared_crammer_singer": SVC_LOSSES["squared_hinge"]["crammer_singer"],
+    "smoothed_crammer_singer": SVC_LOSSES["smoothed_hinge"]["crammer_singer"],
 }
-SMOOTH = {"logistic", "softmax", "squared_hinge", "smoothed_hinge", "smoothed_crammer_singer"}
-JOINT = {name for name, loss in LOSSES.items() if loss["loss"] in ("softmax", "crammer_singer")}
+SMOOTH = {name for name, loss in LOSSES.items() if loss.smooth and not name.startswith("narrow")}
+JOINT = {name for name, loss in LOSSES.items() if loss.joint}
 
 
 def without_native(solver):
@@ -80,26 +82,29 @@ def signs(labels, n_outputs):
     return np.where(positive, 1.0, -1.0)
 
 
-def losses(Z, labels, loss, gamma=0.0, squared=False):
+def losses(Z, labels, loss):
     """The loss of each row of margins."""
     Z = np.asarray(Z, dtype=np.float64)
     rows = np.arange(len(Z))
-    if loss == "logistic":
+    if loss.struct == "logistic":
         return np.logaddexp(0, -signs(labels, Z.shape[1]) * Z).sum(axis=1)
-    if loss == "softmax":
+    if loss.struct == "softmax":
         return logsumexp(Z, axis=1) - Z[rows, labels]
-    if loss == "hinge":
+    if loss.struct == "hinge":
         a = np.maximum(1 - signs(labels, Z.shape[1]) * Z, 0)
-        if gamma:
-            a = np.where(a < gamma, a**2 / (2 * gamma), a - gamma / 2)
-        return (a**2 if squared else a).sum(axis=1)
+        if loss.gamma:
+            a = np.where(a < loss.gamma, a**2 / (2 * loss.gamma), a - loss.gamma / 2)
+        return (a**2 if loss.squared else a).sum(axis=1)
+    if loss.struct == "modified_huber":
+        margins = signs(labels, Z.shape[1]) * Z
+        return np.where(margins >= -1, np.maximum(1 - margins, 0) ** 2, -4 * margins).sum(axis=1)
     a = 1 + Z - Z[rows, labels][:, None]
     a[rows, labels] = 0
     value = a.max(axis=1)
-    if gamma:
+    if loss.gamma:
         a[rows, labels] = -np.inf
-        value = smoothed_maximum(a, gamma)
-    return value**2 if squared else value
+        value = smoothed_maximum(a, loss.gamma)
+    return value**2 if loss.squared else value
 
 
 def smoothed_maximum(a, gamma):
@@ -116,13 +121,13 @@ def smoothed_maximum(a, gamma):
     return high + (np.maximum(a - high[:, None], 0) ** 2).sum(axis=1) / (2 * gamma)
 
 
-def penalised(W, X, labels, weights, *, C, l1_ratio, fit_intercept, smooth_part=False, **loss):
+def penalised(W, X, labels, weights, *, C, l1_ratio, fit_intercept, loss, smooth_part=False):
     """``C sum s loss + (1 - l1_ratio)/2 |W|^2 + l1_ratio |W|_1``; for an infinite C the sum of the losses alone."""
     X = X.toarray().astype(np.float64) if sp.issparse(X) else np.asarray(X, dtype=np.float64)
     W = np.asarray(W, dtype=np.float64)
     n = X.shape[1]
     Z = X @ W[:n] + (W[n] if fit_intercept else 0.0)
-    loss_sum = float(np.asarray(weights, dtype=np.float64) @ losses(Z, labels, **loss))
+    loss_sum = float(np.asarray(weights, dtype=np.float64) @ losses(Z, labels, loss))
     if not np.isfinite(C):
         return loss_sum
     penalty = (1 - l1_ratio) / 2 * (W[:n] ** 2).sum()
@@ -144,24 +149,31 @@ def numerical_gradient(function, W, step=1e-6):
 # Dual coordinate ascent
 
 
-def dual_gain(a, label, c, loss, gamma=0.0, squared=False):
+def hinge_dual(c, loss):
+    """The slack and the largest b of the gain ``b - slack/2 b^2`` of a loss that is quadratic and then straight."""
+    if loss.struct == "modified_huber":
+        return 0.5 / c, 4 * c  # where 2 a, the derivative of its quadratic part, ends
+    return (0.5 / c, np.inf) if loss.squared else (loss.gamma / c, c)
+
+
+def dual_gain(a, label, c, loss):
     """``-c loss*(-a / c)`` of one row; -inf where that is not finite."""
     a = np.asarray(a, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if loss == "softmax":
+        if loss.struct == "softmax":
             p = (np.arange(len(a)) == label) - a / c
             return -c * np.where(p == 0, 0, p * np.log(p)).sum() if (p >= 0).all() else -np.inf
         b = a * signs(np.array([label]), len(a))[0]
-        if loss == "hinge":
-            slack = 0.5 / c if squared else gamma / c
-            return (b - slack / 2 * b**2).sum() if (b >= 0).all() and (squared or (b <= c).all()) else -np.inf
+        if loss.struct in ("hinge", "modified_huber"):
+            slack, most = hinge_dual(c, loss)
+            return (b - slack / 2 * b**2).sum() if ((b >= 0) & (b <= most)).all() else -np.inf
         entropy = sum(np.where(p == 0, 0, p * np.log(p)) for p in (b / c, 1 - b / c))
         return -c * entropy.sum() if ((b >= 0) & (b <= c)).all() else -np.inf
 
 
-def dual_step(z, a, label, q, c, loss, gamma=0.0, squared=False):
+def dual_step(z, a, label, q, c, loss):
     """The a' that maximises ``dual_gain(a') - z.(a' - a) - q/2 |a' - a|^2``, by closed forms and bisection."""
-    if loss == "softmax":
+    if loss.struct == "softmax":
         y = np.arange(len(a)) == label
         if not q * c > 0:
             return c * (y - np.exp(z - logsumexp(z)))
@@ -172,17 +184,17 @@ def dual_step(z, a, label, q, c, loss, gamma=0.0, squared=False):
         t = brentq(excess, low - 1, high + 1, xtol=1e-13)
         return c * (y - wrightomega(v - t) / (q * c))
     s = signs(np.array([label]), len(a))[0]
-    if loss == "hinge":
-        slack = 0.5 / c if squared else gamma / c
+    if loss.struct in ("hinge", "modified_huber"):
+        slack, most = hinge_dual(c, loss)
         with np.errstate(divide="ignore"):  # a row without a non-zero
             b = s * a + (1 - s * z - slack * s * a) / np.float64(q + slack)
-        return s * np.clip(b, 0, np.inf if squared else c)
+        return s * np.clip(b, 0, most)
     base = s * z - q * s * a
     roots = [brentq(lambda t, f=f: t - f - q * c * expit(-t), f - 1, f + q * c + 1, xtol=1e-13) for f in base]
     return s * c * expit(-np.array(roots))
 
 
-def sdca_epoch(X, labels, c, rows, seed, A, W, rests, intercept_step=None, **loss):
+def sdca_epoch(X, labels, c, rows, seed, A, W, rests, intercept_step=None, *, loss):
     """An epoch of dual coordinate ascent in place, a row at a time; all outputs together.
 
     `rests` has two counters a row: rounds to come without a visit, and visits without a change.
@@ -200,7 +212,7 @@ def sdca_epoch(X, labels, c, rows, seed, A, W, rests, intercept_step=None, **los
         rests[[i for i in rows if rests[i, 0]], 0] -= 1
         for i in _kernels.shuffled(awake, seed + round_, run=run):
             before = A[i].copy()
-            A[i] = dual_step(X[i] @ W, A[i], labels[i], X[i] @ (weight * X[i]), c[i], **loss)
+            A[i] = dual_step(X[i] @ W, A[i], labels[i], X[i] @ (weight * X[i]), c[i], loss)
             W += np.outer(weight * X[i], A[i] - before)
             rests[i, 1] = min(rests[i, 1] + 1, 4) if (A[i] == before).all() else 0
             rests[i, 0] = 2 ** rests[i, 1] - 1
@@ -252,7 +264,7 @@ def outputs(n_classes):
 def linear_objective(X, labels, weights=None, *, n_outputs=1, C=1.0, l1_ratio=0.0, fit_intercept=True, **options):
     """A LinearObjective with defaults; logistic unless `loss` says otherwise."""
     weights = np.ones(X.shape[0]) if weights is None else weights
-    options = {"loss": "logistic", **options}
+    options = {"loss": LOSSES["logistic"], **options}
     return LinearObjective(
         X, labels, weights, n_outputs=n_outputs, C=C, l1_ratio=l1_ratio, fit_intercept=fit_intercept, **options
     )

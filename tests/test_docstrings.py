@@ -1,11 +1,16 @@
 """All that is public has a docstring, and numpydoc finds nothing wrong in it."""
 
+import ast
 import dataclasses
 import inspect
+import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from numpydoc.validate import validate
+
+import skopt_solvers
 
 MODULES = [
     "skopt_solvers",
@@ -78,3 +83,23 @@ def test_docstring(name):
     if "." in getattr(member, "__qualname__", "") and "\n\n" not in member.__doc__:
         ignored |= {"PR01", "RT01"}  # a method that one sentence describes, in the terms of its class
     assert not {code: message for code, message in validate(name)["errors"] if code not in ignored}
+
+
+PACKAGE = Path(skopt_solvers.__file__).parent
+
+
+def docstrings(path):
+    """All docstrings of a file, private ones too, by the names of what they describe."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (text := ast.get_docstring(node)):
+            yield getattr(node, "name", "the module"), text
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(PACKAGE.rglob("*.py")),
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_docstrings_say_the_action_first(path):
+    first = re.compile(r"(What|Which|Whether|How|Where|Whose)\b")
+    assert {name: text for name, text in docstrings(path) if first.match(text)} == {}

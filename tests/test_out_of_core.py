@@ -19,7 +19,7 @@ from skopt_solvers.solvers import LBFGS
 from .base.test_input import unsorted_with_duplicates_and_zeros
 from .chain_reference import tagging
 from .estimator.test_fit import quiet
-from .reference import CHAIN_NAMES, EXACT_NAMES, NAMES, text_like
+from .reference import CHAIN_NAMES, EXACT_NAMES, LOSSES, NAMES, text_like
 
 X, Y = text_like(n=600, d=50, n_classes=3, seed=2)
 X = X.astype(np.float32)
@@ -198,11 +198,11 @@ def test_sequences_on_disk_are_fitted_as_in_memory(tmp_path, solver, dtype, smal
 
 
 def test_early_stopping_does_not_need_its_rows_at_once(on_disk, small_blocks, monkeypatch):
-    from skopt_solvers.linear_model import _classifier
+    from skopt_solvers.linear_model import _problem
 
     model = LogisticRegression(early_stopping=True, validation_fraction=0.3, max_iter=5, random_state=0)
     expected = quiet(model, X, Y).history_[0]["validation_score"]
-    monkeypatch.setattr(_classifier._Accuracy, "_rows_at_once", 7)
+    monkeypatch.setattr(_problem.HeldRows, "_rows_at_once", 7)
     scores = [record["validation_score"] for record in quiet(model, X, Y).history_]
     assert scores[0] == expected
     assert quiet(model, on_disk, Y).history_[-1]["validation_score"] > 0.7
@@ -212,7 +212,7 @@ def test_an_epoch_shuffles_blocks_of_runs_that_lie_together(on_disk, monkeypatch
     monkeypatch.setattr(memmap, "BLOCK_BYTES", 64 * 160)  # of runs of 20 non-zeros, or 3 rows
     weights = np.ones(600)
     weights[[0, 50, 599]] = 0
-    model = dict(n_outputs=3, loss="softmax", C=1.0, l1_ratio=0.0, fit_intercept=True)
+    model = dict(n_outputs=3, loss=LOSSES["softmax"], C=1.0, l1_ratio=0.0, fit_intercept=True)
     objective = LinearObjective(on_disk, Y.astype(np.int32), weights, **model)
     shuffle = lambda seed: lambda samples, block: _kernels.shuffled(samples, _kernels.block_seed(seed, block))  # noqa: E731
     one, two = (objective.order(shuffle(seed)) for seed in (1, 2))

@@ -25,7 +25,7 @@ from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, SDCA, AdaGrad, Adam, AdamW, Momentum, RMSProp
 
 from .estimator.test_fit import quiet
-from .reference import EVERY
+from .reference import EVERY, STOCHASTIC_NAMES
 from .solvers.test_optimum import text_like
 
 X, Y = text_like(n=200, d=60, n_classes=3, seed=5)
@@ -201,6 +201,9 @@ STORED = {
     "adamw": (16, 8),
     "adamw-own-decay": (16, 8),
     "adamw-amsgrad": (24, 8),
+    "ftrl": (16, 8),
+    "ftrl-own-penalty": (16, 8),
+    "ftrl-own-l1": (32, 16),
     "lbfgs": (0, 0),
     "lbfgs-pairs": (0, 0),
     "lbfgs-plain": (0, 0),
@@ -386,7 +389,7 @@ def test_words_are_looked_for_where_fit_looked():
         features.set_params(window=(-2, -1, 0, 1, 2)).transform(WORDS)
 
 
-@pytest.mark.parametrize("solver", ["momentum", "adagrad", "rmsprop", "adam", "adamw", "sdca"])
+@pytest.mark.parametrize("solver", [*STOCHASTIC_NAMES, "sdca"])
 def test_a_state_that_does_not_fit_is_refused(solver):
     model = quiet(LogisticRegression(solver=solver, max_iter=2, warm_start=True, random_state=0), X, Y)
     good = pickle.dumps(model)

@@ -29,7 +29,7 @@ from skopt_solvers.schedules import (
     Warmup,
     bind,
 )
-from skopt_solvers.solvers import Adam, Momentum, StochasticSolver
+from skopt_solvers.solvers import Adam, Momentum, StochasticSolver, _stochastic
 
 from .reference import linear_objective, text_like
 
@@ -305,6 +305,35 @@ def test_plateaus_are_a_function_of_the_objectives(objectives, patience, thresho
     np.testing.assert_array_equal(schedule.bound(100, objectives)(TIMES), np.full(len(TIMES), expected))
     warm = Warmup(schedule, epochs=2).bound(100, objectives)
     np.testing.assert_array_equal(warm(TIMES[TIMES >= 2]), np.full((TIMES >= 2).sum(), expected))
+
+
+NESTED_PLATEAU = Warmup(ScheduleSequence(["constant", ReduceOnPlateau(patience=1)], [2]), epochs=1)
+
+
+@pytest.mark.parametrize("schedule, parts", [("auto", 3), ("cosine", 1), ("plateau", 1), (NESTED_PLATEAU, 4)], ids=str)
+def test_a_fit_binds_its_schedule_once(schedule, parts, monkeypatch):
+    X, labels = text_like()
+    objective = linear_objective(X, labels)
+    bound = []
+    for module in (schedules, _stochastic):
+        monkeypatch.setattr(module, "bind", lambda *arguments: bound.append(arguments) or bind(*arguments))
+    options = dict(max_iter=6, tol=0.0, rng=np.random.RandomState(0))
+    Adam(schedule=schedule).minimize(objective, np.zeros(objective.shape), **options)
+    assert len(bound) == parts
+
+
+def test_a_bound_of_ones_own_may_count_objectives():
+    class Halved(Schedule):
+        def bound(self, length, objectives=()):
+            factor = 0.5 ** len(objectives)
+            return lambda t: np.full(np.shape(t), factor)
+
+    X, labels = text_like()
+    for schedule in (Halved(), ScheduleSequence([Halved()])):
+        model = LogisticRegression(solver=Momentum(0.5, schedule=schedule), max_iter=4, tol=0, random_state=0)
+        with pytest.warns(match="max_iter"):
+            history = model.fit(X, labels).history_
+        assert [record["learning_rate"] for record in history] == [0.5, 0.25, 0.125, 0.0625]
 
 
 def test_a_fit_lowers_the_rate_at_plateaus_and_resumes_them():

@@ -1,1 +1,1 @@
-"""The ground floor: CSR input, threads, rollback, and what objects with parameters and pickles have in common."""
+"""The ground floor: CSR input, threads, rollback, and the common parts of objects with parameters and pickles."""

@@ -1,6 +1,7 @@
-"""What solvers and schedules are: parameters, and nothing else."""
+"""The base of solvers and schedules, which have parameters and nothing else."""
 
 from functools import total_ordering
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -11,9 +12,9 @@ from .pickling import Persistent, defaults, shallow_copy
 
 @total_ordering
 class Configuration(Persistent, NamedParameters, BaseEstimator):
-    """Base of solvers and schedules: equal by class and parameters, ordered as they are printed.
+    """Base of solvers and schedules: they are equal by class and parameters, and ordered as they are printed.
 
-    So a column of ``cv_results_``, names among the objects, is sorted, grouped and pivoted by pandas. A name comes
+    So pandas can sort, group and pivot a column of ``cv_results_`` in which names and objects are mixed. A name comes
     before an object of the same text, and is equal to none. The hash is that of the class: equal objects have the same,
     and it stays when `set_params` changes one that is the key of a dict.
 
@@ -26,7 +27,7 @@ class Configuration(Persistent, NamedParameters, BaseEstimator):
     (True, False)
     """
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         if not isinstance(other, Configuration):
             return NotImplemented
         return self is other or (
@@ -36,21 +37,21 @@ class Configuration(Persistent, NamedParameters, BaseEstimator):
 
     __copy__ = shallow_copy
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(type(self))
 
-    def __lt__(self, other):
+    def __lt__(self, other: object) -> bool:
         if not isinstance(other, (Configuration, str)):
             return NotImplemented
         return self is not other and _key(self) < _key(other)
 
 
-def _key(value):
+def _key(value: object) -> tuple[str, int]:
     return (value, 0) if isinstance(value, str) else (_text(value), 1)
 
 
-def _text(value):
-    """``repr(value)`` at a tenth of its cost: a sort asks for it thousands of times."""
+def _text(value: object) -> str:
+    """Return ``repr(value)`` at a tenth of its cost, because a sort asks for it thousands of times."""
     if not isinstance(value, Configuration):
         return repr(value)
     both = ((name, getattr(value, name), default) for name, default in defaults(type(value)).items())
@@ -58,8 +59,8 @@ def _text(value):
     return f"{type(value).__name__}({', '.join(f'{name}={_text(v)}' for name, v in changed)})"
 
 
-def _same(a, b):
-    """Whether two values of a parameter mean the same: of one type, as True and 1 may be two things."""
+def _same(a: Any, b: Any) -> bool:
+    """Tell whether two values of a parameter mean the same; True and 1, of two types, do not."""
     if a is b:
         return True
     if type(a) is not type(b):

@@ -1,7 +1,10 @@
-"""CSR matrices without duplicates and stored zeros, the one form that every pass over data reads."""
+"""Turn input into CSR without duplicates and stored zeros, the one form that every pass over data reads."""
+
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import DTypeLike
 
 from .. import _kernels
 from .dask_input import refuse_collection
@@ -9,14 +12,14 @@ from .memmap import check_in_place, is_streamed, refusal
 from .sklearn_compat import sparse_matmul_to_dense
 
 
-def check_structure(X, n_threads=1, name="X", ask_canonical=True):
-    """Refuse a malformed sparse matrix before anything that trusts it, scipy's conversions included, touches it.
+def check_structure(X: Any, n_threads: int = 1, name: str = "X", ask_canonical: bool = True) -> bool:
+    """Raise ValueError for a malformed sparse matrix, before anything trusts it, scipy's conversions included.
 
     Returns
     -------
     bool
-        Whether X is compressed and without duplicates and stored zeros; without `ask_canonical`, which saves a look at
-        the values and at the order of the indices, False.
+        True where X is compressed and without duplicates and stored zeros. Without `ask_canonical` the values and the
+        order of the indices are not looked at, and the result is False.
     """
     refuse_collection(X, name)
     check_in_place(X, name)
@@ -32,7 +35,7 @@ def check_structure(X, n_threads=1, name="X", ask_canonical=True):
 
 
 def _checked(X, n_threads, ask_canonical):
-    """What is wrong with the arrays of a sparse matrix, or None; and whether it is canonical."""
+    """Return what is wrong with the arrays of a sparse matrix, or None, and whether the matrix is canonical."""
     if X.format == "lil" and [len(row) for row in X.rows] != [len(row) for row in X.data]:
         return "rows and data must have the same lengths", False
     if X.format == "dia":
@@ -41,7 +44,7 @@ def _checked(X, n_threads, ask_canonical):
             return "offsets must be int32 or int64, one a row of data and within the shape", False
     if X.format in ("dia", "dok", "lil"):
         X = X.tocoo()
-    indices = X.coords if X.format == "coo" else (X.indptr, X.indices)
+    indices = (X.row, X.col) if X.format == "coo" else (X.indptr, X.indices)
     names = "coordinates" if X.format == "coo" else "indptr and indices"
     if any(a.ndim != 1 for a in indices) or X.data.ndim != (3 if X.format == "bsr" else 1):
         return f"{names} must be 1-D, and data {3 if X.format == 'bsr' else 1}-D", False
@@ -71,7 +74,7 @@ def _checked(X, n_threads, ask_canonical):
 
 
 def _within(indptr, indices, n_data, n_major, n_minor):
-    """Whether the arrays make a matrix: a third of the time of the kernel, which says what is wrong."""
+    """Tell whether the arrays make a matrix, in a third of the time of the kernel, which also says what is wrong."""
     if len(indptr) != n_major + 1 or indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
         return False
     nnz = int(indptr[-1])
@@ -81,25 +84,25 @@ def _within(indptr, indices, n_data, n_major, n_minor):
     return not nnz or bool(used.min() >= 0 and used.max() < n_minor)
 
 
-def canonical_csr(X, owned=False, canonical=False, name="X"):
-    """X as CSR without duplicates and stored zeros; X itself where it is so already.
+def canonical_csr(X: Any, owned: bool = False, canonical: bool | None = None, name: str = "X") -> sp.csr_matrix:
+    """Return X as CSR without duplicates and stored zeros, X itself where it is so already.
 
-    Every pass over the data reads this form, so a zero is a zero however it was stored. Rows need not be sorted:
-    those of scikit-learn's vectorizers are not.
+    Every pass over the data reads this form, so a stored zero counts as a zero. Rows need not be sorted: those of
+    scikit-learn's vectorizers are not.
 
     Parameters
     ----------
     X : ndarray or sparse, float32 or float64, validated
     owned : bool
         Whether X may be changed in place.
-    canonical : bool
-        What `check_structure` said of X, where that is known.
+    canonical : bool or None
+        The answer of `check_structure`; None where it was not asked.
     name : str
 
     Raises
     ------
     ValueError
-        Where X is streamed from disk and not canonical, or its rows are not sorted, which would be a copy in the end.
+        Where X is streamed from disk and its rows are not sorted, or it is not canonical: it would have to be copied.
     """
     if not sp.issparse(X):
         return _csr_of_dense(X)
@@ -109,7 +112,7 @@ def canonical_csr(X, owned=False, canonical=False, name="X"):
         index = np.result_type(X.indices, X.indptr)
         parts = (X.data[:nnz], X.indices[:nnz].astype(index, copy=False), X.indptr.astype(index, copy=False))
         X = csr_of(*map(_in_order, parts), X.shape)
-    canonical = canonical or check_structure(X)
+    canonical = check_structure(X) if canonical is None else canonical
     if is_streamed(X) and not (canonical and X.has_sorted_indices):
         problem = "has rows that are not sorted" if canonical else "has duplicates or stored zeros"
         raise refusal(name, problem)
@@ -121,23 +124,23 @@ def canonical_csr(X, owned=False, canonical=False, name="X"):
     return X
 
 
-def csr_of(data, indices, indptr, shape):
-    """A CSR matrix of just these arrays, of which scipy has neither checked nor copied any; its flags are not known."""
+def csr_of(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
+    """Return a CSR matrix of just these arrays, which scipy neither checks nor copies. Its flags are not known."""
     X = sp.csr_matrix(shape, dtype=data.dtype)
     X.data, X.indices, X.indptr = data, indices, indptr
     return X
 
 
-def _is_in_order(array):
+def _is_in_order(array: np.ndarray) -> bool:
     return array.flags.c_contiguous and array.flags.aligned
 
 
-def _in_order(array):
+def _in_order(array: np.ndarray) -> np.ndarray:
     return array if _is_in_order(array) else np.require(array, requirements=["C", "A"])
 
 
-def with_dtype(X, dtype):
-    """X itself, or a CSR over the same indices with other values."""
+def with_dtype(X: sp.csr_matrix, dtype: DTypeLike) -> sp.csr_matrix:
+    """Return X itself where it has the dtype, else a CSR over the same indices with converted values."""
     if X.dtype == dtype:
         return X
     with np.errstate(over="ignore"):
@@ -147,15 +150,15 @@ def with_dtype(X, dtype):
     return csr_of(data, X.indices, X.indptr, X.shape)
 
 
-def dense_product(A, B):
-    """A @ B as a dense array."""
+def dense_product(A: Any, B: Any) -> np.ndarray:
+    """Return A @ B as a dense array."""
     if not (sp.issparse(A) and sp.issparse(B)):
         return A @ B
     dtype = np.result_type(A.dtype, B.dtype)  # scikit-learn's product wants both to have it
     return sparse_matmul_to_dense(A.astype(dtype, copy=False), B.astype(dtype, copy=False))
 
 
-def _csr_of_dense(X):
+def _csr_of_dense(X: np.ndarray) -> sp.csr_matrix:
     indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(X, axis=1))])
     index = np.int32 if indptr[-1] < 2**31 else np.int64
     data, indices = np.empty(indptr[-1], X.dtype), np.empty(indptr[-1], index)

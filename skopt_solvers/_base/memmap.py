@@ -1,40 +1,42 @@
-"""Matrices that are read from disk while a fit goes on: which ones are, their blocks, and what they must not be."""
+"""Tell matrices that a fit reads from disk, cut them into blocks, and refuse those that it would have to copy."""
+
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-# Values and indices, in bytes, whose rows an epoch over a matrix on disk shuffles: a block. It is made of so many runs
-# of consecutive rows, drawn at random.
+# An epoch over a matrix on disk shuffles rows within blocks of so many bytes of values and indices. A block is made of
+# so many runs of consecutive rows, drawn at random.
 BLOCK_BYTES = 2**26
 RUNS_OF_BLOCK = 64
 
-# joblib hands what is in memory to its processes as memory maps in a folder of this name; they stay what they were.
+# joblib hands arrays in memory to its processes as memory maps in a folder of this name. They count as in memory.
 _JOBLIB = "joblib_memmapping_folder"
 
 
-def block_size(X):
-    """Non-zeros of a block."""
+def block_size(X: Any) -> int:
+    """Return the number of non-zeros of a block."""
     return max(1, BLOCK_BYTES // (X.data.itemsize + X.indices.itemsize))
 
 
-def is_streamed(X):
-    """Whether X is a compressed matrix in memory maps and larger than a block: then no copy of its arrays is made."""
+def is_streamed(X: Any) -> bool:
+    """Tell whether X is compressed, in memory maps and larger than a block. Its arrays are never copied then."""
     if not (sp.issparse(X) and X.format in ("csr", "csc")) or X.data.size <= block_size(X):
         return False
     return _on_disk(X.data) or _on_disk(X.indices)
 
 
-def _on_disk(array):
+def _on_disk(array: Any) -> bool:
     # scipy keeps arrays as views of what it was given
     while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap) and array._mmap is not None:
+        if isinstance(array, np.memmap) and array.mode is not None:  # what is computed from one has none
             return _JOBLIB not in str(array.filename)
         array = array.base
     return False
 
 
-def check_in_place(X, name="X"):
-    """Refuse a matrix on disk that could only be read as a copy in memory; whether its rows are clean is not asked."""
+def check_in_place(X: Any, name: str = "X") -> None:
+    """Raise ValueError for a matrix on disk that could only be read as a copy in memory; its rows are not looked at."""
     if not is_streamed(X):
         return
     if X.format != "csr":
@@ -45,16 +47,16 @@ def check_in_place(X, name="X"):
         raise refusal(name, f"indexed by {X.indices.dtype} and {X.indptr.dtype}, not both int32 or both int64")
 
 
-def refusal(name, problem):
-    """The ValueError for a matrix on disk that has a problem."""
+def refusal(name: str, problem: str) -> ValueError:
+    """Return the ValueError for a matrix on disk that has a problem."""
     return ValueError(
         f"{name} is in memory maps and {problem}: it would have to be copied into memory. Write it by "
         "skopt_solvers.out_of_core.save_csr_memmap, or give it as arrays in memory"
     )
 
 
-def runs_of(samples, X, first_rows):
-    """The samples in runs that lie together in X where it is streamed; in one where it is in memory.
+def runs_of(samples: np.ndarray, X: Any, first_rows: np.ndarray) -> list[np.ndarray]:
+    """Cut the samples into runs that lie together in X where it is streamed. In memory they are one run.
 
     Parameters
     ----------
@@ -69,8 +71,8 @@ def runs_of(samples, X, first_rows):
     return np.split(samples, np.flatnonzero(np.diff(run)) + 1)
 
 
-def column_counts(X, rows=None):
-    """The non-zeros in each column, of the rows where `rows` is True; numpy's own ways copy all indices."""
+def column_counts(X: Any, rows: np.ndarray | None = None) -> np.ndarray:
+    """Count the non-zeros in each column, of the rows where `rows` is True; numpy's own ways copy all indices."""
     counts = np.zeros(X.shape[1], np.int64)
     n_rows = X.shape[0]
     step = max(1, max(2**18, X.shape[1]) * n_rows // max(X.nnz, 1))

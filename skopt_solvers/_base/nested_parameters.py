@@ -1,13 +1,15 @@
-"""Parameters that are objects or their names: `solver="adam"`, `schedule="cosine"`."""
+"""Parameters may be objects or their names: `solver="adam"`, `schedule="cosine"`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 from sklearn.base import clone
-from sklearn.utils.metaestimators import available_if
 
-from .sklearn_compat import VisualBlock
+from .sklearn_compat import VisualBlock, available_if
 
 
-def resolve(value, names, argument, accept):
-    """The object for a name, or the object itself where `accept(value)` holds."""
+def resolve(value: Any, names: Mapping[str, Callable[[], Any]], argument: str, accept: Callable[[Any], bool]) -> Any:
+    """Return the object for a name, or the object itself where `accept(value)` is true."""
     if isinstance(value, str):
         if value in names:
             return names[value]()
@@ -16,22 +18,22 @@ def resolve(value, names, argument, accept):
     raise ValueError(f"{argument} must be one of {sorted(names)} or an object of such a class, got {value!r}")
 
 
-def has_parameters(value):
-    """Whether it is an object with parameters: a solver or a schedule, not a name, a function or a class."""
+def has_parameters(value: object) -> bool:
+    """Tell whether a value is an object with parameters: a solver or a schedule, not a name, a function or a class."""
     return hasattr(value, "get_params") and not isinstance(value, type)
 
 
 class NamedParameters:
-    """Adds nested parameters of objects that are given by name: ``set_params(solver__learning_rate=0.1)``.
+    """Set nested parameters of objects that are given by name: ``set_params(solver__learning_rate=0.1)``.
 
-    A parameter that is a name is first replaced by its object; scikit-learn's own `set_params` then finds what to set.
-    `_names()` maps a parameter to its registry. In notebooks the objects are shown inside what holds them.
+    A parameter that is a name is first replaced by its object, whose parameters scikit-learn's own `set_params` then
+    sets. `_names()` maps a parameter to its registry. Notebooks show the objects inside the object that holds them.
     """
 
-    def _names(self):
+    def _names(self) -> dict[str, Mapping[str, Callable[[], Any]]]:
         return {}
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, nested ones of objects that are given by name included.
 
         Parameters
@@ -55,15 +57,15 @@ class NamedParameters:
                 )
             elif parameter in params:
                 params[parameter] = clone(value, safe=False)  # a grid's object is not changed by its neighbours' values
-        return super().set_params(**params)
+        return super().set_params(**params)  # type: ignore[misc]
 
-    def _nested(self):
-        """The parameters that are objects with parameters of their own, by the names they are shown under."""
+    def _nested(self) -> dict[str, Any]:
+        """Return the parameters that are objects with parameters of their own, by the names they are shown under."""
         values = {parameter: getattr(self, parameter) for parameter in self._names()}
         return {name: value for name, value in values.items() if has_parameters(value)}
 
     @available_if(lambda self: VisualBlock is not None and self._nested())
-    def _sk_visual_block_(self):
+    def _sk_visual_block_(self) -> Any:
         nested = self._nested()
         return VisualBlock(
             "serial",

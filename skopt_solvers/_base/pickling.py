@@ -1,9 +1,11 @@
-"""What a pickle holds, and what is checked when one is read: a later version fills in what it lacks."""
+"""Write pickles that later versions of the package read, and check what is read from them."""
 
 import inspect
 import re
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,31 +14,36 @@ from .csr import check_structure
 from .version import __version__
 
 _VERSION = "_skopt_solvers_version"
+_Object = TypeVar("_Object")
 
 
-@lru_cache
-def defaults(cls):
-    """The parameters, in the order of their names, and their defaults: a signature is slow to ask for."""
+def _defaults(cls: type) -> dict[str, Any]:
+    """Return the parameters of a class, in the order of their names, and their defaults; a signature takes long."""
     parameters = inspect.signature(cls).parameters
     return {name: parameters[name].default for name in sorted(parameters)}
 
 
-class Persistent:
-    """Pickles that later versions read.
+defaults: Callable[[type], dict[str, Any]] = lru_cache(_defaults)
 
-    A parameter that the version which wrote it did not have gets its default; what is fitted is looked at by
-    `_check_stored`.
+
+class Persistent:
+    """Base of objects whose pickles later versions read.
+
+    A parameter that is not in the pickle, because the version that wrote it did not have it, gets its default.
+    `_check_stored` checks the fitted attributes.
     """
 
-    def __getstate__(self):
-        return {**super().__getstate__(), _VERSION: __version__}
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = super().__getstate__()
+        return {**state, _VERSION: __version__}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         if not isinstance(state, dict):
             raise damaged(self, "the state", "a dict", type(state).__name__)
         missing = {k: v for k, v in defaults(type(self)).items() if v is not inspect.Parameter.empty and k not in state}
         stored = str(state.get(_VERSION, ""))
-        super().__setstate__({k: v for k, v in {**missing, **state}.items() if k != _VERSION})
+        known = {k: v for k, v in {**missing, **state}.items() if k != _VERSION}
+        super().__setstate__(known)  # type: ignore[misc]
         if _release(stored) > _release(__version__):
             warnings.warn(
                 f"this {type(self).__name__} was stored by skopt_solvers {stored}, and this is {__version__}: what is "
@@ -46,27 +53,27 @@ class Persistent:
             )
         self._check_stored()
 
-    def _check_stored(self):
+    def _check_stored(self) -> None:
         """Raise ValueError where attributes do not fit each other."""
 
 
-def shallow_copy(original):
-    """For ``__copy__``: within a fit attributes are of two models, which the way of a pickle would find damaged."""
+def shallow_copy(original: _Object) -> _Object:
+    """Copy an object for ``__copy__`` without the checks of a pickle, which fail while a fit changes attributes."""
     copied = type(original).__new__(type(original))
     vars(copied).update(vars(original))
     return copied
 
 
-def _release(version):
+def _release(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
-def damaged(owner, name, allowed, got):
-    """The error of an attribute that no model could have."""
+def damaged(owner: object, name: str, allowed: object, got: object) -> ValueError:
+    """Return the ValueError for an attribute that no model could have."""
     return ValueError(f"the stored {type(owner).__name__} is damaged: {name} must be {allowed}, got {got}")
 
 
-def check_array(owner, name, value, shape, kinds="fiu"):
+def check_array(owner: object, name: str, value: Any, shape: tuple[int, ...], kinds: str = "fiu") -> None:
     """Raise ValueError unless `value` is an array, or a sound sparse matrix, of a shape and a kind of numbers."""
     described = f"an array of shape {shape}"
     if not (isinstance(value, np.ndarray) or sp.issparse(value)):

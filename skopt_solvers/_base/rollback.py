@@ -1,15 +1,18 @@
-"""A failed call leaves an estimator as it was."""
+"""Leave an estimator as it was when a call fails."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
-def unchanged_on_failure(estimator):
-    """Whatever is raised inside, the estimator's attributes are as they were before.
+def unchanged_on_failure(estimator: Any) -> Iterator[list[Callable[[], object]]]:
+    """Put the estimator's attributes back as they were before when anything is raised inside.
 
-    What is appended to the list that it gives is called first, to put back what was changed in place.
+    The functions in the list that it yields are called first: they put back arrays that were changed in place.
     """
-    before, undo = vars(estimator).copy(), []
+    before = vars(estimator).copy()
+    undo: list[Callable[[], object]] = []
     try:
         yield undo
     except BaseException:

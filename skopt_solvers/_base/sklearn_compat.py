@@ -1,15 +1,32 @@
-"""The private parts of scikit-learn that this package uses, for all of its versions that are allowed."""
+"""Import the private parts of scikit-learn that this package uses, from all of its versions that are allowed.
 
-from sklearn.base import _fit_context
+scikit-learn has no types, so its decorators would hide those of the methods under them: here they get their own.
+"""
+
+from collections.abc import Callable
+from inspect import signature
+from typing import TYPE_CHECKING, Any, TypeVar
+
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
+
+if TYPE_CHECKING:
+    _Method = TypeVar("_Method", bound=Callable[..., Any])
+
+    def _fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]: ...
+
+    def available_if(check: Callable[[Any], Any]) -> Callable[[_Method], _Method]: ...
+
+else:
+    from sklearn.base import _fit_context
+    from sklearn.utils.metaestimators import available_if
 
 try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:  # before scikit-learn 1.9
 
-    class CallbackSupportMixin:
-        """There is no protocol of callbacks: `set_callbacks` is missing."""
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stand in for the protocol of callbacks, which is not there: `set_callbacks` is missing."""
 
 
 try:
@@ -24,7 +41,7 @@ try:
     from sklearn.utils.sparsefuncs import sparse_matmul_to_dense
 except ImportError:  # before scikit-learn 1.9
 
-    def sparse_matmul_to_dense(A, B):
+    def sparse_matmul_to_dense(A: Any, B: Any) -> Any:
         """Return A @ B as a dense array."""
         return (A @ B).toarray()
 
@@ -33,14 +50,23 @@ try:
     from sklearn.utils._sparse import _align_api_if_sparse as align_api_if_sparse
 except ImportError:  # before scikit-learn 1.9
 
-    def align_api_if_sparse(X):
+    def align_api_if_sparse(X: Any) -> Any:
         """Return X: sparse matrices have one form."""
         return X
 
 
+def takes_sample_weight(scorer: Any) -> bool:
+    """Return whether a scorer takes sample weights, as scikit-learn's searches ask: of its own the metric says."""
+    ask = getattr(scorer, "_accept_sample_weight", None)
+    if ask is not None:
+        return ask()
+    # scorers of scikit-learn before 1.7 do not say, and take any argument
+    metric = getattr(scorer, "_score_func", None) or getattr(getattr(scorer, "_estimator", None), "score", scorer)
+    return "sample_weight" in signature(metric).parameters
+
+
 __all__ = [
     "CallbackSupportMixin",
-    "HasMethods",
     "Interval",
     "LinearClassifierMixin",
     "SparseCoefMixin",
@@ -48,5 +74,7 @@ __all__ = [
     "VisualBlock",
     "_fit_context",
     "align_api_if_sparse",
+    "available_if",
     "sparse_matmul_to_dense",
+    "takes_sample_weight",
 ]

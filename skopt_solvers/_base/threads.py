@@ -1,11 +1,13 @@
-"""The number of threads that a fit may use beside others, in this process and in those of joblib and dask."""
+"""Find the number of threads that a fit may use beside others, in this process and in those of joblib and dask."""
 
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from numbers import Integral
+from typing import Any
 
 import joblib
 from joblib.parallel import get_active_backend
@@ -13,17 +15,17 @@ from threadpoolctl import ThreadpoolController
 
 
 @lru_cache
-def _cores(limit):
-    """What joblib counts, once for each of its `limit`: it reads files for it, a tenth of the time of a small fit."""
+def _cores(limit: str | None) -> int:
+    """Return the cores that joblib counts. It is asked once a `limit`, since that costs a tenth of a small fit."""
     return joblib.cpu_count()
 
 
-def effective_threads(n_jobs):
-    """Threads for `n_jobs`, so that fits that run side by side have no more than the cores.
+def effective_threads(n_jobs: int | None) -> int:
+    """Return the number of threads for `n_jobs`, so that fits side by side have no more threads than there are cores.
 
-    None is all that this fit may use: the cores, or what OMP_NUM_THREADS or an enclosing ``joblib.parallel_config``
-    says, or in a worker what joblib leaves it. Negative numbers count down from there, -1 being all; positive ones are
-    taken as they are.
+    None is all that this fit may use: the cores, or the number in OMP_NUM_THREADS or in an enclosing
+    ``joblib.parallel_config``, or in a worker its share of the cores. Negative numbers count down from there, -1 being
+    all; positive ones are taken as they are.
     """
     if n_jobs == 0 or not isinstance(n_jobs, (Integral, type(None))):
         raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}")
@@ -36,7 +38,7 @@ def effective_threads(n_jobs):
     return min(available, n_jobs) if n_jobs > 0 else max(1, available + 1 + n_jobs)
 
 
-def _available(backend):
+def _available(backend: Any) -> int:
     if in_dask_task():
         return 1  # its siblings have the other threads of the worker, and other workers may be in this process
     limits = [_cores(os.environ.get("LOKY_MAX_CPU_COUNT"))]
@@ -52,8 +54,11 @@ def _available(backend):
     return max(1, min(limits + [int(share) for share in shares]))
 
 
-def in_dask_task():
-    """joblib's backend for dask has no level of nesting, and what is submitted to a client has no backend."""
+def in_dask_task() -> bool:
+    """Tell whether this runs in a task of dask.
+
+    joblib cannot tell: its backend for dask has no level of nesting, and a task of a client has no backend.
+    """
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return False
@@ -65,16 +70,19 @@ def in_dask_task():
 
 
 class _OneBlasThread:
-    """Inside, BLAS has one thread, in the whole process: its setting has no other scope.
+    """Hold BLAS to one thread inside a ``with``, in the whole process, because its setting has no other scope.
 
-    It is put back when the last of several threads leaves, Ctrl-C or not.
+    The setting is put back when the last of several threads leaves, also after Ctrl-C.
     """
 
-    def __init__(self):
-        self.lock, self.inside, self.libraries, self.before = threading.Lock(), set(), None, None
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside: set[object] = set()
+        self.libraries: list[Any] | None = None
+        self.before: list[int] | None = None
 
     @contextmanager
-    def __call__(self):
+    def __call__(self) -> Iterator[None]:
         who = object()
         try:
             with self.lock:
@@ -97,10 +105,10 @@ class _OneBlasThread:
             if interrupted is not None:
                 raise interrupted
 
-    def _leave(self, who):
+    def _leave(self, who: object) -> None:
         with self.lock:
             self.inside.discard(who)
-            if not self.inside and self.before is not None:
+            if not self.inside and self.libraries is not None and self.before is not None:
                 for library, n_threads in zip(self.libraries, self.before, strict=True):
                     library.set_num_threads(n_threads)
                 self.before = None

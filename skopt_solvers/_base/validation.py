@@ -1,12 +1,14 @@
-"""Validation of X and y by scikit-learn's own means."""
+"""Validate X and y by scikit-learn's own means."""
+
+from typing import Any
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 
-def numbers_of(estimator, *data, reset):
-    """X, or X and y, as scikit-learn validates them: X is dense or CSR, of float32 or float64."""
+def numbers_of(estimator: Any, *data: Any, reset: bool) -> Any:
+    """Return X, or X and y, as scikit-learn validates them: X is dense or CSR, of float32 or float64."""
     options = dict(accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True)
     try:
         with np.errstate(invalid="ignore"):  # a sum of finite values may be infinite
@@ -15,8 +17,8 @@ def numbers_of(estimator, *data, reset):
         raise ValueError(f"X must hold numbers that float64 has: {error}") from error
 
 
-def check_labels(y, name="y"):
-    """Refuse labels that are numbers without classes, or of types that do not compare."""
+def check_labels(y: Any, name: str = "y") -> None:
+    """Raise ValueError for labels that are continuous numbers, or of types that do not compare."""
     try:
         check_classification_targets(y)
     except TypeError as error:

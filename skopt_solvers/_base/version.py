@@ -1,3 +1,3 @@
-"""The version of the package, which a stored model holds."""
+"""Name the version of the package, which a stored model holds."""
 
 __version__ = "0.1.0"

@@ -57,7 +57,7 @@ class Here(_Held):
         return merge(self.values)
 
     def fetch(self, merged):
-        """What `merged` has given, here."""
+        """Bring the value that `merged` has given into this process."""
         return merged
 
     def those(self, chosen):

@@ -1,22 +1,19 @@
-"""What fits on rows and on sequences share: refusals, what blocks say of themselves, and the fit."""
+"""The parts that fits on rows and on sequences share: the facts about each block, and the problem of all together."""
 
 import copy
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from .._base.dask_input import refuse_collection
-from .._base.rollback import unchanged_on_failure
 from ..objectives._summed import SummedObjective
 from ..solvers import LBFGS
-from .monitor import Monitor, require_together
+from .problem import Problem
 
 
 @dataclass
 class Facts:
-    """What a block says of itself.
+    """The facts about a block.
 
     Attributes
     ----------
@@ -34,41 +31,18 @@ class Facts:
     mass: np.ndarray
 
 
-def fit_collection(estimator, X, y, sample_weight, X_val, y_val, read, score_of):
-    """Fit an estimator on a collection.
+@dataclass
+class SummedProblem(Problem):
+    """The problem of data that lie apart, whose objective is a sum over their parts."""
 
-    ``read(estimator, X, y, sample_weight)`` gives the objective, the classes and the weight of each;
-    ``score_of(estimator, X_val, y_val, classes, objective)`` the function of the table that is the validation score.
-    """
-    monitor = Monitor(estimator, (X, y, sample_weight))
-    with unchanged_on_failure(estimator):
-        solver = estimator._resolved_solver()
-        _refuse(estimator, solver, X_val, y_val)
-        objective, classes, mass = read(estimator, X, y, sample_weight)
-        with objective.parts:
-            if X_val is not None:
-                monitor.score = score_of(estimator, X_val, y_val, classes, objective)
-            solver.check(objective)
-            rng = check_random_state(estimator.random_state)
-            result = estimator._solve(solver, objective, classes, monitor, rng)
-        estimator._seen, estimator._seen_classes = (objective.weight, objective.n_samples), mass
-    monitor.end()
-    estimator._warn_unless_converged(result, stacklevel=6)
-    return estimator
+    summed: SummedObjective = None
 
+    def objective(self):
+        return self.summed
 
-def _refuse(estimator, solver, X_val, y_val):
-    if getattr(solver, "visits_samples", False):
-        raise ValueError(
-            f"solver={estimator.solver!r} visits samples one after another, and those of a dask collection lie apart. "
-            "Use solver='lbfgs', whose passes run where the data are; partial_fit over the blocks; or X.compute(), "
-            "where X fits into one process"
-        )
-    require_together(X_val, y_val)
-    refuse_collection(X_val, "X_val")
-    refuse_collection(y_val, "y_val")
-    if estimator.early_stopping and X_val is None:
-        raise ValueError("early_stopping=True needs X_val and y_val where X is a dask collection")
+    @property
+    def amount(self):
+        return self.summed.weight, self.summed.n_samples
 
 
 def portable(estimator):
@@ -126,7 +100,7 @@ def sum_of(parts, like):
     sizes = zip(*(size for size in sizes if size is not None), strict=True)
     weight, n_samples, of_samples = (float(sum(values)) for values in sizes)
     like = like(weight)
-    unit = n_samples * weight / of_samples if hasattr(like, "gradient_unit") else 1.0
+    unit = n_samples * weight / of_samples if like.structured else 1.0
     return SummedObjective(parts, like, weight, int(n_samples), unit)
 
 

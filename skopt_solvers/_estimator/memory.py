@@ -1,13 +1,12 @@
 """Memory of a fit, before it is taken: what it needs, what is free, and what would fit."""
 
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import psutil
 from sklearn.base import clone
 
-from ..solvers import LBFGS, SOLVERS, Solver, StochasticSolver
+from ..solvers import LBFGS, SOLVERS, StochasticSolver
 
 try:
     import resource
@@ -35,9 +34,7 @@ def require_memory(name, solver, objective, copies=0, extra=0, after=0, **option
     """
 
     def needed(solver, objective):
-        # of any object with a `minimize`, what every solver has
-        ask = getattr(solver, "peak_bytes", None) or partial(Solver.peak_bytes, solver)
-        return max(ask(objective, **options), after) + copies * objective.table_bytes + extra
+        return max(solver.peak_bytes(objective, **options), after) + copies * objective.table_bytes + extra
 
     need = needed(solver, objective)
     if need <= ALWAYS_FREE:
@@ -57,7 +54,7 @@ def require_memory(name, solver, objective, copies=0, extra=0, after=0, **option
 
 
 def _what_fits(solver, objective, others, needed, free):
-    """What to change, in words, and the bytes that are needed then, for each single change that is enough."""
+    """Return each single change that is enough, in words, and the bytes that are needed then."""
     found = list(_of_dtype(solver, objective, others, needed, free))
     if objective.dtype != np.float32:
         half = objective.resized(dtype=np.float32)
@@ -79,9 +76,11 @@ def _what_fits(solver, objective, others, needed, free):
 
 
 def _of_dtype(solver, objective, others, needed, free):
-    """What can be changed without another X: the solver, its memory, the pairs of a CRF."""
+    """Yield the changes that need no other X: of the solver, its memory, the pairs of a CRF."""
     for other_name, kind in others.items():
         other = kind()
+        if other.visits_samples and not objective.has_samples:
+            continue
         try:
             other.check(objective)
         except ValueError:
@@ -93,13 +92,13 @@ def _of_dtype(solver, objective, others, needed, free):
             if (n := needed(clone(solver).set_params(memory=memory), objective)) <= free:
                 yield f"solver=LBFGS(memory={memory})", n
                 break
-    if hasattr(objective, "observed") and objective.pairs is None and objective.observed_bytes <= free:
+    if objective.can_observe and objective.observed_bytes <= free:
         if (n := needed(solver, objective.observed())) <= free:
             yield "state_features='observed'", n
 
 
 def free_bytes():
-    """What the process may still take: of the machine, of its control groups, and of its limits."""
+    """Return the bytes that the process may still take: of the machine, of its control groups, and of its limits."""
     return max(0, min([psutil.virtual_memory().available, *_free_in_groups(), *_free_below_limits()]))
 
 

@@ -1,4 +1,4 @@
-"""What watches a fit: validation scores, early stopping, callbacks, the clock, Ctrl-C."""
+"""The monitor of a fit: validation scores, early stopping, callbacks, the clock, Ctrl-C."""
 
 import copy
 import time
@@ -13,7 +13,7 @@ from ..solvers import Result
 
 @dataclass(frozen=True)
 class FitInfo:
-    """What ``callback(info)`` is told after each iteration or epoch.
+    """The argument of ``callback(info)`` after each iteration or epoch.
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ class FitInfo:
     record: dict
     _fitted: Callable = field(repr=False)
 
-    def fitted(self):
-        """The estimator as if the fit had ended here; a copy of the parameters is made."""
+    def fitted(self) -> Any:
+        """Return the estimator as if the fit had ended here, with a copy of the parameters."""
         return self._fitted()
 
 
@@ -65,32 +65,30 @@ class Monitor:
     Parameters
     ----------
     estimator : SolverEstimator
-    data : (X, y, sample_weight), optional
-        As `fit` was given them: what scikit-learn's callbacks get, which are not called without.
+    context : CallbackContext, optional
+        Of the fit, for scikit-learn's callbacks, which are not called without.
+    told : dict, optional
+        What these are told of the fit.
     """
 
-    def __init__(self, estimator, data=None):
+    def __init__(self, estimator, context=None, told=None):
         self.estimator, self.began = estimator, time.perf_counter()
-        self.score = self.unpack = self.stopped = None
+        self.score = self.attributes = self.stopped = None
         self.history, self.waited = [], 0
         self.best = (-np.inf, None, None)  # validation score, weights, iteration
         self.least = (np.inf, None)  # objective, weights
         self.errstate = np.geterr()  # of the one who called fit, for callbacks
-        self.context = None
-        if data is not None and hasattr(estimator, "_skl_callbacks"):
-            X, y, sample_weight = data
-            metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-            self.told = dict(estimator=estimator, X=X, y=y, metadata=metadata)
-            self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
-            self.context.call_on_fit_task_begin(**self.told)
+        self.context, self.told = context, told
+        if context is not None:
+            context.call_on_fit_task_begin(**told)
 
-    def begin(self, W, unpack, descends):
-        """Before the first iteration from W.
+    def begin(self, W, attributes, descends):
+        """Begin, before the first iteration from W.
 
-        ``unpack(estimator, W)`` gives an estimator its fitted attributes. Where the solver does not descend on the
-        objective, the best weights are the last.
+        ``attributes(W)`` is a dict of the fitted attributes that an estimator has at W. Where the solver does not
+        descend on the objective, the best weights are the last.
         """
-        self.unpack, self.descends = unpack, descends
+        self.attributes, self.descends = attributes, descends
         if self._keeps_best:
             self.least = (np.inf, W.copy())
 
@@ -142,7 +140,7 @@ class Monitor:
         return result
 
     def interrupted(self):
-        """What there is when Ctrl-C ends the fit: the best weights of the iterations that were finished."""
+        """Return the result when Ctrl-C ends the fit: the best weights of the iterations that were finished."""
         iterations = len(self.history)
         self.stopped = f"it was interrupted after {iterations} finished iterations"
         result = Result(self.least[1], iterations, False, self.stopped, history=self.history)
@@ -174,9 +172,9 @@ class Monitor:
     def _fitted(self, W):
         fitted = copy.copy(self.estimator)
         for name in ("_skl_callbacks", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
-            fitted.__dict__.pop(name, None)
+            vars(fitted).pop(name, None)
         fitted.callback = None
-        self.unpack(fitted, W.copy())
+        vars(fitted.drop_state()).update(self.attributes(W.copy()))
         return fitted
 
     def _no_better(self, score, W, record):

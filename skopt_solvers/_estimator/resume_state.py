@@ -1,4 +1,6 @@
-"""What a pickle holds of a model: its weights once, and the solver's state where a later call would use it."""
+"""A pickle holds the weights of a model once, and the solver's state where a later call would use it."""
+
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,7 +18,7 @@ class StoredModel(Persistent):
     where its arrays do not fit `classes_` and `n_features_in_`.
     """
 
-    def drop_state(self):
+    def drop_state(self) -> Self:
         """Forget what a `fit` with `warm_start` or a `partial_fit` goes on from: the state of the solver.
 
         They then start from the weights, with a new state. Predictions stay what they are. The memory is free, and a
@@ -40,7 +42,7 @@ class StoredModel(Persistent):
         return state
 
     def _belongs(self, kept):
-        """Whether a state is that of the coefficients: those that were changed by hand are the truth."""
+        """Tell whether a state is that of the coefficients: those that were changed by hand are the truth."""
         return kept["coef"] is self.coef_ or (not sp.issparse(self.coef_) and np.array_equal(kept["coef"], self.coef_))
 
     __copy__ = shallow_copy
@@ -76,7 +78,7 @@ class StoredModel(Persistent):
                 raise damaged(self, "the state for resuming", f"that of {self.solver_}", "other arrays")
 
     def _is_sound(self, state, rows, streamed, coef):
-        """Whether the arrays of a state have the shapes and types that compiled code takes for granted."""
+        """Tell whether the arrays of a state have the shapes and types that compiled code takes for granted."""
         first, W = self._leading_rows(), state["W"]
         n_rows, n_outputs = rows + len(W), first.shape[1]
         arrays = [(W, (len(W), n_outputs), coef.dtype)]

@@ -1,10 +1,13 @@
-"""The compiled kernels: picks the extension module by CPU, dtype and index type."""
+"""The compiled kernels: functions that pick the extension module by CPU, and the class by dtype and index type."""
 
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+import scipy.sparse as sp
+from numpy.typing import DTypeLike, NDArray
 
 try:
     from . import _core
@@ -20,7 +23,7 @@ except ImportError:
 
 # SKOPT_SOLVERS_KERNELS=baseline forces the code that runs on every x86-64, to test it or to compare.
 if os.environ.get("SKOPT_SOLVERS_KERNELS") != "baseline" and _core.cpu_is_v3():
-    from . import _core_v3 as _core
+    from . import _core_v3 as _core  # type: ignore[no-redef]
 
 __all__ = [
     "block_seed",
@@ -52,58 +55,67 @@ _FLOATS = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
 _INDICES = {np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
 
 
-def rule(name, dtype):
-    """The compiled update rule of a stochastic solver, as a class over its state arrays."""
-    return getattr(_core, name + _FLOATS[np.dtype(dtype)])
+def rule(name: str, dtype: DTypeLike) -> type[Any]:
+    """Return the compiled update rule of a stochastic solver, a class over its state arrays."""
+    return cast(type[Any], getattr(_core, name + _FLOATS[np.dtype(dtype)]))
 
 
-def linear(X, *args, **kwargs):
-    """The compiled objective of a linear model over CSR without duplicates and stored zeros."""
+def linear(X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:
+    """Return the compiled objective of a linear model over CSR without duplicates and stored zeros."""
     return _over("Linear", X, *args, **kwargs)
 
 
-def dual(X, *args, **kwargs):
-    """Dual coordinate ascent for a linear model over the same CSR."""
+def dual(X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:
+    """Return dual coordinate ascent for a linear model over the same CSR."""
     return _over("Dual", X, *args, **kwargs)
 
 
-def chain(X, *args, **kwargs):
-    """The compiled objective of a linear-chain CRF over CSR with sorted rows, without duplicates and stored zeros."""
+def chain(X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:
+    """Return the compiled objective of a linear-chain CRF.
+
+    Rows of X are sorted, without duplicates and stored zeros.
+    """
     return _over("Chain", X, *args, **kwargs)
 
 
-def chain_decoder(X, *args):
-    """What a fitted chain says of the sequences of X."""
+def chain_decoder(X: sp.csr_matrix, *args: Any) -> Any:
+    """Return the compiled decoder of a fitted chain over the sequences of X."""
     return _over("Decoder", X, *args)
 
 
-def _over(kind, X, *args, **kwargs):
-    """An object of a class of the kind, for the types of X."""
+def _over(kind: str, X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:
+    """Return an object of a class of the kind, for the types of X."""
     name = kind + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
     arrays = _aligned(X.indptr, X.indices, X.data)
     return getattr(_core, name)(*arrays, X.shape[1], *_aligned(*args), **kwargs)
 
 
-def _aligned(*values):
-    """The same, with arrays at the alignment of their numbers: those that came over a network may lie at any byte."""
+def _aligned(*values: Any) -> list[Any]:
+    """Return the values, with arrays at the alignment of their numbers.
+
+    Arrays that came over a network may lie at any byte.
+    """
     moved = (isinstance(a, np.ndarray) and not a.flags.aligned for a in values)
     return [np.require(a, requirements="A") if move else a for a, move in zip(values, moved, strict=True)]
 
 
-def observed_pairs(X, labels, n_labels):
-    """The (column, label) pairs that occur: ``first`` and ``label`` of the objective."""
+def observed_pairs(
+    X: sp.csr_matrix, labels: NDArray[np.int32], n_labels: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the (column, label) pairs that occur, as ``first`` and ``label`` of the objective."""
     first = np.empty(X.shape[1] + 1, np.int64)
-    label = _core.observed_pairs(*_aligned(X.indptr, X.indices, labels), X.shape[1], n_labels, first)
+    indptr, indices, labels = _aligned(X.indptr, X.indices, labels)
+    label = _core.observed_pairs(indptr, indices, labels, X.shape[1], n_labels, first)
     return first, label
 
 
-def block_seed(seed, block):
-    """Another seed for each block of samples, that of the first being `seed`."""
+def block_seed(seed: int, block: int) -> int:
+    """Return another seed for each block of samples, that of the first being `seed`."""
     return (seed + block * 0xD1B54A32D192ED03) % 2**64
 
 
-def shuffled(values, seed, run=1):
-    """A random permutation of `values` that depends on `seed` only; `run` neighbours stay together."""
+def shuffled(values: NDArray[np.int64], seed: int, run: int = 1) -> NDArray[np.int64]:
+    """Return a random permutation of `values` that depends on `seed` only; `run` neighbours stay together."""
     out = np.empty_like(values)
     _core.shuffled(values, seed, run, out)
     return out

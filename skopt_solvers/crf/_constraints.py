@@ -1,4 +1,4 @@
-"""Which labels may follow which."""
+"""The transitions that a scheme of labels, a matrix or a function allows."""
 
 import numpy as np
 

@@ -1,6 +1,7 @@
 """The CRF on a dask bag: partitions of sequences, from what they are given as to the parts of an objective."""
 
 import copy
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -13,55 +14,51 @@ from sklearn.utils import check_consistent_length
 
 from .._base.csr import with_dtype
 from .._estimator.dask_blocks import hold
-from .._estimator.dask_fit import Facts, agreed, block, fit_collection, masses, portable, sum_of
+from .._estimator.dask_fit import Facts, SummedProblem, agreed, block, masses, portable, sum_of
 from ..objectives import MISSING, ChainObjective
 from ..objectives._summed import Part, bytes_of
 from ..sequence import CSRSequences
-from ._prediction import TokenAccuracy
-from ._tokens import Tokens, classes_of, encode, flat_labels, kind_of, positive_sequences, token_weights
+from ._problem import ChainData
+from ._tokens import classes_of, encode, flat_labels, kind_of, positive_sequences, read_tokens, token_weights
 
 
-def fit_sequences(estimator, X, y, sample_weight, X_val, y_val):
-    """Fit a CRF on a dask bag of sequences."""
-    return fit_collection(estimator, X, y, sample_weight, X_val, y_val, _read, _score_of)
-
-
-def _score_of(estimator, X_val, y_val, classes, objective):
-    return TokenAccuracy(objective, *estimator._validation(X_val, y_val, classes))
-
-
-def _read(estimator, X, y, sample_weight):
+@contextmanager
+def problem_of_sequences(estimator, model, X, y, sample_weight):
+    """Read a dask bag of sequences: the problem, whose parts are let go at the end of the `with`."""
     Xs = partitions(X, "X")
     ys = partitions(y, "y", len(Xs))
     ws = [None] * len(Xs) if sample_weight is None else partitions(sample_weight, "sample_weight", len(Xs))
     sent = portable(estimator)
+    sent.input = "sequences"
     read = dask.delayed(_sequences, pure=False)
-    with hold([read(i, *given, sent) for i, given in enumerate(zip(Xs, ys, ws, strict=True))]) as sequences:
+    with hold([read(i, *given, sent, model) for i, given in enumerate(zip(Xs, ys, ws, strict=True))]) as sequences:
         facts = sequences.gather(_facts)
         n_features, dtype = agreed(facts)
         classes = classes_of(list(chain.from_iterable(fact.labels for fact in facts if fact is not None)))
         if not len(classes):
             raise ValueError("y must have a label that is not missing and has a positive weight, got none")
         mass = masses(facts, classes)
-        coded = sequences.map(_coded, sent, classes, mass, dtype)
-        with coded, coded.map(_seen, len(classes)) as seen:
-            merged = seen.merged(_union)
-            observed = seen.fetch(merged)
-            parts = coded.map(_part, sent, classes, merged)
-
-            def like(weight):
-                token = sp.csr_matrix((1, n_features), dtype=dtype)
-                arrays = token, np.array([0, 1]), np.zeros(1, np.int32), np.array([weight])
-                model = dict(
-                    estimator._model(classes), **_weighted_pairs(observed, n_features, len(classes), estimator)
-                )
-                return ChainObjective(*arrays, C=estimator.C, l1_ratio=estimator.l1_ratio, **model)
-
-            objective = sum_of(parts, like)
+        token = sp.csr_matrix((1, n_features), dtype=dtype)
+        objective = _sum_over(sequences.map(_coded, classes, mass, dtype), model, classes, token)
     for name in ("feature_names_in_", "vectorizer_"):
         vars(estimator).pop(name, None)
-    estimator.n_features_in_, estimator._structured = n_features, True
-    return objective, classes, mass
+    estimator.n_features_in_ = n_features
+    with objective.parts:
+        yield SummedProblem(model, classes, mass, summed=objective)
+
+
+def _sum_over(coded, model, classes, like):
+    """The objective of coded partitions; `like` is a matrix of one token without features."""
+    with coded, coded.map(_seen, len(classes)) as seen:
+        merged = seen.merged(_union)
+        observed = _observed(seen.fetch(merged), like.shape[1], len(classes), model)
+        parts = coded.map(_part, model, classes, merged)
+
+        def of_one(weight):
+            arrays = like, np.array([0, 1]), np.zeros(1, np.int32), np.array([weight])
+            return ChainObjective(*arrays, C=model.C, l1_ratio=model.l1_ratio, **model.options(classes), **observed)
+
+        return sum_of(parts, of_one)
 
 
 def partitions(bag, name, count=None):
@@ -91,13 +88,10 @@ def _predicted(estimator, method, X):
 
 
 @dataclass
-class _Sequences:
+class _Sequences(ChainData):
     """A partition: its tokens, their labels and weights."""
 
-    number: int
-    tokens: Tokens
-    labels: list
-    weights: np.ndarray
+    number: int = 0
 
     def __sizeof__(self):
         return bytes_of(self.tokens.X) + self.weights.nbytes
@@ -105,9 +99,8 @@ class _Sequences:
 
 @dataclass
 class _Coded:
-    """A partition whose labels are codes, with what of them is seen: transitions and pairs."""
+    """A partition whose labels are codes, with what of them is observed: transitions and pairs."""
 
-    number: int
     X: sp.csr_matrix
     offsets: np.ndarray
     seen: np.ndarray
@@ -130,24 +123,23 @@ def n_tokens(sequences):
     return sum(s.shape[0] if hasattr(s, "shape") else len(s) for s in sequences)
 
 
-def _sequences(number, X, y, sample_weight, estimator):
+def _sequences(number, X, y, sample_weight, estimator, model):
     """A partition, checked as one process checks X; None where it has no tokens."""
     with block(number):
         X, y = listed(X), list(y)
         if not n_tokens(X):
             check_consistent_length(X, y)
             return None
-        if kind_of(X, sequences_only=True) == "items":
+        kind = kind_of(X, sequences_only=True)
+        if kind == "items":
             raise ValueError(
                 "X has dicts or strings in its partitions, and their columns must be known beforehand: fit a "
                 "skopt_solvers.feature_extraction.DictFeatures, on some of them perhaps, and give "
                 "X.map_partitions(features.transform)"
             )
-        estimator = copy.copy(estimator)
-        estimator.input = "sequences"
-        tokens = estimator._tokens(X, reset=True)
+        tokens = read_tokens(copy.copy(estimator), X, kind, reset=True)
         weights = sample_weight if sample_weight is None else list(sample_weight)
-        return _Sequences(number, tokens, flat_labels(y, tokens), token_weights(weights, tokens))
+        return _Sequences(model, tokens, flat_labels(y, tokens), token_weights(weights, tokens), number)
 
 
 def _facts(block):
@@ -162,19 +154,16 @@ def _facts(block):
     return Facts(block.number, tokens.X.shape[1], tokens.X.dtype, labels, mass)
 
 
-def _coded(sequences, estimator, classes, mass, dtype):
+def _coded(sequences, classes, mass, dtype):
     """The same in codes; None where nothing has weight."""
     if sequences is None:
         return None
     with block(sequences.number):
-        tokens = sequences.tokens
-        positive = positive_sequences(sequences.weights, tokens, part=True)
-        codes, weights = estimator._weighted(tokens, sequences.labels, sequences.weights, classes, positive, mass=mass)
-        if not weights.any():
+        problem = sequences.problem(classes, mass=mass)
+        if not problem.weights.any():
             return None
-        allowed = estimator._model(classes)["allowed"]
-        seen, observed = estimator._observed(tokens, codes, weights, classes, allowed, tokens.X)
-        return _Coded(sequences.number, with_dtype(tokens.X, dtype), tokens.offsets, seen, weights, observed)
+        seen, observed = problem.observed
+        return _Coded(with_dtype(problem.X, dtype), sequences.tokens.offsets, seen, problem.weights, observed)
 
 
 def _seen(coded, n_labels):
@@ -192,18 +181,18 @@ def _union(seen):
     return tuple(np.unique(np.concatenate(values)) for values in zip(*seen, strict=True))
 
 
-def _weighted_pairs(observed, n_features, n_labels, estimator):
-    """`transitions` and `pairs` of the objective, those that all partitions have together."""
-    transitions, pairs = observed
-    if estimator.state_features == "all":
+def _part(coded, model, classes, merged):
+    """The part of an objective, whose weights are those that all partitions have together."""
+    if coded is None:
+        return None
+    options = {**model.options(classes), **_observed(merged, coded.X.shape[1], len(classes), model)}
+    return Part(ChainObjective, coded.X, coded.offsets, coded.seen, coded.weights, **options)
+
+
+def _observed(merged, n_features, n_labels, model):
+    """`transitions` and `pairs` of the objective."""
+    transitions, pairs = merged
+    if model.state_features == "all":
         return dict(transitions=transitions, pairs=None)
     first = np.searchsorted(pairs, n_labels * np.arange(n_features + 1)).astype(np.int64)
     return dict(transitions=transitions, pairs=(first, (pairs % n_labels).astype(np.int32)))
-
-
-def _part(coded, estimator, classes, observed):
-    """The part of an objective."""
-    if coded is None:
-        return None
-    model = dict(estimator._model(classes), **_weighted_pairs(observed, coded.X.shape[1], len(classes), estimator))
-    return Part(ChainObjective, coded.X, coded.offsets, coded.seen, coded.weights, **model)

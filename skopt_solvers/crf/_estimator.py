@@ -1,35 +1,23 @@
 """The linear-chain conditional random field, with a pluggable solver."""
 
-from functools import partial
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike
 
-from .._base.csr import with_dtype
-from .._base.dask_input import is_collection, refuse_options
-from .._base.memmap import is_streamed
-from .._base.pickling import check_array, damaged
-from .._base.rollback import unchanged_on_failure
-from .._base.sklearn_compat import StrOptions, _fit_context
-from .._estimator.base import SolverEstimator, is_stochastic
-from .._estimator.monitor import Monitor, require_together
-from .._estimator.partial_fit import present_columns
+from .._base.sklearn_compat import StrOptions, _fit_context, available_if
+from .._base.typing import DaskCollection, Seed, Sequences
+from .._estimator.base import CONSTRAINTS, is_stochastic
+from .._estimator.monitor import FitInfo
+from ..feature_extraction import DictFeatures
+from ..solvers import Solver
+from ..solvers._registry import with_solver_names
 from ._constraints import SCHEMES
-from ._prediction import ChainPrediction, TokenAccuracy
-from ._problem import ChainProblem
-from ._report import ChainReport
-from ._tokens import classes_of, flat_labels, kind_of, positive_sequences, token_weights
+from ._labeller import ChainLabeller
+from ._tokens import kind_of
 
 __all__ = ["LinearChainCRF"]
-
-
-def _amount(tokens, weights):
-    """The weight of all tokens, and the number of sequences that have one."""
-    return float(weights @ tokens.lengths), np.count_nonzero(weights * tokens.lengths)
 
 
 def _can_stream(estimator):
@@ -40,7 +28,8 @@ def _can_stream(estimator):
     return is_stochastic(estimator)
 
 
-class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator, ClassifierMixin, BaseEstimator):
+@with_solver_names
+class LinearChainCRF(ChainLabeller):
     r"""Linear-chain conditional random field for labelling sequences.
 
     .. math:: p(y \mid x) = e^{\mathrm{score}(y \mid x)} / Z(x), \qquad
@@ -66,9 +55,10 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
     l1_ratio : float, default=0.0
         In [0, 1]: 0 is L2, 1 is L1, between is elastic net.
     solver : str or Solver, default="lbfgs"
-        "lbfgs", "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of :mod:`skopt_solvers.solvers` or of
-        a class of your own; "sdca" is for linear models. Its parameters are set as ``solver__learning_rate``, by name
-        too. lbfgs begins with epochs of AdaGrad, see :class:`~skopt_solvers.solvers.LBFGS`.
+        "lbfgs", {names of the stochastic solvers},
+        or an object of :mod:`skopt_solvers.solvers` or of a class of your own; "sdca" is for linear models. Its
+        parameters are set as ``solver__learning_rate``, by name too. lbfgs begins with epochs of AdaGrad, see
+        :class:`~skopt_solvers.solvers.LBFGS`.
     state_features : {"all", "observed"}, default="all"
         Which (feature, label) pairs have a weight: all, or those that occur in the data (CRFsuite's default). With
         hundreds of labels "observed" takes a small part of the memory; `coef_` is then a sparse matrix.
@@ -135,8 +125,14 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
     ['D', 'N', 'V']
     """
 
+    coef_: Any  # an array, or a sparse matrix with `state_features="observed"`
+    transition_coef_: np.ndarray
+    start_coef_: np.ndarray
+    end_coef_: np.ndarray
+    vectorizer_: DictFeatures
+
     _parameter_constraints = {
-        **SolverEstimator._parameter_constraints,
+        **CONSTRAINTS,
         "state_features": [StrOptions({"all", "observed"})],
         "fit_boundaries": ["boolean"],
         "transitions": [StrOptions({"all", "observed"})],
@@ -145,11 +141,30 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
     }
 
     def __init__(
-        self, C=1.0, *, l1_ratio=0.0, solver="lbfgs", state_features="all", fit_boundaries=True, transitions="all",
-        constraints=None, class_weight=None, max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1,
-        n_iter_no_change=5, warm_start=False, random_state=None, n_jobs=None, verbose=0,
-        max_time=None, callback=None, interrupt="raise", input="auto",
-    ):  # fmt: skip
+        self,
+        C: float = 1.0,
+        *,
+        l1_ratio: float = 0.0,
+        solver: str | Solver = "lbfgs",
+        state_features: str = "all",
+        fit_boundaries: bool = True,
+        transitions: str = "all",
+        constraints: str | ArrayLike | Callable[[Any, Any], bool] | None = None,
+        class_weight: dict[Any, float] | str | None = None,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        max_time: float | None = None,
+        callback: Callable[[FitInfo], Any] | None = None,
+        interrupt: str = "raise",
+        input: str = "auto",
+    ) -> None:
         self.C = C
         self.l1_ratio = l1_ratio
         self.solver = solver
@@ -182,7 +197,17 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
         return tags
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None, X_val=None, y_val=None):
+    def fit(
+        self,
+        X: Sequences | DaskCollection,
+        y: Sequences | DaskCollection,
+        sample_weight: Any = None,
+        *,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+        X_val: Sequences | DaskCollection | None = None,
+        y_val: Sequences | DaskCollection | None = None,
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -214,45 +239,20 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
         FloatingPointError
             Where a learning rate makes the objective overflow.
         """
-        if is_collection(X):
-            from ._dask import fit_sequences
-
-            refuse_options(lengths=lengths, sequence_ids=sequence_ids)
-            return fit_sequences(self, X, y, sample_weight, X_val, y_val)
-        monitor = Monitor(self, (X, y, sample_weight))
-        with unchanged_on_failure(self):
-            solver = self._resolved_solver()
-            resumed = self._resumable(solver)
-            tokens = self._tokens(X, lengths, sequence_ids, reset=True)
-            labels = flat_labels(y, tokens)
-            weights = token_weights(sample_weight, tokens)
-            positive = positive_sequences(weights, tokens)
-            classes = classes_of(labels, None if positive.all() else np.repeat(positive, tokens.lengths))
-            if not len(classes):
-                raise ValueError("y must have a label that is not missing, got none")
-            self._seen_classes = np.zeros(len(classes))
-            codes, weights = self._weighted(tokens, labels, weights, classes, positive, seen=self._seen_classes)
-            rng = check_random_state(self.random_state)
-            self._structured = bool((tokens.lengths > 1).any())
-            score = None
-            require_together(X_val, y_val)
-            if X_val is not None:
-                score = self._validation(X_val, y_val, classes)
-            elif self.early_stopping:
-                weights, score = self._hold_out(tokens, codes, weights, rng)
-            objective = self._objective(tokens, codes, weights, classes)
-            solver.check(objective)
-            if score is not None:
-                monitor.score = TokenAccuracy(objective, *score)
-            result = self._solve(solver, objective, classes, monitor, rng, resumed)
-            self._seen = _amount(tokens, weights)
-        monitor.end()
-        self._warn_unless_converged(result, stacklevel=3)
-        return self
+        return self._fit(X, y, sample_weight, X_val, y_val, lengths=lengths, sequence_ids=sequence_ids)
 
     @available_if(_can_stream)
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y, classes=None, sample_weight=None, *, lengths=None, sequence_ids=None):
+    def partial_fit(
+        self,
+        X: Sequences,
+        y: Sequences,
+        classes: ArrayLike | None = None,
+        sample_weight: Any = None,
+        *,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+    ) -> Self:
         """One epoch over X, going on from the calls before.
 
         Parameters
@@ -271,80 +271,7 @@ class LinearChainCRF(ChainProblem, ChainPrediction, ChainReport, SolverEstimator
         -----
         Penalty, weights, class weights and time are as in :meth:`skopt_solvers.LogisticRegression.partial_fit`.
         """
-        first = not hasattr(self, "classes_")
         classes = self._classes_of_stream(classes)
         if kind_of(X, self.input == "sequences") == "items":
             raise ValueError("partial_fit needs numbers: transform dicts or strings by DictFeatures before")
-
-        def read():
-            tokens = self._tokens(X, lengths, sequence_ids, reset=first)
-            labels = flat_labels(y, tokens)
-            weights = token_weights(sample_weight, tokens)
-            positive = positive_sequences(weights, tokens)
-            codes, weights = self._weighted(tokens, labels, weights, classes, positive, seen=self._seen_before(classes))
-            self._structured = getattr(self, "_structured", False) or bool((tokens.lengths > 1).any())
-            columns, part = present_columns(tokens.X)
-            make = partial(self._objective, tokens, codes, weights, classes, part)
-            return make, columns, *_amount(tokens, weights)
-
-        return self._stream(classes, read)
-
-    def _predict_on_blocks(self, method, X):
-        from ._dask import predict_on_partitions
-
-        check_is_fitted(self)
-        return predict_on_partitions(self, method, X)
-
-    def _leading_rows(self):
-        return self.coef_.data[:, None] if sp.issparse(self.coef_) else self.coef_.T
-
-    def _check_fitted(self):
-        K = len(self.classes_)
-        check_array(self, "coef_", self.coef_, (K, self.n_features_in_), "f")
-        for name, shape in (("transition_coef_", (K, K)), ("start_coef_", (K,)), ("end_coef_", (K,))):
-            check_array(self, name, getattr(self, name, None), shape)
-        width = getattr(getattr(self, "vectorizer_", None), "n_features_out_", self.n_features_in_)
-        if width != self.n_features_in_:
-            raise damaged(self, "vectorizer_", f"one of {self.n_features_in_} features", f"one of {width}")
-
-    def _unpack(self, W, objective):
-        state, transitions, start, end = objective.split(W)
-        self.coef_ = objective.coef(state)
-        if sp.issparse(self.coef_) and objective.l1:
-            self.coef_ = self.coef_.copy()  # the zeros are taken out in place, of what is the objective's
-            self.coef_.eliminate_zeros()
-        self.transition_coef_, self.start_coef_, self.end_coef_ = transitions.copy(), start.copy(), end.copy()
-
-    def _table(self, objective):
-        """The fitted weights as a table of `objective`, whose pairs may be others."""
-        if objective.pairs is None:
-            state = (self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_).T
-        else:
-            first, label = objective.pairs
-            feature = np.repeat(np.arange(len(first) - 1), np.diff(first))
-            state = np.asarray(self.coef_[label, feature]).ravel()
-        return objective.join(state, self.transition_coef_, self.start_coef_, self.end_coef_)
-
-    def suboptimality_bound(self, X, y, sample_weight=None, *, lengths=None, sequence_ids=None):
-        r"""A proven upper bound of :math:`P - \min P`, whatever solver made the weights.
-
-        P is the objective of this class at the given data. The bound is the duality gap at the best multiple of the
-        dual point that the marginals give, in float64. It is 0 at the optimum, and infinite for ``C=np.inf`` and where
-        labels are missing, which makes P non-convex.
-
-        Parameters
-        ----------
-        X, y, sample_weight, lengths, sequence_ids :
-            As given to `fit`.
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self)
-        tokens = self._tokens(X, lengths, sequence_ids)
-        labels, weights = flat_labels(y, tokens), token_weights(sample_weight, tokens)
-        codes, weights = self._weighted(tokens, labels, weights, self.classes_, positive_sequences(weights, tokens))
-        X = tokens.X if is_streamed(tokens.X) else with_dtype(tokens.X, np.float64)
-        objective = self._objective(tokens, codes, weights, self.classes_, X)
-        return objective.suboptimality_bound(self._table(objective).astype(X.dtype))
+        return self._partial_fit(X, y, classes, sample_weight, lengths=lengths, sequence_ids=sequence_ids)

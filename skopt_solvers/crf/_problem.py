@@ -1,51 +1,47 @@
-"""From the sequences of a user to an objective, and what is held out to validate."""
+"""The way from sequences, labels and weights to the objective of a CRF: of fits, streams, paths and dask."""
 
-import warnings
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.model_selection import ShuffleSplit
 
 from .. import _kernels
 from .._base.threads import effective_threads
-from ..feature_extraction import DictFeatures
+from .._estimator.class_weight import class_weighted, mass_of
+from .._estimator.problem import Problem
 from ..objectives import MISSING, ChainObjective
 from ._constraints import allowed_transitions, check_possible
-from ._tokens import encode, flat_labels, has_label, kind_of, read_tokens, sequence_means
+from ._prediction import Decoder
+from ._tokens import (
+    Tokens,
+    classes_of,
+    encode,
+    flat_labels,
+    has_label,
+    positive_sequences,
+    sequence_means,
+    token_weights,
+)
 
 
-class ChainProblem:
-    """What `fit`, `partial_fit` and `C_path` of a :class:`~skopt_solvers.LinearChainCRF` make of their arguments."""
+@dataclass(frozen=True)
+class ChainModel:
+    """A linear-chain CRF as a value: all that its problem is told of the estimator, by the names of its parameters."""
 
-    def _tokens(self, X, lengths=None, sequence_ids=None, reset=False):
-        options = dict(sequences_only=self.input == "sequences", lengths=lengths, sequence_ids=sequence_ids)
-        vectorizer = None
-        if kind_of(X, options["sequences_only"]) == "items":
-            vectorizer = DictFeatures() if reset else getattr(self, "vectorizer_", None)
-            if vectorizer is None:
-                raise ValueError("X is made of dicts or strings, but this model was fitted on matrices")
-        tokens = read_tokens(self, X, reset=reset, vectorizer=vectorizer, **options)
-        if reset:
-            self.__dict__.pop("vectorizer_", None)
-            if vectorizer is not None:
-                self.vectorizer_ = vectorizer
-        elif tokens.flat and not tokens.structured and self._structured:
-            warnings.warn(
-                "This model was fitted on sequences, and X has tokens without lengths or sequence_ids: each is taken "
-                "as a sequence of one",
-                UserWarning,
-                stacklevel=3,
-            )
-        return tokens
+    C: float
+    l1_ratio: float
+    class_weight: Any
+    state_features: str
+    fit_boundaries: bool
+    transitions: str
+    constraints: Any
+    n_jobs: int | None
 
-    def _weighted(self, tokens, labels, weights, classes, positive, **counts):
-        """Label indices, and the weights of the sequences with the class weights (of `counts`) in them."""
-        strict = np.repeat(positive, tokens.lengths)
-        codes = encode(labels, classes, tokens.offsets, "y", strict)
-        weights = self._with_class_weight(np.where(strict, weights, 0.0), codes, classes, **counts)
-        return codes, sequence_means(weights, tokens.offsets)
-
-    def _model(self, classes):
-        """What an objective is told besides its data and the penalty."""
+    def options(self, classes):
+        """Return what an objective is told besides its data, what of them is observed, and the penalty."""
         return dict(
             n_labels=len(classes),
             fit_boundaries=self.fit_boundaries,
@@ -53,48 +49,182 @@ class ChainProblem:
             n_threads=effective_threads(self.n_jobs),
         )
 
-    def _observed(self, tokens, codes, weights, classes, allowed, X):
+    def attributes(self, W, objective):
+        """Return the fitted attributes of a table W."""
+        state, transitions, start, end = objective.split(W)
+        coef = objective.coef(state)
+        if sp.issparse(coef) and objective.l1:
+            coef = coef.copy()  # the zeros are taken out in place, of what is the objective's
+            coef.eliminate_zeros()
+        ends = {"start_coef_": start.copy(), "end_coef_": end.copy()}
+        return {"coef_": coef, "transition_coef_": transitions.copy(), **ends}
+
+    def table(self, fitted, objective):
+        """Return an estimator's fitted attributes as a table of `objective`, whose pairs may be others."""
+        coef = fitted.coef_
+        if objective.pairs is None:
+            state = (coef.toarray() if sp.issparse(coef) else coef).T
+        else:
+            first, label = objective.pairs
+            feature = np.repeat(np.arange(len(first) - 1), np.diff(first))
+            state = np.asarray(coef[label, feature]).ravel()
+        return objective.join(state, fitted.transition_coef_, fitted.start_coef_, fitted.end_coef_)
+
+
+@dataclass
+class ChainData:
+    """Sequences, labels and weights, read once.
+
+    Attributes
+    ----------
+    model : ChainModel
+    tokens : Tokens
+    labels : ndarray or list, of all tokens
+    weights : ndarray of shape (n_tokens,), before class weights
+    """
+
+    model: ChainModel
+    tokens: Tokens
+    labels: Any
+    weights: np.ndarray
+    min_classes: ClassVar[int] = 1
+
+    @classmethod
+    def of(cls, model, tokens, y, sample_weight):
+        """Return the data of tokens, with the labels and weights that `fit` is given."""
+        return cls(model, tokens, flat_labels(y, tokens), token_weights(sample_weight, tokens))
+
+    @property
+    def n_samples(self):
+        return self.tokens.n_sequences
+
+    def _weighted(self, counts, part=False):
+        """The weights of the tokens, and which of them are in a sequence that has any."""
+        lengths = self.tokens.lengths
+        weights = self.weights if counts is None else self.weights * np.repeat(counts, lengths)
+        return weights, np.repeat(positive_sequences(weights, self.tokens, part), lengths)
+
+    def classes(self, counts=None):
+        """Return the labels of the sequences of positive weight, each taken once, or `counts` times."""
+        return self._classes(self._weighted(counts)[1])
+
+    def _classes(self, positive):
+        return classes_of(self.labels, None if positive.all() else positive)
+
+    def problem(self, classes=None, *, counts=None, seen=None, mass=None):
+        """Return the problem of these sequences, each taken once, or `counts` times.
+
+        Parameters
+        ----------
+        classes : ndarray, optional
+            The labels of positive weight by default.
+        counts : ndarray of shape (n_sequences,), optional
+        seen : ndarray of shape (n_classes,), optional
+            The weight of each class before these sequences, of a stream.
+        mass : ndarray of shape (n_classes,), optional
+            The weight of each class in all sequences, where these are a part.
+        """
+        part = mass is not None
+        weights, positive = self._weighted(counts, part)
+        if classes is None:
+            classes = self._classes(positive)
+            if not len(classes):
+                raise ValueError("y must have a label that is not missing, got none")
+        codes = encode(self.labels, classes, self.tokens.offsets, "y", positive)
+        weights = np.where(positive, weights, 0.0)
+        if not part:
+            mass = mass_of(classes, codes, weights, seen)
+        weights = class_weighted(self.model.class_weight, classes, codes, weights, mass, part)
+        weights = sequence_means(weights, self.tokens.offsets)
+        X = self.tokens.X
+        return ChainProblem(self.model, classes, mass, X, tokens=self.tokens, codes=codes, weights=weights)
+
+
+@dataclass
+class ChainProblem(Problem):
+    """Sequences, their labels as indices of classes, and their weights with the class weights in them.
+
+    Attributes
+    ----------
+    tokens : Tokens
+        Of which `X` may be another form.
+    codes : ndarray of shape (n_tokens,), int32
+    weights : ndarray of shape (n_sequences,)
+    """
+
+    tokens: Tokens = None
+    codes: np.ndarray = None
+    weights: np.ndarray = None
+
+    @cached_property
+    def options(self):
+        """Those of the model, for these classes."""
+        return self.model.options(self.classes)
+
+    @cached_property
+    def observed(self):
         """The labels that are seen, MISSING elsewhere, and the transitions and pairs that have a weight."""
-        K = len(classes)
-        used = np.repeat(weights > 0, tokens.lengths)
-        seen = np.where(used, codes, MISSING).astype(np.int32)
-        within = np.ones(len(codes), dtype=bool)
-        within[tokens.offsets[:-1][tokens.lengths > 0]] = False
-        check_possible(seen, within, tokens.offsets, allowed, classes)
+        K, offsets, lengths = len(self.classes), self.tokens.offsets, self.tokens.lengths
+        used = np.repeat(self.weights > 0, lengths)
+        seen = np.where(used, self.codes, MISSING).astype(np.int32)
+        within = np.ones(len(seen), dtype=bool)
+        within[offsets[:-1][lengths > 0]] = False
+        check_possible(seen, within, offsets, self.options["allowed"], self.classes)
         steps = within[1:] & (seen[1:] >= 0) & (seen[:-1] >= 0)
         transitions = np.arange(K * K, dtype=np.int32)
-        if self.transitions == "observed":
+        if self.model.transitions == "observed":
             transitions = np.unique(seen[:-1][steps] * np.int32(K) + seen[1:][steps])
-        pairs = _kernels.observed_pairs(X, seen, K) if self.state_features == "observed" else None
+        pairs = _kernels.observed_pairs(self.X, seen, K) if self.model.state_features == "observed" else None
         return seen, dict(transitions=transitions, pairs=pairs)
 
-    def _objective(self, tokens, codes, weights, classes, X=None, C=None, total=None):
-        model, X, C = self._model(classes), tokens.X if X is None else X, self.C if C is None else C
-        seen, observed = self._observed(tokens, codes, weights, classes, model["allowed"], X)
-        options = dict(model, **observed, C=C, l1_ratio=self.l1_ratio, total=total)
-        return ChainObjective(X, tokens.offsets, seen, weights, **options)
+    def objective(self, **penalty):
+        """Return the objective; `penalty` may have `C`, in the place of the model's, and `total`."""
+        seen, observed = self.observed
+        penalty = {"C": self.model.C, "l1_ratio": self.model.l1_ratio, **penalty}
+        return ChainObjective(self.X, self.tokens.offsets, seen, self.weights, **self.options, **observed, **penalty)
 
-    def _validation(self, X_val, y_val, classes):
-        """Validation sequences, their label indices, and weights that are 0 where there is no label."""
-        held = self._tokens(X_val)
-        if held.flat and self._structured:
-            raise ValueError("X_val of a model of sequences must be a list of sequences or CSRSequences, got tokens")
-        y_val = flat_labels(y_val, held, "y_val")
-        known = encode(y_val, classes, held.offsets, "y_val", np.zeros(len(y_val), bool))
-        return held, known, has_label(y_val).astype(float)
+    @property
+    def amount(self):
+        lengths = self.tokens.lengths
+        return float(self.weights @ lengths), np.count_nonzero(self.weights * lengths)
 
-    def _hold_out(self, tokens, codes, weights, rng):
-        """The weights without those of a part of the sequences, and that part."""
-        candidates = np.flatnonzero(weights > 0)
-        splitter = ShuffleSplit(1, test_size=self.validation_fraction, random_state=rng)
+    def hold_out(self, fraction, rng):
+        """Return the problem without a part of the sequences, and these as :class:`HeldSequences`."""
+        candidates = np.flatnonzero(self.weights > 0)
+        splitter = ShuffleSplit(1, test_size=fraction, random_state=rng)
         try:
             chosen = candidates[next(splitter.split(candidates))[1]]
         except ValueError as error:
-            raise ValueError(
-                f"early_stopping cannot hold out validation_fraction={self.validation_fraction}: {error}"
-            ) from error
-        held = np.zeros(len(weights))
-        held[chosen] = weights[chosen]
-        kept = weights.copy()
-        kept[chosen] = 0
-        return kept, (tokens, codes, np.repeat(held, tokens.lengths) * (codes != MISSING))
+            raise ValueError(f"early_stopping cannot hold out validation_fraction={fraction}: {error}") from error
+        held, kept = np.zeros(len(self.weights)), self.weights.copy()
+        held[chosen], kept[chosen] = self.weights[chosen], 0
+        weights = np.repeat(held, self.tokens.lengths) * (self.codes != MISSING)
+        return replace(self, weights=kept), HeldSequences(self.tokens, self.codes, weights)
+
+
+@dataclass
+class HeldSequences:
+    """Sequences that score a fit while it goes on, with weights of tokens that are 0 where there is no label."""
+
+    tokens: Tokens
+    codes: np.ndarray
+    weights: np.ndarray
+
+    def __post_init__(self):
+        if not self.weights.any():
+            raise ValueError("the validation sequences must have a token with a label and a positive weight, got none")
+
+    @classmethod
+    def of(cls, tokens, y_val, classes):
+        """Return what validates a fit of these classes; other labels are never right."""
+        labels = flat_labels(y_val, tokens, "y_val")
+        codes = encode(labels, classes, tokens.offsets, "y_val", np.zeros(len(labels), bool))
+        return cls(tokens, codes, has_label(labels).astype(float))
+
+    def accuracy(self, objective, W):
+        """Return the token accuracy of a table W of an objective."""
+        state, *rest = objective.split(W)
+        decoder = Decoder(objective.coef(state), *rest, objective.allowed, objective.n_threads)
+        path = np.empty(len(self.codes), np.int32)
+        decoder.native(self.tokens).viterbi(path)
+        return float(np.average(path == self.codes, weights=self.weights))

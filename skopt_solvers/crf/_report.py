@@ -1,104 +1,54 @@
-"""What a fitted CRF has learned, as plain records: lists of dicts that pandas reads."""
+"""Reports of the weights of a fitted CRF as plain records: lists of dicts that pandas reads."""
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import check_is_fitted
-
-from ..sequence import CSRSequences
 
 
-class ChainReport:
-    """The inspection methods of :class:`~skopt_solvers.LinearChainCRF`."""
+def largest_features(coef, classes, names, n):
+    """Return the n (feature, label) pairs of largest absolute weight, as records."""
+    labels = classes.tolist()
+    coef = coef.tocoo() if sp.issparse(coef) else sp.coo_matrix(coef)
+    return [
+        {"feature": names[coef.col[i]], "label": labels[coef.row[i]], "weight": float(coef.data[i])}
+        for i in _largest(coef.data, n)
+    ]
 
-    def _feature_names(self):
-        if hasattr(self, "vectorizer_"):
-            return self.vectorizer_.get_feature_names_out()
-        if hasattr(self, "feature_names_in_"):
-            return self.feature_names_in_
-        return np.array([f"x{j}" for j in range(self.n_features_in_)], dtype=object)
 
-    def top_features(self, n=20, *, feature_names=None):
-        """The (feature, label) pairs of largest absolute weight.
+def largest_transitions(transition_coef, classes, n):
+    """Return the n transitions of largest absolute weight, as records."""
+    weights, labels, K = transition_coef.ravel(), classes.tolist(), len(classes)
+    return [{"from": labels[i // K], "to": labels[i % K], "weight": float(weights[i])} for i in _largest(weights, n)]
 
-        Parameters
-        ----------
-        n : int, default=20
-        feature_names : array of shape (n_features,), optional
-            Names of the columns of X, as a transformer's ``get_feature_names_out()`` gives them. Known already where X
-            was made of dicts or had column names.
 
-        Returns
-        -------
-        list of dict
-            `feature`, `label`, `weight`; largest first.
-        """
-        check_is_fitted(self)
-        names = self._feature_names() if feature_names is None else np.asarray(feature_names, dtype=object)
-        if len(names) != self.n_features_in_:
-            raise ValueError(f"feature_names must have {self.n_features_in_} names, got {len(names)}")
-        labels = self.classes_.tolist()
-        coef = self.coef_.tocoo() if sp.issparse(self.coef_) else sp.coo_matrix(self.coef_)
-        return [
-            {"feature": names[coef.col[i]], "label": labels[coef.row[i]], "weight": float(coef.data[i])}
-            for i in _largest(coef.data, n)
-        ]
+def contributions(X, model, path, classes, names):
+    """Return what adds to the score of a path through one sequence, as records.
 
-    def top_transitions(self, n=20):
-        """The transitions of largest absolute weight.
+    Parameters
+    ----------
+    X : CSR of shape (n_tokens, n_features)
+    model : Decoder
+    path : ndarray of shape (n_tokens,), indices of classes
+    classes : ndarray of shape (n_labels,)
+    names : sequence of str, of the features
+    """
+    records, labels = [], classes[path].tolist()
 
-        Parameters
-        ----------
-        n : int, default=20
+    def add(position, kind, feature, value, weight):
+        records.append(
+            dict(position=position, label=labels[position], kind=kind, feature=feature, value=float(value),
+                 weight=float(weight), contribution=float(value) * float(weight))
+        )  # fmt: skip
 
-        Returns
-        -------
-        list of dict
-            `from`, `to`, `weight`; largest first.
-        """
-        check_is_fitted(self)
-        weights, labels, K = self.transition_coef_.ravel(), self.classes_.tolist(), len(self.classes_)
-        return [
-            {"from": labels[i // K], "to": labels[i % K], "weight": float(weights[i])} for i in _largest(weights, n)
-        ]
-
-    def explain(self, x, *, feature_names=None):
-        """Why each token of one sequence gets its label: what adds to the score of the predicted path.
-
-        Parameters
-        ----------
-        x : one sequence, in a form that `fit` takes
-        feature_names : as in `top_features`
-
-        Returns
-        -------
-        list of dict
-            `position`, `label` (predicted), `kind` ("feature", "transition", "start" or "end"), `feature` (for a
-            transition the label before), `value`, `weight`, and `contribution`, their product. The contributions sum to
-            the score of the path, ``log p + log Z``.
-        """
-        check_is_fitted(self)
-        names = self._feature_names() if feature_names is None else np.asarray(feature_names, dtype=object)
-        tokens = self._tokens(CSRSequences(x.tocsr(), [x.shape[0]]) if sp.issparse(x) else [x])
-        path = self._best_path(tokens)
-        X, records = tokens.X, []
-        labels = self.classes_[path].tolist()
-
-        def add(position, kind, feature, value, weight):
-            records.append(
-                dict(position=position, label=labels[position], kind=kind, feature=feature, value=float(value),
-                     weight=float(weight), contribution=float(value) * float(weight))
-            )  # fmt: skip
-
-        for t, k in enumerate(path):
-            if t == 0:
-                add(t, "start", "", 1, self.start_coef_[k])
-            else:
-                add(t, "transition", labels[t - 1], 1, self.transition_coef_[path[t - 1], k])
-            for p in range(X.indptr[t], X.indptr[t + 1]):
-                add(t, "feature", names[X.indices[p]], X.data[p], self.coef_[k, X.indices[p]])
-            if t + 1 == len(path):
-                add(t, "end", "", 1, self.end_coef_[k])
-        return records
+    for t, k in enumerate(path):
+        if t == 0:
+            add(t, "start", "", 1, model.start[k])
+        else:
+            add(t, "transition", labels[t - 1], 1, model.transitions[path[t - 1], k])
+        for p in range(X.indptr[t], X.indptr[t + 1]):
+            add(t, "feature", names[X.indices[p]], X.data[p], model.coef[k, X.indices[p]])
+        if t + 1 == len(path):
+            add(t, "end", "", 1, model.end[k])
+    return records
 
 
 def _largest(weights, n):

@@ -1,4 +1,4 @@
-"""What a linear-chain CRF is given: sequences in any form, as rows of one CSR matrix with offsets."""
+"""Read the input of a linear-chain CRF: sequences in any form become rows of one CSR matrix with offsets."""
 
 from collections.abc import Mapping, Set
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from .. import _kernels
 from .._base.csr import canonical_csr, check_structure
 from .._base.threads import effective_threads
 from .._base.validation import check_labels, numbers_of
+from ..feature_extraction import DictFeatures
 from ..objectives import MISSING
 from ..sequence import CSRSequences, flat_lengths
 
@@ -60,7 +61,7 @@ class Tokens:
 
 
 def kind_of(X, sequences_only=False):
-    """One of "flat", "matrices" (CSRSequences or 2-D arrays) and "items" (sequences of dicts or string lists)."""
+    """Return "flat", "matrices" (CSRSequences or 2-D arrays) or "items" (sequences of dicts or string lists)."""
     if isinstance(X, CSRSequences):
         return "matrices"
     if getattr(X, "ndim", 0) == 1 and X.dtype == object:  # also a pandas Series
@@ -72,54 +73,85 @@ def kind_of(X, sequences_only=False):
     if not len(X):
         raise ValueError(f"X must hold at least one sequence, got none; X must be {_FORMS}")
     for number, sequence in enumerate(X):
-        if sp.issparse(sequence) or getattr(sequence, "ndim", 0) == 2:
-            return "matrices"
-        if isinstance(sequence, (Mapping, str)):
-            kind = type(sequence).__name__
-            raise ValueError(f"X[{number}] must be a sequence of tokens, got a {kind}; X must be {_FORMS}")
-        if isinstance(sequence, (list, tuple)) and len(sequence):
-            token = sequence[0]
-            if isinstance(token, str):
-                raise ValueError(
-                    f"a token of X[{number}] must be a dict, a list of strings or a row of numbers, got the string "
-                    f"{token!r}; skopt_solvers.feature_extraction.TokenFeatures makes features of words"
-                )
-            listed = isinstance(token, (list, tuple, Set))
-            if isinstance(token, Mapping) or (listed and all(isinstance(feature, str) for feature in token)):
-                return "items"
-            if isinstance(token, (list, tuple, np.ndarray)):
-                return "matrices"
-            return "flat"
-        if not isinstance(sequence, (list, tuple)) and not sequences_only:
-            return "flat"
+        kind = _kind_of_sequence(sequence, number)
+        if kind == "flat" and sequences_only and not isinstance(sequence, (list, tuple)):
+            continue
+        if kind is not None:
+            return kind
     empty = all(isinstance(sequence, (list, tuple)) for sequence in X)
     return "matrices" if empty else "items"
 
 
-def read_tokens(estimator, X, *, lengths, sequence_ids, reset, sequences_only, vectorizer=None):
-    """X as :class:`Tokens`; `vectorizer` turns dicts into rows."""
-    kind = kind_of(X, sequences_only)
-    if kind == "flat":
-        X = _validated(estimator, X, reset)
-        structured = lengths is not None or sequence_ids is not None
-        counts = flat_lengths(X.shape[0], lengths, sequence_ids) if structured else np.ones(X.shape[0], np.int64)
-        return Tokens(X, _offsets(counts), True, structured)
-    if lengths is not None or sequence_ids is not None:
+def _kind_of_sequence(sequence, number):
+    """The kind of X that has such a sequence, or None where it is empty."""
+    if sp.issparse(sequence) or getattr(sequence, "ndim", 0) == 2:
+        return "matrices"
+    if isinstance(sequence, (Mapping, str)):
+        kind = type(sequence).__name__
+        raise ValueError(f"X[{number}] must be a sequence of tokens, got a {kind}; X must be {_FORMS}")
+    if not isinstance(sequence, (list, tuple)):
+        return "flat"
+    if not len(sequence):
+        return None
+    token = sequence[0]
+    if isinstance(token, str):
+        raise ValueError(
+            f"a token of X[{number}] must be a dict, a list of strings or a row of numbers, got the string "
+            f"{token!r}; skopt_solvers.feature_extraction.TokenFeatures makes features of words"
+        )
+    listed = isinstance(token, (list, tuple, Set))
+    if isinstance(token, Mapping) or (listed and all(isinstance(feature, str) for feature in token)):
+        return "items"
+    return "matrices" if isinstance(token, (list, tuple, np.ndarray)) else "flat"
+
+
+def read_tokens(estimator, X, kind, reset, lengths=None, sequence_ids=None):
+    """Return X as :class:`Tokens`.
+
+    With `reset` the estimator learns the number and names of the features, and gets a `vectorizer_` where X is of dicts
+    or strings.
+
+    Parameters
+    ----------
+    estimator : LinearChainCRF
+    X : sequences or tokens, as `fit` takes them
+    kind : str
+        What `kind_of` says of X.
+    reset : bool
+    lengths, sequence_ids : optional
+        As `fit` takes them, for flat X.
+    """
+    structured = lengths is not None or sequence_ids is not None
+    if structured and kind != "flat":
         name = "lengths" if lengths is not None else "sequence_ids"
         raise ValueError(f"{name} is for X of tokens; the sequences of X have their own lengths")
-    if kind == "items":  # the rows of a vectorizer are canonical, sorted and finite
-        X = vectorizer.fit_transform(X) if reset else vectorizer.transform(X)
-        if reset:
-            vars(estimator).pop("feature_names_in_", None)
-            estimator.n_features_in_ = X.matrix.shape[1]
-        return Tokens(X.matrix, X.offsets, False, True)
-    if isinstance(X, CSRSequences):
-        matrix, counts = X.matrix, X.lengths
+    if kind == "items":
+        return _vectorized(estimator, X, reset)
+    if kind == "flat":
+        matrix = _validated(estimator, X, reset)
+        n_tokens = matrix.shape[0]
+        counts = flat_lengths(n_tokens, lengths, sequence_ids) if structured else np.ones(n_tokens, np.int64)
     else:
-        matrix, counts = _stacked(X)
-    if matrix.shape[0] == 0 and not reset:
-        return Tokens(sp.csr_matrix((0, estimator.n_features_in_), dtype=np.float64), _offsets(counts), False, True)
-    return Tokens(_validated(estimator, matrix, reset), _offsets(counts), False, True)
+        matrix, counts = (X.matrix, X.lengths) if isinstance(X, CSRSequences) else _stacked(X)
+        if matrix.shape[0] or reset:
+            matrix = _validated(estimator, matrix, reset)
+        else:
+            matrix = sp.csr_matrix((0, estimator.n_features_in_), dtype=np.float64)
+    if reset:
+        vars(estimator).pop("vectorizer_", None)
+    return Tokens(matrix, _offsets(counts), kind == "flat", structured or kind != "flat")
+
+
+def _vectorized(estimator, X, reset):
+    """Tokens of dicts or strings, whose rows are canonical, sorted and finite."""
+    vectorizer = DictFeatures() if reset else getattr(estimator, "vectorizer_", None)
+    if vectorizer is None:
+        raise ValueError("X is made of dicts or strings, but this model was fitted on matrices")
+    X = vectorizer.fit_transform(X) if reset else vectorizer.transform(X)
+    if reset:
+        vars(estimator).pop("feature_names_in_", None)
+        estimator.n_features_in_, estimator.vectorizer_ = X.matrix.shape[1], vectorizer
+    return Tokens(X.matrix, X.offsets, False, True)
 
 
 def _validated(estimator, X, reset):
@@ -127,7 +159,7 @@ def _validated(estimator, X, reset):
     given = X
     X = numbers_of(estimator, X, reset=reset)
     owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
-    X = canonical_csr(X, owned, canonical and X is given)
+    X = canonical_csr(X, owned, canonical if X is given else None)
     if not _kernels.rows_increase(X.indptr, X.indices):  # whatever X says of itself
         X = X if owned else X.copy()
         X.has_sorted_indices = False
@@ -140,7 +172,7 @@ def _offsets(lengths):
 
 
 def _fits_together(sequence):
-    """Whether it is CSR whose arrays have the lengths that they tell: the rest shows in the whole."""
+    """Tell whether it is CSR whose arrays have the lengths that they tell: the rest shows in the whole."""
     if not sp.issparse(sequence) or sequence.format != "csr" or sequence.ndim != 2:
         return False
     data, indices, indptr = sequence.data, sequence.indices, sequence.indptr
@@ -260,7 +292,7 @@ def encode(labels, classes, offsets, name, strict=None):
 
 
 def has_label(labels):
-    """Which tokens have a label."""
+    """Return True for each token that has a label."""
     if isinstance(labels, np.ndarray):
         return np.ones(len(labels), bool)
     return np.array([label is not None for label in labels], dtype=bool)
@@ -320,7 +352,7 @@ def sequence_means(values, offsets):
 
 
 def positive_sequences(weights, tokens, part=False):
-    """Which sequences have tokens and a positive weight; of a part of the data perhaps none."""
+    """Return True for each sequence that has tokens and a positive weight; of a part of the data perhaps none has."""
     positive = (sequence_means(weights, tokens.offsets) > 0) & (tokens.lengths > 0)
     if not part and not positive.any():
         raise ValueError("sample_weight must be positive for a sequence that has tokens, got only zero or empty ones")

@@ -1,4 +1,4 @@
-"""Features of tokens: from feature dicts, or straight from words, to the rows of one CSR matrix."""
+"""Turn tokens into rows of one CSR matrix of features, from feature dicts or straight from words."""
 
 from .._base.public_names import publish
 from ._dicts import DictFeatures

@@ -1,7 +1,8 @@
-"""The base of the transformers of token sequences: names, dtype, and what a pickle holds."""
+"""The base of the transformers of token sequences has their names, dtype and pickles."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,15 +16,18 @@ from ..sequence import CSRSequences
 _SUFFIXES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
 
 
-class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
-    """What both transformers share: parameters, names, and what a pickle holds."""
+CONSTRAINTS: dict[str, Any] = {"min_count": [Interval(Integral, 1, None, closed="left")], "dtype": "no_validation"}
 
-    _parameter_constraints = {
-        "min_count": [Interval(Integral, 1, None, closed="left")],
-        "dtype": "no_validation",
-    }
 
-    def fit(self, X, y=None):
+class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Base of both transformers, with the parameters, names and pickles that they share."""
+
+    _parameter_constraints = CONSTRAINTS
+
+    n_features_out_: int
+    _vocabulary: dict[str, int] | None
+
+    def fit(self, X: Iterable[Any], y: object = None) -> Self:
         """Learn the features of X.
 
         Parameters
@@ -39,45 +43,45 @@ class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_o
         return self
 
     @property
-    def vocabulary_(self):
-        """The column of each feature, a dict; made of the compiled table when it is first asked for."""
+    def vocabulary_(self) -> dict[str, int]:
+        """The column of each feature; the dict is made of the compiled table when it is first asked for."""
         names = self.get_feature_names_out()
         if self._vocabulary is None:
             self._vocabulary = {name: column for column, name in enumerate(names)}
         return self._vocabulary
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if "_vocabulary" in state:
             state["_vocabulary"] = None
         return state
 
-    def _loaded(self, stored):
-        """The compiled table of what it gave to `__getstate__`: bytes of names, and their lengths."""
+    def _loaded(self, stored: Any) -> _features.FeatureTable:
+        """Return the compiled table from its stored state, the bytes of the names and their lengths."""
         text, lengths = stored
         check_array(self, "the lengths of names", lengths, (lengths.size,), "u")
         if int(lengths.sum()) != len(text):
             raise damaged(self, "the names", f"{lengths.sum()} bytes", len(text))
         text.decode()  # a name that is not UTF-8 is found now
-        table = _features.FeatureTable.__new__(_features.FeatureTable)
+        table: Any = _features.FeatureTable.__new__(_features.FeatureTable)
         table.__setstate__(stored)
         if len(table) != len(lengths):
             raise damaged(self, "the names", f"{len(lengths)} distinct ones", len(table))
         return table
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         return tags
 
-    def _kernel(self, name):
-        """The kernel for `dtype`."""
+    def _kernel(self, name: str) -> Any:
+        """Return the kernel of that name for `dtype`."""
         try:
             return getattr(_features, name + _SUFFIXES[np.dtype(self.dtype)])
         except (KeyError, TypeError):
             raise ValueError(f"dtype must be float32 or float64, got {self.dtype!r}") from None
 
-    def _sequences(self, rows, lengths, n_columns):
+    def _sequences(self, rows: tuple[Any, Any, Any], lengths: np.ndarray, n_columns: int) -> CSRSequences:
         data, indices, indptr = rows
         if not len(data):
             data = np.ones(len(indices), dtype=self.dtype)
@@ -86,7 +90,7 @@ class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_o
         return CSRSequences(matrix, lengths)
 
 
-def _as_list(X):
+def _as_list(X: Any) -> list:
     if isinstance(X, list):
         return X
     if not isinstance(X, (str, bytes, Mapping)):
@@ -97,7 +101,7 @@ def _as_list(X):
     raise ValueError(f"X must be a list of sequences, got {type(X).__name__}")
 
 
-def _require_tokens(lengths):
+def _require_tokens(lengths: np.ndarray) -> None:
     if not lengths.any():
         what = (
             f"token at least, its {len(lengths)} sequences are empty" if len(lengths) else "sequence at least, got none"

@@ -1,22 +1,25 @@
-"""Features of tokens from feature dicts, as rows of one CSR matrix."""
+"""Turn feature dicts of tokens into rows of one CSR matrix."""
 
+from collections.abc import Iterable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
-from sklearn.utils.metaestimators import available_if
+from numpy.typing import DTypeLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.pickling import damaged
-from .._base.sklearn_compat import Interval
+from .._base.sklearn_compat import Interval, available_if
 from .._kernels import _features
-from ._base import _as_list, _require_tokens, _SequenceFeatures
+from ..sequence import CSRSequences
+from ._base import CONSTRAINTS, _as_list, _require_tokens, _SequenceFeatures
 
 
 class DictFeatures(_SequenceFeatures):
-    """Feature dicts of tokens to rows of a CSR matrix.
+    """Turn the feature dicts of tokens into rows of a CSR matrix.
 
     An item (a token's features) is read as python-crfsuite's ``ItemSequence`` reads it, so that a ``word2features``
-    written for it or for sklearn-crfsuite can be brought along:
+    that was written for it or for sklearn-crfsuite works here too:
 
     ============================  ==================================================================
     ``{"length": 3}``             feature ``length``, value 3; any number, Python's or NumPy's
@@ -36,19 +39,19 @@ class DictFeatures(_SequenceFeatures):
     min_count : int, default=1
         Features of fewer tokens of the training data are dropped.
     n_features : int, default=None
-        None: one column a feature. A number: that many columns, and the column of a feature is MurmurHash3 of its
-        UTF-8 modulo `n_features`. Nothing is then learnt by `fit` nor kept in memory, names are gone, and features
-        that collide share a column, in which a token that has both gets their sum; with n features in m columns a
-        feature meets another one with probability 1 - exp(-n / m), about n / m.
+        None gives each feature a column of its own. A number gives that many columns, and the column of a feature is
+        MurmurHash3 of its UTF-8 modulo `n_features`. `fit` then learns nothing, no names are kept, and features that
+        collide share a column, in which a token that has both gets their sum; with n features in m columns a feature
+        meets another one with probability 1 - exp(-n / m), about n / m.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
-        Of the values.
+        Type of the values.
 
     Attributes
     ----------
     n_features_out_ : int
-        Columns.
+        Number of columns.
     vocabulary_ : dict
-        The column of each feature; not with `n_features`.
+        The column of each feature; there is none with `n_features`.
 
     Examples
     --------
@@ -64,16 +67,18 @@ class DictFeatures(_SequenceFeatures):
     """
 
     _parameter_constraints = {
-        **_SequenceFeatures._parameter_constraints,
+        **CONSTRAINTS,
         "n_features": [Interval(Integral, 1, 2**31 - 1, closed="both"), None],
     }
 
-    def __init__(self, *, min_count=1, n_features=None, dtype=np.float32):
+    _table: _features.FeatureTable
+
+    def __init__(self, *, min_count: int = 1, n_features: int | None = None, dtype: DTypeLike = np.float32) -> None:
         self.min_count = min_count
         self.n_features = n_features
         self.dtype = dtype
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Iterable[Any], y: object = None) -> CSRSequences:
         """Learn the features of X and return it as rows of a matrix, in one walk.
 
         Parameters
@@ -97,21 +102,22 @@ class DictFeatures(_SequenceFeatures):
         if self.n_features is not None:
             if self.min_count > 1:
                 raise ValueError(f"min_count={self.min_count} needs a vocabulary; with n_features it must be 1")
-            result = self._hash(X)
+            result = self._hash(X, self.n_features)
             _require_tokens(result.lengths)
-            vars(self).pop("_table", None)
+            self.__dict__.pop("_table", None)
             self.n_features_out_ = self.n_features
             return result
         table = _features.FeatureTable()
         rows, lengths = self._kernel("learn")(table, X)
         _require_tokens(lengths)
-        column, n_columns = _features.frequency_order(*rows[1:], len(table), self.min_count)
+        _, indices, indptr = rows
+        column, n_columns = _features.frequency_order(indices, indptr, len(table), self.min_count)
         self._table, self._vocabulary = table.reordered(column, n_columns), None
         self.n_features_out_ = n_columns
         return self._sequences(self._kernel("canonical")(*rows, column), lengths, n_columns)
 
-    def transform(self, X):
-        """X as rows of a matrix; features that `fit` has not seen are ignored.
+    def transform(self, X: Iterable[Any]) -> CSRSequences:
+        """Return X as rows of a matrix. Features that `fit` has not seen are ignored.
 
         Parameters
         ----------
@@ -124,14 +130,14 @@ class DictFeatures(_SequenceFeatures):
         X = _as_list(X)
         if self.n_features is not None:
             self._validate_params()
-            return self._hash(X)
+            return self._hash(X, self.n_features)
         check_is_fitted(self, "_table")
         rows, lengths = self._kernel("look_up")(self._table, X)
         return self._sequences(self._kernel("canonical")(*rows), lengths, self.n_features_out_)
 
     @available_if(lambda self: self.n_features is None)
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns.
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Return the names of the columns.
 
         Parameters
         ----------
@@ -144,23 +150,23 @@ class DictFeatures(_SequenceFeatures):
         check_is_fitted(self, "_table")
         return np.array(self._table.names(), dtype=object)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = self.n_features is None
         return tags
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if "_table" in state:
             state["_table"] = state["_table"].__getstate__()
         return state
 
-    def _check_stored(self):
+    def _check_stored(self) -> None:
         if "_table" in vars(self):
             self._table = self._loaded(self._table)
             if len(self._table) != self.n_features_out_:
                 raise damaged(self, "n_features_out_", len(self._table), self.n_features_out_)
 
-    def _hash(self, X):
-        rows, lengths = self._kernel("hashed")(self.n_features, X)
-        return self._sequences(self._kernel("canonical")(*rows), lengths, self.n_features)
+    def _hash(self, X: list, n_features: int) -> CSRSequences:
+        rows, lengths = self._kernel("hashed")(n_features, X)
+        return self._sequences(self._kernel("canonical")(*rows), lengths, n_features)

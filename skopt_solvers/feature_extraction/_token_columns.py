@@ -1,9 +1,10 @@
-"""What TokenFeatures makes of words: names of features of distinct values, and where in the window to look for them."""
+"""Make the features of TokenFeatures: their names for each distinct value, and the offsets at which they look."""
 
 import re
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,20 +12,20 @@ from .._kernels import _features
 
 
 class Block(NamedTuple):
-    """Features of one value of each token, such as its word, at some places.
+    """The features of one value of each token, such as its word, at some places.
 
-    places : list of (str, int), how the names begin, and the offset of the token whose value is looked at
+    places : list of (str, int), the beginning of the names, and the offset of the token whose value is looked at
     value : int32 array of shape (n_tokens,), the number of a distinct value, -1 for none
-    names : list of lists of str, for each feature how its name ends for each distinct value, "" where it has none
+    names : list of lists of str, for each feature the end of its name for each distinct value, "" where it has none
     """
 
-    places: list
+    places: list[tuple[str, int]]
     value: np.ndarray
-    names: list
+    names: list[list[str]]
 
 
-def token_blocks(parameters, lengths, columns):
-    """The blocks of all features of tokens with these columns, in the order in which a token's features are numbered.
+def token_blocks(parameters: Any, lengths: np.ndarray, columns: list[tuple[list[str], np.ndarray]]) -> list[Block]:
+    """Make the blocks of all features of tokens with these columns, in the order of the numbers of a token's features.
 
     Parameters
     ----------
@@ -63,9 +64,9 @@ def token_blocks(parameters, lengths, columns):
     return blocks
 
 
-def _names_of_words(parameters, words, spelt):
-    """Names as in a block: of the features in `window`, and of those in `affix_window`."""
-    shapes = [word.translate(_SHAPES) for word in words] if parameters.shape or parameters.flags else None
+def _names_of_words(parameters: Any, words: list[str], spelt: list[str]) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the names of the features in `window`, and of those in `affix_window`, as a block has them."""
+    shapes = [word.translate(_SHAPES) for word in words] if parameters.shape or parameters.flags else []
     names = [["=" + word for word in spelt]]
     if parameters.flags:
         names.append([":isupper" if word.isupper() else "" for word in words])
@@ -82,9 +83,9 @@ def _names_of_words(parameters, words, spelt):
 
 
 class _Shapes(dict):
-    """For str.translate: the shape of each character, worked out when it is first met."""
+    """Map characters to their shapes for str.translate; each is worked out when it is first met."""
 
-    def __missing__(self, code):
+    def __missing__(self, code: int) -> str:
         character = chr(code)
         shape = (
             "X" if character.isupper() else "x" if character.isalpha() else "d" if character.isdigit() else character
@@ -96,21 +97,21 @@ class _Shapes(dict):
 _SHAPES = _Shapes()
 
 
-def _integers(name, values, minimum=None):
-    """The values of a parameter, distinct integers >= minimum, as a tuple."""
+def _integers(name: str, values: Any, minimum: int | None = None) -> tuple[int, ...]:
+    """Return the values of a parameter, which must be distinct integers >= minimum, as a tuple."""
     try:
-        result = tuple(values)
+        result: tuple[Any, ...] = tuple(values)
     except TypeError:
         result = (None,)
     lowest = -(2**31) if minimum is None else minimum
-    right = all(isinstance(v, Integral) and not isinstance(v, bool) and lowest <= v < 2**31 for v in result)
+    right = all(isinstance(v, Integral) and not isinstance(v, bool) and lowest <= int(v) < 2**31 for v in result)
     if not right or len(set(result)) < len(result):
         at_least = "" if minimum is None else f" >= {minimum}"
         raise ValueError(f"{name} must be a tuple of distinct integers{at_least}, got {values!r}")
     return result
 
 
-def _pairs(bigrams):
+def _pairs(bigrams: Any) -> list[tuple[int, ...]]:
     try:
         pairs = [_integers("bigrams", pair) for pair in bigrams]
         if all(len(pair) == 2 for pair in pairs) and len(set(pairs)) == len(pairs):
@@ -120,8 +121,8 @@ def _pairs(bigrams):
     raise ValueError(f"bigrams must be a tuple of distinct pairs of two offsets, got {bigrams!r}")
 
 
-def _shifted(lengths, value, offset):
-    """The value at an offset from each token, -1 outside of its sequence."""
+def _shifted(lengths: np.ndarray, value: np.ndarray, offset: int) -> np.ndarray:
+    """Return the value at an offset from each token, -1 outside of its sequence."""
     position = np.arange(len(value)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + offset
     inside = np.flatnonzero((position >= 0) & (position < np.repeat(lengths, lengths)))
     result = np.full(len(value), -1, dtype=np.int32)
@@ -129,8 +130,10 @@ def _shifted(lengths, value, offset):
     return result
 
 
-def _pair_values(lengths, value, first, second, n):
-    """The number of each token's pair of values at two offsets (-1 for none), and the distinct pairs."""
+def _pair_values(
+    lengths: np.ndarray, value: np.ndarray, first: int, second: int, n: int
+) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Return the number of each token's pair of values at two offsets (-1 for none), and the distinct pairs."""
     a, b = (_shifted(lengths, value, offset).astype(np.int64) for offset in (first, second))
     inside = (a >= 0) & (b >= 0)
     keys, numbers = np.unique(a[inside] * n + b[inside], return_inverse=True)
@@ -139,19 +142,20 @@ def _pair_values(lengths, value, first, second, n):
     return result, [divmod(key, n) for key in keys.tolist()]
 
 
-def _places(label, offsets):
+def _places(label: str, offsets: Iterable[int]) -> list[tuple[str, int]]:
     return [(f"{label}[{offset}]", offset) for offset in offsets]
 
 
-def _affixes(kind, sizes, strings):
-    """For each size the names of the affixes of the strings, "" where a string is shorter."""
+def _affixes(kind: str, sizes: Iterable[int], strings: Sequence[str]) -> list[list[str]]:
+    """Return for each size the names of the affixes of the strings, "" where a string is shorter."""
     cuts = [(size, slice(size) if kind == "prefix" else slice(-size, None)) for size in sizes]
     return [[f":{kind}{n}={string[cut]}" if len(string) >= n else "" for string in strings] for n, cut in cuts]
 
 
-def gathered_parts(blocks, tables, kernel):
-    """What the kernel gathers from each place of each block, and how many columns the places have in all."""
-    parts, n_columns = [], 0
+def gathered_parts(blocks: list[Block], tables: list[_features.FeatureTable], kernel: Any) -> tuple[list, int]:
+    """Return the arrays that the kernel gathers for each place of each block, and the number of all columns."""
+    parts: list[tuple] = []
+    n_columns = 0
     for (places, value, names), table in zip(blocks, tables, strict=True):
         ((_, numbers, _), _), ((_, none, _), _) = kernel(table, [[list(chain(*names))]]), kernel(table, [[[""]]])
         numbers = np.where(numbers == none, -1, numbers).reshape(len(names), -1).T
@@ -163,8 +167,8 @@ def gathered_parts(blocks, tables, kernel):
     return parts, n_columns
 
 
-def without_unused(blocks, tables, column):
-    """For each block its places, the table of names that are used, and their columns at each place, -1 for none."""
+def without_unused(blocks: list[Block], tables: list[_features.FeatureTable], column: np.ndarray) -> list[tuple]:
+    """Return for each block its places, the table of its used names, and their columns at each place, -1 for none."""
     fitted, begin = [], 0
     for (places, _, _), table in zip(blocks, tables, strict=True):
         end = begin + len(places) * len(table)

@@ -1,27 +1,32 @@
-"""Features of tokens straight from words, as rows of one CSR matrix."""
+"""Turn words straight into rows of one CSR matrix of features."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.pickling import check_array, damaged
 from .._kernels import _features
-from ._base import _as_list, _require_tokens, _SequenceFeatures
+from ..sequence import CSRSequences
+from ._base import CONSTRAINTS, _as_list, _require_tokens, _SequenceFeatures
 from ._token_columns import gathered_parts, token_blocks, without_unused
 
 
 class TokenFeatures(_SequenceFeatures):
-    """Words, or tuples such as (word, POS), to rows of a CSR matrix of the usual features of taggers.
+    """Turn words, or tuples such as (word, POS), into rows of a CSR matrix of the usual features of taggers.
 
-    What is a matter of the word alone is worked out once for each distinct word, so that this costs a fraction of
-    making feature dicts. All values are 1. Features are named by where they look:
+    Features that depend on the word alone are made once for each distinct word, so that this costs a fraction of
+    making feature dicts. All values are 1. The names of features tell the place at which they look:
 
     ==============================  ================================================================
     ``word[-1]=dog``                the word at each offset of `window`
-    ``word[0]:istitle``             and its flags: isupper, istitle, isdigit, hasdigit, hashyphen
-    ``column1[1]=NN``               and each further column, with ``column1[1]:prefix1=N``
-    ``BOS[-1]``, ``EOS[1]``         or that the offset is outside of the sequence
+    ``word[0]:istitle``             its flags: isupper, istitle, isdigit, hasdigit, hashyphen
+    ``column1[1]=NN``               each further column, with ``column1[1]:prefix1=N``
+    ``BOS[-1]``, ``EOS[1]``         the offset is outside of the sequence
     ``word[0]:prefix2=do``          prefixes and suffixes at each offset of `affix_window`
-    ``word[0]:shape=Xx-d``          and the shape: X upper-case, x other letters, d digits, runs as one
+    ``word[0]:shape=Xx-d``          the shape: X upper-case, x other letters, d digits, runs as one
     ``word[-1]|word[0]=the|dog``    pairs of words, and of each further column, at the offsets in `bigrams`
     ``bias``                        every token
     ==============================  ================================================================
@@ -32,7 +37,7 @@ class TokenFeatures(_SequenceFeatures):
     Parameters
     ----------
     lowercase : bool, default=True
-        Whether words are lower-cased, also those of affixes and bigrams. Flags and shape see the word as it is.
+        True makes words lower-case, also for affixes and bigrams. Flags and shape see the word as it is.
     prefixes, suffixes : tuple of int, default=(2, 3) and (1, 2, 3)
         Lengths; words that are shorter have none.
     shape, flags : bool, default=True
@@ -43,21 +48,21 @@ class TokenFeatures(_SequenceFeatures):
     bigrams : tuple of (int, int), default=()
         Pairs of offsets, ``((-1, 0), (0, 1))`` say.
     columns : tuple of int, default=None
-        Which columns of the tuples to use beside the word, which is column 0. None: all.
+        The columns of the tuples to use beside the word, which is column 0. None takes all.
     column_prefixes : tuple of int, default=()
         Lengths of prefixes of the further columns.
     boundaries, bias : bool, default=True
     min_count : int, default=1
         Features of fewer tokens of the training data are dropped.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
-        Of the values.
+        Type of the values.
 
     Attributes
     ----------
     n_features_out_ : int
-        Columns of the matrix.
+        Number of columns of the matrix.
     n_columns_ : int
-        Columns of the tokens, the word included.
+        Number of columns of the tokens, the word included.
     vocabulary_ : dict
         The column of each feature.
 
@@ -73,30 +78,33 @@ class TokenFeatures(_SequenceFeatures):
     """
 
     _parameter_constraints = {
-        **_SequenceFeatures._parameter_constraints,
+        **CONSTRAINTS,
         **{name: ["boolean"] for name in ("lowercase", "shape", "flags", "boundaries", "bias")},
         **dict.fromkeys(("prefixes", "suffixes", "window", "affix_window", "column_prefixes"), "no_validation"),
         **dict.fromkeys(("bigrams", "columns"), "no_validation"),
     }
 
+    n_columns_: int
+    _fitted: list[Any]
+
     def __init__(
         self,
         *,
-        lowercase=True,
-        prefixes=(2, 3),
-        suffixes=(1, 2, 3),
-        shape=True,
-        flags=True,
-        window=(-1, 0, 1),
-        affix_window=(0,),
-        bigrams=(),
-        columns=None,
-        column_prefixes=(),
-        boundaries=True,
-        bias=True,
-        min_count=1,
-        dtype=np.float32,
-    ):
+        lowercase: bool = True,
+        prefixes: Sequence[int] = (2, 3),
+        suffixes: Sequence[int] = (1, 2, 3),
+        shape: bool = True,
+        flags: bool = True,
+        window: Sequence[int] = (-1, 0, 1),
+        affix_window: Sequence[int] = (0,),
+        bigrams: Sequence[tuple[int, int]] = (),
+        columns: Sequence[int] | None = None,
+        column_prefixes: Sequence[int] = (),
+        boundaries: bool = True,
+        bias: bool = True,
+        min_count: int = 1,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         self.lowercase = lowercase
         self.prefixes = prefixes
         self.suffixes = suffixes
@@ -112,7 +120,7 @@ class TokenFeatures(_SequenceFeatures):
         self.min_count = min_count
         self.dtype = dtype
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Iterable[Any], y: object = None) -> CSRSequences:
         """Learn the features of X and return it as rows of a matrix.
 
         Parameters
@@ -143,8 +151,8 @@ class TokenFeatures(_SequenceFeatures):
         self._vocabulary, self.n_features_out_, self.n_columns_ = None, n_kept, len(columns)
         return result
 
-    def transform(self, X):
-        """X as rows of a matrix; features that `fit` has not seen are ignored.
+    def transform(self, X: Iterable[Any]) -> CSRSequences:
+        """Return X as rows of a matrix. Features that `fit` has not seen are ignored.
 
         Parameters
         ----------
@@ -165,8 +173,8 @@ class TokenFeatures(_SequenceFeatures):
         rows = self._kernel("canonical")(np.empty(0, self.dtype), *rows[1:], column)
         return self._sequences(rows, lengths, self.n_features_out_)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns.
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Return the names of the columns.
 
         Parameters
         ----------
@@ -185,13 +193,13 @@ class TokenFeatures(_SequenceFeatures):
                 result[column[kept]] = [place + name for name, is_kept in zip(names, kept, strict=True) if is_kept]
         return result
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if "_fitted" in state:
             state["_fitted"] = [(places, table.__getstate__(), column) for places, table, column in self._fitted]
         return state
 
-    def _check_stored(self):
+    def _check_stored(self) -> None:
         if "_fitted" not in vars(self):
             return
         fitted = []
@@ -208,8 +216,8 @@ class TokenFeatures(_SequenceFeatures):
         self._fitted = fitted
 
 
-def _columns(X, n_columns=None):
-    """The lengths of the sequences and, for each column of the tokens, the distinct strings and each token's number."""
+def _columns(X: list, n_columns: int | None = None) -> tuple[np.ndarray, list[tuple[list[str], np.ndarray]]]:
+    """Return the lengths of the sequences, and for each column of the tokens its distinct strings and their numbers."""
     lengths, columns = _features.distinct_columns(X)
     if n_columns is None:
         _require_tokens(lengths)

@@ -1,4 +1,4 @@
-"""Looking into fits: what was learned, why it decides as it does, and pictures, for which it needs matplotlib."""
+"""Look into fits: list the weights, explain decisions, and draw pictures, for which matplotlib is needed."""
 
 from .._base.public_names import publish
 from ._convergence import ConvergenceDisplay

@@ -1,12 +1,21 @@
-"""How fits converge: an objective, or what else their histories tell, by iteration or by time."""
+"""Draw the convergence of fits: their objectives, or other values in their histories, by iteration or by time."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
 
+from .._base.typing import History
 from ._drawing import add_legend, draw_lines, last_step, require_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 # metric: key of the history, label of the axis, whether its scale is logarithmic
 METRICS = {
@@ -17,7 +26,7 @@ METRICS = {
     "duality_gap": ("duality_gap", "Duality gap", True),
 }
 AXES = {"iterations": ("iteration", "Iterations or epochs"), "seconds": ("seconds", "Seconds")}
-# Objectives of float32 fits are known to about this, relatively.
+# The relative error of the objectives of float32 fits, about.
 _ROUNDING = 1e-6
 
 
@@ -61,26 +70,41 @@ class ConvergenceDisplay:
     'Seconds'
     """
 
-    def __init__(self, histories):
+    ax_: Axes
+    learning_rate_ax_: Axes | None
+    figure_: Figure
+    lines_: list[Line2D]
+    learning_rate_lines_: list[Line2D] | None
+
+    def __init__(self, histories: Mapping[str, History]) -> None:
         self.histories = histories
 
-    def plot(self, ax=None, *, metric="objective", x="iterations", optimum=None, learning_rate=False, line_kw=None):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        metric: str = "objective",
+        x: str = "iterations",
+        optimum: float | None = None,
+        learning_rate: bool = False,
+        line_kw: dict[str, Any] | None = None,
+    ) -> ConvergenceDisplay:
         r"""Draw the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, or a pair of them with `learning_rate`, default=None
-            Where to draw; None makes a figure.
+            The axes to draw on; None makes a figure.
         metric : {"objective", "suboptimality", "validation_score", "gradient_norm", "duality_gap"}, default="objective"
             "suboptimality" is :math:`(P - P^*) / |P^*|`, for fits that minimise the same objective. Its axis, and those
-            of "gradient_norm" and "duality_gap", are logarithmic: what is not positive is left out, the best point of
-            all among it where `optimum` is None.
+            of "gradient_norm" and "duality_gap", are logarithmic: values that are not positive are left out, and so is
+            the best point of all where `optimum` is None.
         x : {"iterations", "seconds"}, default="iterations"
             "seconds" is the sum of the wall times of the iterations so far.
         optimum : float or None, default=None
             :math:`P^*`, not 0; None takes the least objective of all histories.
         learning_rate : bool, default=False
-            Whether a panel below shows the learning rates: of the last batch of an epoch, or L-BFGS's step lengths.
+            True adds a panel of the learning rates: of the last batch of an epoch, or L-BFGS's step lengths.
         line_kw : dict or None, default=None
             Keyword arguments of all lines, for ``ax.plot``.
 
@@ -92,7 +116,7 @@ class ConvergenceDisplay:
         Raises
         ------
         ValueError
-            For an unknown `metric` or `x`, or where a history does not have what is asked for.
+            For an unknown `metric` or `x`, or where a history does not have the values that are asked for.
         """
         require_matplotlib("ConvergenceDisplay.plot")
         _check_options(ax, metric, x, optimum, learning_rate)
@@ -137,8 +161,16 @@ class ConvergenceDisplay:
 
     @classmethod
     def from_history(
-        cls, histories, *, ax=None, metric="objective", x="iterations", optimum=None, learning_rate=False, line_kw=None
-    ):
+        cls,
+        histories: Mapping[str, History],
+        *,
+        ax: Any = None,
+        metric: str = "objective",
+        x: str = "iterations",
+        optimum: float | None = None,
+        learning_rate: bool = False,
+        line_kw: dict[str, Any] | None = None,
+    ) -> ConvergenceDisplay:
         """Draw histories that were kept.
 
         Parameters
@@ -160,30 +192,30 @@ class ConvergenceDisplay:
         >>> display.lines_[0].get_ydata().tolist()
         [0.5, 0.25, 0.125, 0.0625, 0.03125]
         """
-        options = dict(ax=ax, metric=metric, x=x, optimum=optimum, learning_rate=learning_rate, line_kw=line_kw)
-        return cls(histories).plot(**options)
+        options: dict[str, Any] = dict(ax=ax, metric=metric, x=x, optimum=optimum)
+        return cls(histories).plot(**options, learning_rate=learning_rate, line_kw=line_kw)
 
     @classmethod
     def from_estimators(
         cls,
-        estimators,
-        X=None,
-        y=None,
+        estimators: Mapping[str, Any],
+        X: Any = None,
+        y: Any = None,
         *,
-        fit_params=None,
-        ax=None,
-        metric="objective",
-        x="iterations",
-        optimum=None,
-        learning_rate=False,
-        line_kw=None,
-    ):
-        """Draw the histories of estimators, of a pipeline that of its last step.
+        fit_params: dict[str, Any] | None = None,
+        ax: Any = None,
+        metric: str = "objective",
+        x: str = "iterations",
+        optimum: float | None = None,
+        learning_rate: bool = False,
+        line_kw: dict[str, Any] | None = None,
+    ) -> ConvergenceDisplay:
+        """Draw the histories of estimators; that of a pipeline is the one of its last step.
 
         Parameters
         ----------
         estimators : dict of str to estimator
-            Those that are fitted are read as they are; of the others a clone is fitted.
+            Fitted ones are read as they are. Of the others a clone is fitted.
         X, y : as `fit` takes them, default=None
             Needed where an estimator is not fitted.
         fit_params : dict or None, default=None
@@ -218,16 +250,16 @@ class ConvergenceDisplay:
             if not hasattr(last, "history_"):
                 raise TypeError(f"estimators[{name!r}] must keep a history_, and {type(last).__name__} does not")
             histories[name] = last.history_
-        options = dict(ax=ax, metric=metric, x=x, optimum=optimum, learning_rate=learning_rate, line_kw=line_kw)
-        return cls(histories).plot(**options)
+        options: dict[str, Any] = dict(ax=ax, metric=metric, x=x, optimum=optimum)
+        return cls(histories).plot(**options, learning_rate=learning_rate, line_kw=line_kw)
 
 
-def _check_named(values, argument):
+def _check_named(values: Any, argument: str) -> None:
     if not isinstance(values, Mapping) or not values:
         raise TypeError(f"{argument} must be a dict of names that is not empty, got {values!r}")
 
 
-def _check_options(ax, metric, x, optimum, learning_rate):
+def _check_options(ax: Any, metric: str, x: str, optimum: Any, learning_rate: bool) -> None:
     for argument, value, allowed in (("metric", metric, METRICS), ("x", x, AXES)):
         if value not in list(allowed):
             raise ValueError(f"{argument} must be one of {sorted(allowed)}, got {value!r}")
@@ -241,7 +273,7 @@ def _check_options(ax, metric, x, optimum, learning_rate):
         raise ValueError(f"ax must be {wanted} with learning_rate={learning_rate!r}, got {ax!r}")
 
 
-def _check_histories(histories):
+def _check_histories(histories: Mapping[str, History]) -> None:
     _check_named(histories, "histories")
     for name, history in histories.items():
         records = isinstance(history, (list, tuple)) and all(isinstance(record, Mapping) for record in history)
@@ -256,8 +288,8 @@ def _check_histories(histories):
                 raise ValueError(f"histories[{name!r}] must have {key!r} in each record")
 
 
-def _curves(histories, x, key):
-    """For each name where and what the records with `key` are."""
+def _curves(histories: Mapping[str, History], x: str, key: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return for each name the times and the values of the records that have `key`."""
     curves = {}
     for name, history in histories.items():
         t = np.array([record[AXES[x][0]] for record in history], dtype=float)
@@ -269,7 +301,9 @@ def _curves(histories, x, key):
     return curves
 
 
-def _relative(curves, optimum):
+def _relative(
+    curves: dict[str, tuple[np.ndarray, np.ndarray]], optimum: float | None
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     least = min(values.min() for _, values in curves.values())
     if optimum is None:
         optimum = least
@@ -280,8 +314,8 @@ def _relative(curves, optimum):
     return {name: (t, (values - optimum) / abs(optimum)) for name, (t, values) in curves.items()}
 
 
-def _axes(ax, learning_rate):
-    """The axes of the curves, and of the learning rates or None."""
+def _axes(ax: Any, learning_rate: bool) -> tuple[Any, Any]:
+    """Return the axes of the curves, and those of the learning rates or None."""
     if not learning_rate:
         if ax is not None:
             return ax, None

@@ -1,7 +1,16 @@
-"""What the displays share: matplotlib where it is needed, lines that differ without colour, a legend, last steps."""
+"""The common parts of displays: asking for matplotlib, lines that differ without colour, legends, last steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 # 4 and 7 have no common factor: 28 lines differ even where colours are printed in grey
 LINE_STYLES = ("-", "--", "-.", ":")
@@ -13,27 +22,29 @@ _SMALLEST_FONT = 4.0
 _WIDEST = 0.4
 
 
-def require_matplotlib(caller):
-    """ImportError that names the extra where matplotlib is missing."""
+def require_matplotlib(caller: str) -> None:
+    """Raise an ImportError that names the extra where matplotlib is missing."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(f"{caller} needs matplotlib: pip install 'skopt_solvers[plot]'") from error
 
 
-def last_step(estimator):
-    """The estimator at the end of a pipeline, or itself."""
+def last_step(estimator: Any) -> Any:
+    """Return the estimator at the end of a pipeline, or the estimator itself."""
     while isinstance(estimator, Pipeline):
         estimator = estimator[-1]
     return estimator
 
 
-def points(pixels, figure):
-    """A length on the screen in points, the unit of font sizes."""
+def points(pixels: float, figure: Any) -> float:
+    """Convert a length on the screen to points, the unit of font sizes."""
     return pixels * 72 / figure.dpi
 
 
-def draw_lines(ax, curves, line_kw=None, first=0):
+def draw_lines(
+    ax: Axes, curves: Mapping[str, tuple[Any, Any]], line_kw: dict[str, Any] | None = None, first: int = 0
+) -> list[Line2D]:
     """Draw each curve in a style of its own.
 
     Parameters
@@ -41,9 +52,9 @@ def draw_lines(ax, curves, line_kw=None, first=0):
     ax : matplotlib Axes
     curves : dict of name to (x, y)
     line_kw : dict or None
-        For ``ax.plot``, over the styles chosen here.
+        Arguments for ``ax.plot``, which take the place of the styles chosen here.
     first : int
-        The place of the first style: the number of lines that were there before.
+        The number of the first style, which is that of the lines on the axes before.
 
     Returns
     -------
@@ -55,39 +66,40 @@ def draw_lines(ax, curves, line_kw=None, first=0):
     given = normalize_kwargs(line_kw, Line2D)
     # lines and markers of the usual weight would fill small axes
     weight = float(np.clip(points(np.sqrt(ax.bbox.width * ax.bbox.height), ax.figure) / 250, 0.5, 1))
-    lines = []
+    lines: list[Line2D] = []
     for i, (name, (x, y)) in enumerate(curves.items(), first):
-        style = dict(
+        style: dict[str, Any] = dict(
             label=str(name),
             linestyle=LINE_STYLES[i % len(LINE_STYLES)],
             linewidth=1.5 * weight,
             marker=MARKERS[i % len(MARKERS)],
             markersize=4.5 * weight,
-            # at distances on the screen, and elsewhere on each line, so that markers of close lines do not coincide
+            # at distances on the screen that begin elsewhere on each line, so that markers of close lines stay apart
             markevery=(0.02 * (i % 5), 0.1) if len(x) else None,
         )
         lines += ax.plot(x, y, **{**style, **given})
     return lines
 
 
-def add_legend(ax, *below, resize=False):
-    """The legend of the lines of `ax`: inside where they are few, beside where it would cover them.
+def add_legend(ax: Axes, *below: Axes, resize: bool = False) -> None:
+    """Draw the legend of the lines of `ax`, inside where they are few, beside where it would cover them.
 
     Parameters
     ----------
     ax : matplotlib Axes
     below : matplotlib Axes
-        Panels that are to stay as wide as `ax`.
+        Panels that stay as wide as `ax`.
     resize : bool
-        Whether the figure is the caller's own, to be made wider by what stands beside.
+        True makes the figure wider by the legend, for a figure that the caller has made.
     """
     from matplotlib import rcParams
     from matplotlib.font_manager import FontProperties
 
-    figure, n_lines = ax.figure, len(ax.get_legend_handles_labels()[0])
+    figure: Any = ax.figure
+    n_lines = len(ax.get_legend_handles_labels()[0])
     size = 0.9 * FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points()
     size = float(np.clip(points(ax.bbox.height, figure) / (1.4 * n_lines + 1), _SMALLEST_FONT, size))
-    style = dict(handlelength=3.2, labelspacing=0.3)
+    style: dict[str, Any] = dict(handlelength=3.2, labelspacing=0.3)
     if n_lines <= _MOST_INSIDE:
         ax.legend(loc="best", fontsize=size, **style)
         return
@@ -101,7 +113,7 @@ def add_legend(ax, *below, resize=False):
         size = max(_SMALLEST_FONT, size * _WIDEST * ax.bbox.width / width)
         width = ax.legend(fontsize=size, **style).get_window_extent().width
     if figure.get_layout_engine() is None and not again:
-        # nothing else would keep the legend inside what was the place of `ax`
+        # without a layout engine nothing keeps the legend inside the former place of `ax`
         for panel in (ax, *below):
             box = panel.get_position()
             room = max(box.width - width / figure.bbox.width - 0.01, box.width / 3)

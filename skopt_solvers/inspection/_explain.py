@@ -1,23 +1,26 @@
-"""Why a linear model decides as it does: what each feature of one document adds to the score of a class."""
+"""Explain the decision of a linear model by the part of each feature of one document in the score of a class."""
 
 import warnings
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.utils.validation import validate_data
 
 from ._explain_html import explanation_html
-from ._linear_parts import check_count, linear_parts, name_of
-from ._text_positions import occurrences
+from ._linear_parts import LinearParts, check_count, linear_parts, name_of
+from ._text_positions import Occurrence, occurrences
 
 
 @dataclass(repr=False)
 class Explanation:
-    """What adds up to the scores of a document; :func:`explain` makes it, and notebooks show its HTML.
+    """The contributions that sum to the scores of a document; :func:`explain` makes it, and notebooks show its HTML.
 
     Attributes
     ----------
@@ -31,32 +34,32 @@ class Explanation:
     text : str or None
         The text, where the places of its n-grams are known.
     spans : dict of class to list of (int, int, float)
-        For each class that is explained: where parts of `text` begin and end, and what they contribute. They do not
-        overlap. What no place is known of, as the intercept, is not among them.
+        For each class that is explained, the beginning and the end of parts of `text`, and their contributions. They do
+        not overlap. Contributions without a place, such as the intercept's, are not among them.
     """
 
-    records: list
-    scores: dict
-    predicted: object
+    records: list[dict[str, Any]]
+    scores: dict[Any, float]
+    predicted: Any
     text: str | None = None
-    spans: dict = field(default_factory=dict)
+    spans: dict[Any, list[tuple[int, int, float]]] = field(default_factory=dict)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         classes = list(dict.fromkeys(record["class"] for record in self.records))
         scores = ", ".join(f"{label!r}: {self.scores[label]:+.3g}" for label in classes)
         return f"<Explanation: predicted {self.predicted!r}, scores {{{scores}}}, {len(self.records)} records>"
 
-    def to_html(self, max_rows=30):
-        """The text with what speaks for a class and against it marked, and a table of contributions, as HTML.
+    def to_html(self, max_rows: int = 30) -> str:
+        """Return the text, with its parts for and against a class marked, and a table of contributions, as HTML.
 
         Blue with a solid line is for the class, orange with a dotted line against it; the deeper the colour, the more.
-        Where no places are known there is the table alone. Nothing is loaded from elsewhere, and what comes from the
+        Where no places are known there is the table alone. Nothing is loaded from elsewhere, and all text of the
         document is escaped.
 
         Parameters
         ----------
         max_rows : int, default=30
-            Rows of a class's table; those that are left out are summed in one more.
+            Rows of a class's table. One more row has the sum of those that are left out.
 
         Returns
         -------
@@ -65,12 +68,14 @@ class Explanation:
         check_count(max_rows, "max_rows")
         return explanation_html(self, max_rows)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return self.to_html()
 
 
-def explain(estimator, x, *, classes=None, n=None, feature_names=None):
-    r"""What each feature of one document adds to the score of a class.
+def explain(
+    estimator: Any, x: Any, *, classes: Any = None, n: int | None = None, feature_names: ArrayLike | None = None
+) -> Explanation:
+    r"""Explain one document: list the part of each feature in the score of a class.
 
     .. math:: \mathrm{score}_k(x) = b_k + \sum_{j:\, x_j \ne 0} x_j w_{jk}
 
@@ -81,11 +86,11 @@ def explain(estimator, x, *, classes=None, n=None, feature_names=None):
         Text, a dict, ...; an array of shape (n_features,) or (1, n_features), a sparse row, a Series, or a data frame
         of one row.
     classes : class or list of classes, optional
-        None explains the class that is predicted. The score of the first of two classes with one row of `coef_` is
-        minus ``decision_function``.
+        None explains the predicted class. Where two classes have one row of `coef_`, the score of the first is minus
+        ``decision_function``.
     n : int, optional
-        Features a class that have a record of their own, those of largest absolute contribution; the others are summed
-        in one record of kind "rest". None keeps all that are not 0 in x.
+        The number of features of a class that have a record of their own, those of largest absolute contribution; one
+        record of kind "rest" has the sum of the others. None keeps all that are not 0 in x.
     feature_names : array of shape (n_features,), optional
         As in :func:`top_features`. Columns of a HashingVectorizer are called by the n-grams of x that are in them.
 
@@ -96,7 +101,7 @@ def explain(estimator, x, *, classes=None, n=None, feature_names=None):
     Raises
     ------
     ValueError
-        For more than one document, an unknown class, or what the model's own `predict` refuses.
+        For more than one document, an unknown class, or input that the model's own `predict` refuses.
     TypeError
         Where the estimator is no linear classifier.
 
@@ -138,12 +143,13 @@ def explain(estimator, x, *, classes=None, n=None, feature_names=None):
     text, found = occurrences(parts.steps, document)
     names = _names(parts, feature_names, columns, found)
     intercept = np.broadcast_to(np.asarray(parts.model.intercept_, dtype=float), parts.coef.shape[0])
-    weights = (parts.entries(k, columns) for k in range(len(parts.classes)))
-    scores = np.array([values @ w for w in weights]) + (intercept * [-1, 1] if parts.one_output else intercept)
+    each = (parts.entries(k, columns) for k in range(len(parts.classes)))
+    scores = np.array([values @ weights for weights in each]) + (intercept * [-1, 1] if parts.one_output else intercept)
     # a score of exactly 0 is the first class's, as in `predict`
     predicted = int(scores.argmax())
 
-    records, spans = [], {}
+    records: list[dict[str, Any]] = []
+    spans: dict[Any, list[tuple[int, int, float]]] = {}
     for k in [predicted] if wanted is None else wanted:
         row, sign = parts.signed_row(k)
         weights = parts.entries(k, columns)
@@ -151,7 +157,7 @@ def explain(estimator, x, *, classes=None, n=None, feature_names=None):
         order = np.argsort(-np.abs(contributions), kind="stable")
         label = parts.classes[k]
 
-        def add(kind, feature, value, weight, contribution, label=label):
+        def add(kind: str, feature: Any, value: Any, weight: Any, contribution: float, label: Any = label) -> None:
             records.append(
                 {
                     "class": label,
@@ -165,7 +171,7 @@ def explain(estimator, x, *, classes=None, n=None, feature_names=None):
 
         for i in order[:n]:
             add("feature", names[i], float(values[i]), float(weights[i]), float(contributions[i]))
-        rest = [] if n is None else order[n:]
+        rest = order[:0] if n is None else order[n:]
         if len(rest):
             add("rest", f"{len(rest)} more", None, None, float(contributions[rest].sum()))
         b = float(sign * intercept[row])
@@ -177,15 +183,15 @@ def explain(estimator, x, *, classes=None, n=None, feature_names=None):
     )
 
 
-def _row(parts, x):
-    """The document as the first step takes it, and the columns and values of the model's row that are not 0."""
+def _row(parts: LinearParts, x: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return the document as the first step takes it, and the columns and values of the model's row that are not 0."""
     if parts.steps and _wants_text(parts.steps[0]) and not isinstance(x, (str, bytes)):
         raise ValueError(f"x must be one text, got {type(x).__name__}")
     if hasattr(x, "to_frame"):
         x = x.to_frame().T.infer_objects()
     elif not parts.steps and isinstance(x, (list, tuple)):
         x = np.asarray(x)
-    shape = getattr(x, "shape", ())
+    shape: tuple[int, ...] = getattr(x, "shape", ())
     if len(shape) == 1 and x.dtype.kind in "fiub":
         x = x.reshape(1, -1)
     elif len(shape) != 2 and not parts.steps:
@@ -196,7 +202,7 @@ def _row(parts, x):
     for step in parts.steps:
         rows = step.transform(rows)
     with warnings.catch_warnings():
-        # a row of a data frame need not be one
+        # a row of a data frame may come without its names
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         row = validate_data(
             parts.model, rows, accept_sparse="csr", dtype=np.float64, accept_large_sparse=True, reset=False
@@ -210,16 +216,16 @@ def _row(parts, x):
     return x, columns, row[0, columns]
 
 
-def _wants_text(step):
-    """Whether it is a vectorizer whose own preprocessing is for strings alone."""
+def _wants_text(step: Any) -> bool:
+    """Tell whether a step is a vectorizer whose own preprocessing takes strings alone."""
     if not isinstance(step, (CountVectorizer, HashingVectorizer)) or callable(step.analyzer):
         return False
     return step.preprocessor is None and step.input == "content"
 
 
-def _names(parts, given, columns, found):
-    """The names of some columns; those of n-grams are known without naming all columns of the model."""
-    ngrams = defaultdict(dict)
+def _names(parts: LinearParts, given: Any, columns: np.ndarray, found: list[Occurrence]) -> list[Any]:
+    """Return the names of some columns; those of n-grams are known without naming all columns of the model."""
+    ngrams: defaultdict[int, dict[str, None]] = defaultdict(dict)
     for occurrence in found:
         ngrams[occurrence.column][occurrence.name] = None
     if given is None and all(column in ngrams for column in columns.tolist()):
@@ -230,13 +236,13 @@ def _names(parts, given, columns, found):
     return [name_of(names, column) for column in columns]
 
 
-def _spans(text, found, contributions):
-    """(begin, end, contribution) of the parts of a text that have one, in their order."""
-    places = defaultdict(list)
+def _spans(text: str, found: list[Occurrence], contributions: Mapping[int, float]) -> list[tuple[int, int, float]]:
+    """Return (begin, end, contribution) of the parts of a text that have one, in their order."""
+    places: defaultdict[int, list[list[tuple[int, int]]]] = defaultdict(list)
     for occurrence in found:
         if occurrence.places and occurrence.column in contributions:
             places[occurrence.column].append(occurrence.places)
-    shares = defaultdict(float)
+    shares: defaultdict[tuple[int, int], float] = defaultdict(float)
     for column, standing in places.items():
         for tokens in standing:
             for place in tokens:

@@ -1,7 +1,8 @@
-"""An explanation as HTML that needs nothing from elsewhere."""
+"""Write an explanation as HTML that loads nothing from elsewhere."""
 
 import unicodedata
 from html import escape
+from typing import Any
 
 from ._linear_parts import shown_name
 
@@ -19,9 +20,9 @@ _NAME = "text-align:left;padding:1px 8px;overflow-wrap:anywhere;max-width:30em"
 _BAR = 60  # pixels of the longest
 
 
-def explanation_html(explanation, max_rows):
-    """The whole of an explanation, a part a class."""
-    classes = {}
+def explanation_html(explanation: Any, max_rows: int) -> str:
+    """Return the HTML of an explanation, with a part for each class."""
+    classes: dict[Any, list[dict[str, Any]]] = {}
     for record in explanation.records:
         classes.setdefault(record["class"], []).append(record)
     # one scale, so that the classes can be compared
@@ -58,9 +59,10 @@ def explanation_html(explanation, max_rows):
     return "".join([*parts, "</div>"])
 
 
-def _marked(text, spans, deepest):
-    """The text, escaped, its parts coloured; neighbours of one colour are one element."""
-    runs, done = [], 0
+def _marked(text: str, spans: list[tuple[int, int, float]], deepest: float) -> str:
+    """Return the text, escaped, with its parts coloured; neighbours of one colour are one element."""
+    runs: list[list[Any]] = []
+    done = 0
     for begin, end, contribution in spans:
         if begin > done:
             runs.append([done, begin, 0, 0.0])
@@ -79,12 +81,12 @@ def _marked(text, spans, deepest):
     )
 
 
-def _belongs(text, i):
-    """Whether a character is drawn as a part of the one before it."""
+def _belongs(text: str, i: int) -> bool:
+    """Tell whether a character is drawn as a part of the one before it."""
     return unicodedata.category(text[i])[0] == "M" or _JOINER in (text[i], text[i - 1])
 
 
-def _mark(text, strength, title=""):
+def _mark(text: str, strength: float, title: str = "") -> str:
     colour = _FOR if strength > 0 else _AGAINST
     line = "solid" if strength > 0 else "dotted"
     title = f' title="{title}"' if title else ""
@@ -94,7 +96,7 @@ def _mark(text, strength, title=""):
     )
 
 
-def _table(records, max_rows, longest):
+def _table(records: list[dict[str, Any]], max_rows: int, longest: float) -> str:
     features = [record for record in records if record["kind"] == "feature"]
     others = [record for record in records if record["kind"] != "feature"]
     shown, hidden = features[:max_rows], features[max_rows:]
@@ -109,7 +111,7 @@ def _table(records, max_rows, longest):
     return f'<table style="{_TABLE}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def _table_row(record, longest):
+def _table_row(record: dict[str, Any], longest: float) -> str:
     if record["kind"] == "feature":
         name = escape(shown_name(record["feature"]))
         numbers = f"{record['value']:.4g}", _signed(record["weight"])
@@ -130,5 +132,5 @@ def _table_row(record, longest):
     return f'<tr style="background:none"><td style="{_NAME}">{name}</td>{cells}{bar}</tr>'
 
 
-def _signed(number):
+def _signed(number: float) -> str:
     return f"{number:+.3g}".replace("-", "\N{MINUS SIGN}")

@@ -1,7 +1,9 @@
-"""A fitted linear model apart: the steps before it, its weights, its classes, the names of its columns."""
+"""Take a fitted linear model apart: the steps before it, its weights, its classes, the names of its columns."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,41 +13,42 @@ from sklearn.utils.validation import check_is_fitted
 
 @dataclass(frozen=True)
 class LinearParts:
-    """What inspection needs of a fitted linear model.
+    """The parts of a fitted linear model that inspection needs.
 
     Attributes
     ----------
     steps : list of fitted transformers
-        What a pipeline does before the model.
+        The steps of a pipeline before the model.
     model : estimator
     coef : ndarray, or canonical and sorted CSR, of shape (n_outputs, n_features)
-        One output for two classes: the second one's score, and minus it the first one's.
+        Two classes may have one output: it is the score of the second, and minus it that of the first.
     classes : list
     """
 
-    steps: list
-    model: object
-    coef: object
-    classes: list
+    steps: list[Any]
+    model: Any
+    coef: Any
+    classes: list[Any]
 
     @property
-    def one_output(self):
+    def one_output(self) -> bool:
+        """True where two classes share one output."""
         return self.coef.shape[0] < len(self.classes)
 
-    def signed_row(self, k):
-        """The row of `coef` that scores class k, and the sign to take it with."""
+    def signed_row(self, k: int) -> tuple[int, int]:
+        """Return the row of `coef` that scores class k, and its sign."""
         return (0, 2 * k - 1) if self.one_output else (k, 1)
 
-    def row(self, k):
-        """Columns, increasing, and weights of class k: those stored of a sparse row, all of a dense one."""
+    def row(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the columns, increasing, and weights of class k: those stored in a sparse row, all of a dense one."""
         i, sign = self.signed_row(k)
         if not sp.issparse(self.coef):
             return np.arange(self.coef.shape[1]), sign * self.coef[i]
         stored, weights = self._stored(i)
         return stored, sign * weights
 
-    def entries(self, k, columns):
-        """The weights of class k at some columns, float64."""
+    def entries(self, k: int, columns: np.ndarray) -> np.ndarray:
+        """Return the weights of class k at some columns, in float64."""
         i, sign = self.signed_row(k)
         if not sp.issparse(self.coef):
             return sign * self.coef[i, columns].astype(np.float64)
@@ -57,12 +60,12 @@ class LinearParts:
             found = np.where(stored[at] == columns, weights[at], 0.0)
         return sign * found.astype(np.float64)
 
-    def _stored(self, i):
+    def _stored(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         part = slice(self.coef.indptr[i], self.coef.indptr[i + 1])
         return self.coef.indices[part], self.coef.data[part]
 
-    def indices_of(self, classes):
-        """The numbers of some classes; of all for None, and then of the second of two with one output."""
+    def indices_of(self, classes: Any) -> list[int]:
+        """Return the numbers of some classes. None is all, or the second of two with one output."""
         if classes is None:
             return [1] if self.one_output else list(range(len(self.classes)))
         wanted = [classes] if np.ndim(classes) == 0 else list(classes)
@@ -74,8 +77,8 @@ class LinearParts:
             raise ValueError("classes must be one class at least or None, got none")
         return [number[label] for label in wanted]
 
-    def feature_names(self, given=None):
-        """The names of the columns, those `given` first; None where nothing names them."""
+    def feature_names(self, given: Any = None) -> np.ndarray | None:
+        """Return the names of the columns, or those that are `given`; None where nothing names them."""
         n_features = self.coef.shape[1]
         if given is not None:
             if len(given) != n_features:
@@ -89,23 +92,24 @@ class LinearParts:
         return getattr(self.model, "feature_names_in_", None) if names is None else names
 
 
-def _names_out(step, names):
+def _names_out(step: Any, names: Any) -> Any:
     try:
         return step.get_feature_names_out(names)
     except AttributeError:
         return None  # hashes have no names, nor has a union with them
 
 
-def linear_parts(estimator):
-    """The parts of a fitted linear classifier or CRF, also as the end of a pipeline or found by a search.
+def linear_parts(estimator: Any) -> LinearParts:
+    """Return the parts of a fitted linear classifier or CRF, also at the end of a pipeline or as the best of a search.
 
     Raises
     ------
     TypeError
-        For anything else.
+        For any other estimator.
     NotFittedError
     """
-    steps, model = [], estimator
+    steps: list[Any] = []
+    model = estimator
     while True:
         if isinstance(model, Pipeline):
             steps += [step for _, step in model.steps[:-1] if step is not None and step != "passthrough"]
@@ -130,22 +134,22 @@ def linear_parts(estimator):
     return LinearParts(steps, model, coef, np.asarray(classes).tolist())
 
 
-def name_of(names, column):
-    """The name of a column, ``x{column}`` where it has none."""
+def name_of(names: Sequence[Any] | np.ndarray | None, column: int) -> Any:
+    """Return the name of a column, ``x{column}`` where it has none."""
     return f"x{column}" if names is None else names[column]
 
 
-def check_count(value, name):
-    """ValueError that names what should be an integer >= 1."""
+def check_count(value: object, name: str) -> None:
+    """Raise a ValueError with the name of an argument that is not an integer >= 1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
 
 
-def shown_name(name, length=None):
-    """A feature's name for readers: what is not seen made visible, and cut in the middle where it is too long.
+def shown_name(name: object, length: int | None = None) -> str:
+    """Make a feature's name readable: show invisible characters, and cut its middle where it is too long.
 
     Spaces at the ends, where n-grams of characters have them, and behind the name of a transformer become ``␣``, and
-    control characters their escapes.
+    control characters become their escapes.
     """
     text = re.sub(r"^ +| +$|(?<=__) +", lambda match: "␣" * len(match[0]), str(name))
     text = "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)

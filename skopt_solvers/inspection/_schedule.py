@@ -1,14 +1,22 @@
-"""Learning-rate schedules as curves."""
+"""Draw learning-rate schedules as curves."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from numbers import Real
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..schedules import Schedule, bind
+from ..schedules import Schedule, ScheduleLike, bind
 from ._drawing import add_legend, draw_lines, require_matplotlib
 
-# Enough for a smooth curve over the width of a figure.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+# so many points make a smooth curve over the width of a figure
 _POINTS = 1000
 
 
@@ -24,7 +32,7 @@ class ScheduleDisplay:
     factors : dict of str to ndarray of shape (n_times,)
         For each name the factors at these times.
     learning_rate : float, default=1.0
-        What the factors multiply.
+        The learning rate that the factors multiply.
 
     Attributes
     ----------
@@ -47,18 +55,22 @@ class ScheduleDisplay:
     ['linear', 'one_cycle', 'Warmup(epochs=3, schedule=CosineDecay())']
     """
 
-    def __init__(self, times, factors, learning_rate=1.0):
+    ax_: Axes
+    figure_: Figure
+    lines_: list[Line2D]
+
+    def __init__(self, times: np.ndarray, factors: Mapping[str, np.ndarray], learning_rate: float = 1.0) -> None:
         self.times = times
         self.factors = factors
         self.learning_rate = learning_rate
 
-    def plot(self, ax=None, *, line_kw=None):
+    def plot(self, ax: Axes | None = None, *, line_kw: dict[str, Any] | None = None) -> ScheduleDisplay:
         """Draw the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            The axes to draw on; None makes a figure.
         line_kw : dict or None, default=None
             Keyword arguments of all lines, for ``ax.plot``.
 
@@ -69,31 +81,40 @@ class ScheduleDisplay:
         """
         require_matplotlib("ScheduleDisplay.plot")
         own = ax is None
-        if own:
+        if ax is None:
             from matplotlib import pyplot as plt
 
             ax = plt.subplots(layout="constrained")[1]
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_, self.figure_ = ax, cast("Figure", ax.figure)
         curves = {name: (self.times, self.learning_rate * factor) for name, factor in self.factors.items()}
         self.lines_ = draw_lines(ax, curves, line_kw, len(ax.lines))
         ax.set_xlabel("Epochs")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        cast(Any, ax.xaxis.get_major_locator()).set_params(integer=True)
         ax.set_ylabel("Factor on the learning rate" if self.learning_rate == 1 else "Learning rate")
         add_legend(ax, resize=own)
         return self
 
     @classmethod
-    def from_schedules(cls, schedules, *, epochs=100, learning_rate=1.0, objectives=(), ax=None, line_kw=None):
+    def from_schedules(
+        cls,
+        schedules: ScheduleLike | Sequence[ScheduleLike] | Mapping[str, ScheduleLike],
+        *,
+        epochs: float = 100,
+        learning_rate: float = 1.0,
+        objectives: Sequence[float] = (),
+        ax: Axes | None = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> ScheduleDisplay:
         """Draw schedules.
 
         Parameters
         ----------
         schedules : Schedule, name or callable, or a list or dict of them
-            In a list each is called by its name, its parameters or its function's name.
+            The label of a schedule in a list is its name, its class and parameters, or its function's name.
         epochs : float, default=100
-            The fit's `max_iter`, > 0: the end of the curves, and what stands in for lengths of None.
+            The fit's `max_iter`, > 0: the end of the curves, and the value of a length of None.
         learning_rate : float, default=1.0
-            Multiplies the factors, > 0.
+            The rate that multiplies the factors, > 0.
         objectives : sequence of float, default=()
             The objective after each epoch, as a `history_` has it, for schedules that react to it: without it
             :class:`~skopt_solvers.schedules.ReduceOnPlateau` sees no plateau.
@@ -120,13 +141,13 @@ class ScheduleDisplay:
         begins = np.arange(np.ceil(epochs))
         steps = int(np.ceil(_POINTS / len(begins))) + 1
         # an epoch's last time is just before the next, so that a jump between them is upright
-        times = [np.linspace(begin, min(begin + 1, epochs) * (1 - 1e-9), steps) for begin in begins]
+        times = [np.linspace(begin, np.minimum(begin + 1, epochs) * (1 - 1e-9), steps) for begin in begins]
         factors = {name: _factors(name, schedule, times, epochs, objectives) for name, schedule in named.items()}
         return cls(np.concatenate(times), factors, learning_rate).plot(ax, line_kw=line_kw)
 
 
-def _named(schedules):
-    """The schedules as a dict of names."""
+def _named(schedules: Any) -> dict[str, ScheduleLike]:
+    """Return the schedules as a dict of names."""
     if isinstance(schedules, Mapping):
         named = dict(schedules)
     else:
@@ -142,8 +163,10 @@ def _named(schedules):
     return named
 
 
-def _factors(name, schedule, times, epochs, objectives):
-    """The factors at the times of each epoch, with the objectives of the epochs before it, as in a fit."""
+def _factors(
+    name: str, schedule: ScheduleLike, times: list[np.ndarray], epochs: float, objectives: Sequence[float]
+) -> np.ndarray:
+    """Return the factors at the times of each epoch, with the objectives of the epochs before it, as in a fit."""
     parts = []
     for epoch, t in enumerate(times):
         factor = np.asarray(bind(schedule, epochs, list(objectives[:epoch]))(t), dtype=float)

@@ -1,15 +1,19 @@
-"""Where the n-grams of a vectorizer stand in the text they were made of."""
+"""Find the places of a vectorizer's n-grams in the text from which they were made."""
 
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
+
+Place: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -22,38 +26,39 @@ class Occurrence:
         Its column in the model's X.
     name : str
     places : list of (int, int)
-        Where its tokens, or its characters, begin and end in the text; empty where that is not known.
+        The beginnings and ends of its tokens, or its characters, in the text; empty where they are not known.
     """
 
     column: int
     name: str
-    places: list
+    places: list[Place]
 
 
-def occurrences(steps, document):
-    """The n-grams of a document that have a column, in any order.
+def occurrences(steps: list[Any], document: Any) -> tuple[str | None, list[Occurrence]]:
+    """Return the n-grams of a document that have a column, in any order.
 
     Parameters
     ----------
     steps : list of fitted transformers
         The first makes n-grams: a vectorizer of scikit-learn, or a union or pipeline of them. Those that follow keep
         columns as they are, or select some.
-    document : str or bytes, or what the vectorizer takes
+    document : str or bytes, or other input of the vectorizer
 
     Returns
     -------
     text : str or None
-        What the places are in; None where nothing is located.
+        The text of the places; None where there are none.
     found : list of Occurrence
-        Empty where the steps are others.
+        Empty for other steps.
     """
     text, found, _ = _through(steps, document) if steps else (None, [], None)
     return (text if any(occurrence.places for occurrence in found) else None), found
 
 
-def _through(steps, document):
-    """Text, occurrences, and the number of columns, None where what comes out is not known by column."""
+def _through(steps: list[Any], document: Any) -> tuple[str | None, list[Occurrence], int | None]:
+    """Return the text, the occurrences, and the number of columns, None where it is not known."""
     first, *others = steps
+    width: int | None
     if isinstance(first, (CountVectorizer, HashingVectorizer)):
         text, found, width = _of_vectorizer(first, document)
     elif isinstance(first, Pipeline):
@@ -78,8 +83,10 @@ def _through(steps, document):
     return text, found, width
 
 
-def _of_union(union, document):
-    text, found, width = None, [], 0
+def _of_union(union: FeatureUnion, document: Any) -> tuple[str | None, list[Occurrence], int | None]:
+    text: str | None = None
+    found: list[Occurrence] = []
+    width = 0
     for name, branch in union.transformer_list:
         if branch == "drop":
             continue
@@ -95,12 +102,13 @@ def _of_union(union, document):
     return text, found, width
 
 
-def _of_vectorizer(vectorizer, document):
+def _of_vectorizer(vectorizer: Any, document: Any) -> tuple[str | None, list[Occurrence], int]:
     ngrams = vectorizer.build_analyzer()(document)
-    text, located = None, None
+    text: str | None = None
+    located: list[tuple[str, list[Place]]] | None = None
     if not callable(vectorizer.analyzer):
-        text = vectorizer.decode(document)
-        located = _located(vectorizer, text)
+        decoded = vectorizer.decode(document)
+        text, located = decoded, _located(vectorizer, decoded)
     # a subclass may cut its n-grams in ways of its own
     if located is None or Counter(ngram for ngram, _ in located) != Counter(ngrams):
         text, located = None, [(ngram, []) for ngram in ngrams]
@@ -112,7 +120,7 @@ def _of_vectorizer(vectorizer, document):
     return text, found, width
 
 
-def _hashed(vectorizer, ngrams):
+def _hashed(vectorizer: HashingVectorizer, ngrams: list[str]) -> dict[str, int]:
     distinct = list(dict.fromkeys(ngrams))
     if not distinct:
         return {}
@@ -120,8 +128,8 @@ def _hashed(vectorizer, ngrams):
     return dict(zip(distinct, hasher.transform([[ngram] for ngram in distinct]).indices, strict=True))
 
 
-def _located(vectorizer, text):
-    """(n-gram, places) of all n-grams of a text; None where they cannot be followed."""
+def _located(vectorizer: Any, text: str) -> list[tuple[str, list[Place]]] | None:
+    """Return (n-gram, places) of all n-grams of a text; None where they cannot be followed."""
     aligned = _aligned(vectorizer.build_preprocessor(), text)
     if aligned is None:
         return None
@@ -132,11 +140,11 @@ def _located(vectorizer, text):
         if tokens is None:
             return None
         stop_words = vectorizer.get_stop_words() or ()
-        tokens = [(token, _source(origin, i, j)) for token, i, j in tokens if token not in stop_words]
+        placed = [(token, _source(origin, i, j)) for token, i, j in tokens if token not in stop_words]
         return [
-            (" ".join(token for token, _ in tokens[i : i + n]), [place for _, place in tokens[i : i + n]])
+            (" ".join(token for token, _ in placed[i : i + n]), [place for _, place in placed[i : i + n]])
             for n in range(low, high + 1)
-            for i in range(len(tokens) - n + 1)
+            for i in range(len(placed) - n + 1)
         ]
     processed, origin = _single_spaces(processed, origin)
     if vectorizer.analyzer == "char":
@@ -148,9 +156,9 @@ def _located(vectorizer, text):
     return _within_words(processed, origin, low, high)
 
 
-def _within_words(processed, origin, low, high):
-    """N-grams of characters of each word with a space, which has no place, before and after it."""
-    found = []
+def _within_words(processed: str, origin: list[Place], low: int, high: int) -> list[tuple[str, list[Place]]]:
+    """Return the n-grams of characters of each word, with a space, which has no place, before and after it."""
+    found: list[tuple[str, list[Place]]] = []
     for match in re.finditer(r"\S+", processed):
         begin, end = match.span()
         word = f" {match[0]} "
@@ -163,8 +171,8 @@ def _within_words(processed, origin, low, high):
     return found
 
 
-def _aligned(preprocess, text):
-    """The preprocessed text, and where in `text` each of its characters begins and ends; None if that is not known."""
+def _aligned(preprocess: Callable[[str], str], text: str) -> tuple[str, list[Place]] | None:
+    """Return the preprocessed text, and the place of each of its characters in `text`; None if that is not known."""
     processed = preprocess(text)
     if processed == text:
         return text, [(i, i + 1) for i in range(len(text))]
@@ -176,7 +184,7 @@ def _aligned(preprocess, text):
     # a capital sigma becomes another letter at the end of a word
     if joined != processed and (len(joined) != len(processed) or joined.casefold() != processed.casefold()):
         return None
-    origin = []
+    origin: list[Place] = []
     for i, piece in enumerate(pieces):
         if not piece and origin and unicodedata.category(text[i])[0] == "M":
             origin[-1] = (origin[-1][0], i + 1)  # an accent that is stripped belongs to its letter
@@ -184,13 +192,15 @@ def _aligned(preprocess, text):
     return processed, origin
 
 
-def _source(origin, i, j):
+def _source(origin: list[Place], i: int, j: int) -> Place:
     return origin[i][0], origin[j - 1][1]
 
 
-def _single_spaces(processed, origin):
-    """Runs of white space as one space, as the analyzers of characters see them."""
-    characters, origins, done = [], [], 0
+def _single_spaces(processed: str, origin: list[Place]) -> tuple[str, list[Place]]:
+    """Turn each run of white space into one space, as the analyzers of characters do."""
+    characters: list[str] = []
+    origins: list[Place] = []
+    done = 0
     for match in re.finditer(r"\s\s+", processed):
         i, j = match.span()
         characters += [processed[done:i], " "]
@@ -199,8 +209,8 @@ def _single_spaces(processed, origin):
     return "".join([*characters, processed[done:]]), origins + origin[done:]
 
 
-def _tokens(vectorizer, processed):
-    """(token, begin, end) in the preprocessed text; None where a tokenizer's tokens cannot be followed."""
+def _tokens(vectorizer: Any, processed: str) -> list[tuple[str, int, int]] | None:
+    """Return (token, begin, end) in the preprocessed text; None where a tokenizer's tokens cannot be followed."""
     if vectorizer.tokenizer is None:
         pattern = re.compile(vectorizer.token_pattern)
         group = min(pattern.groups, 1)
@@ -217,5 +227,5 @@ def _tokens(vectorizer, processed):
     return None if _has_word(processed[done:]) else found
 
 
-def _has_word(text):
+def _has_word(text: str) -> bool:
     return any(character.isalnum() for character in text)

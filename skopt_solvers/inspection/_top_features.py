@@ -1,12 +1,17 @@
-"""The features that speak most for and against each class."""
+"""List the features of largest weight for and against each class."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._linear_parts import check_count, linear_parts, name_of
 
 
-def top_features(estimator, n=10, *, feature_names=None, classes=None):
-    """The n features of largest positive weight, and the n of largest negative weight, of each class.
+def top_features(
+    estimator: Any, n: int = 10, *, feature_names: ArrayLike | None = None, classes: Any = None
+) -> list[dict[str, Any]]:
+    """List the n features of largest positive weight, and the n of largest negative weight, of each class.
 
     Parameters
     ----------
@@ -15,11 +20,11 @@ def top_features(estimator, n=10, *, feature_names=None, classes=None):
     n : int, default=10
         At most this many of each sign; weights of 0 are not listed.
     feature_names : array of shape (n_features,), optional
-        Names of the columns of `coef_`. None takes those that the pipeline's steps, `feature_names_in_` or a CRF's own
-        vectorizer know, and else ``x0``, ``x1``, ...
+        Names of the columns of `coef_`. None takes the names that the pipeline's steps, `feature_names_in_` or a CRF's
+        own vectorizer give, and else ``x0``, ``x1``, ...
     classes : class or list of classes, optional
-        None takes all. Two classes that share one row of `coef_` are one question: None takes the second, and the first
-        has the same weights with their signs changed.
+        None takes all. Of two classes that share one row of `coef_` None takes the second; the first has the same
+        weights with their signs changed.
 
     Returns
     -------
@@ -37,7 +42,7 @@ def top_features(estimator, n=10, *, feature_names=None, classes=None):
     See Also
     --------
     WeightsDisplay : The same as bars.
-    explain : What these weights do in one document.
+    explain : The contributions of these weights in one document.
 
     Examples
     --------
@@ -72,8 +77,8 @@ def top_features(estimator, n=10, *, feature_names=None, classes=None):
     return records
 
 
-def _largest(values, n):
-    """Where the n largest positive values are, largest first, ties in their order."""
+def _largest(values: np.ndarray, n: int) -> np.ndarray:
+    """Return the places of the n largest positive values, largest first, ties in their order."""
     chosen = np.flatnonzero(values > 0)
     if len(chosen) > n:
         chosen = chosen[values[chosen] >= np.partition(values[chosen], -n)[-n]]

@@ -1,4 +1,9 @@
-"""The transition weights of a CRF as a heat map."""
+"""Draw the transition weights of a CRF as a heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -6,15 +11,22 @@ from sklearn.utils.validation import check_is_fitted
 from ..crf._constraints import allowed_transitions
 from ._drawing import last_step, points, require_matplotlib
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PatchCollection, PathCollection
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
 START, END = "(start)", "(end)"
 # Sizes in points: of a cell and all cells, where a figure is made, of letters, and of the smallest letters of labels.
 _CELL, _ALL_CELLS, _LETTER, _SMALLEST = (16, 36), 1000, (5.0, 10.0), 4.0
-# A negative weight bears its sign from this part of the largest weight on.
+# Negative weights of at least this part of the largest weight get a minus sign.
 _SIGNED = 0.1
 
 
 class TransitionDisplay:
-    """The weights of a CRF's transitions: a row for the label before, a column for the label after.
+    """Heat map of the weights of a CRF's transitions: a row for the label before, a column for the label after.
 
     :meth:`from_estimator` makes and draws it. The weights of the labels that begin a sequence are a row above, those of
     the labels that end one a column on the right, where the model has them. Forbidden transitions are hatched.
@@ -26,7 +38,7 @@ class TransitionDisplay:
     labels : sequence of length n_labels
     start, end : ndarray of shape (n_labels,) or None, default=None
     allowed : ndarray of bool, of shape (n_labels + 2, n_labels), or None, default=None
-        The transitions that are possible; then the labels that may begin, and that may end a sequence. None: all.
+        The transitions that are possible; then the labels that may begin, and that may end a sequence. None allows all.
 
     Attributes
     ----------
@@ -38,7 +50,7 @@ class TransitionDisplay:
         The values in the cells, None where a transition is forbidden.
     signs_ : PathCollection or None
         The minus signs in the place of values.
-    forbidden_ : PathCollection or None
+    forbidden_ : PatchCollection or None
         The hatched cells.
     colorbar_ : matplotlib Colorbar or None
 
@@ -58,26 +70,51 @@ class TransitionDisplay:
     ['(start)', 'B-NP', 'I-NP', 'O']
     """
 
-    def __init__(self, transitions, labels, *, start=None, end=None, allowed=None):
+    ax_: Axes
+    figure_: Figure
+    im_: AxesImage
+    text_: np.ndarray | None
+    signs_: PathCollection | None
+    forbidden_: PatchCollection | None
+    colorbar_: Colorbar | None
+
+    def __init__(
+        self,
+        transitions: np.ndarray,
+        labels: Sequence[Any] | np.ndarray,
+        *,
+        start: np.ndarray | None = None,
+        end: np.ndarray | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> None:
         self.transitions = transitions
         self.labels = labels
         self.start = start
         self.end = end
         self.allowed = allowed
 
-    def plot(self, ax=None, *, cmap="RdBu_r", include_values="auto", values_format="z.1f", colorbar=True, im_kw=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        cmap: Any = "RdBu_r",
+        include_values: bool | str = "auto",
+        values_format: str = "z.1f",
+        colorbar: bool = True,
+        im_kw: dict[str, Any] | None = None,
+    ) -> TransitionDisplay:
         """Draw the heat map.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure that is large enough for the labels.
+            The axes to draw on; None makes a figure that is large enough for the labels.
         cmap : str or matplotlib Colormap, default="RdBu_r"
             A diverging one: its middle is 0.
         include_values : bool or "auto", default="auto"
-            Whether the weights are written in their cells. "auto": where the cells are large enough to read them.
-            Where they are not written, negative weights have a minus sign, which is seen in grey too, from a tenth of
-            the largest weight on.
+            True writes the weights in their cells, "auto" where the cells are large enough to read them. Where they are
+            not written, negative weights of at least a tenth of the largest weight have a minus sign, which is seen in
+            grey too.
         values_format : str, default="z.1f"
             "z" makes -0.0 a 0.0.
         colorbar : bool, default=True
@@ -111,15 +148,15 @@ class TransitionDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
+        estimator: Any,
         *,
-        ax=None,
-        cmap="RdBu_r",
-        include_values="auto",
-        values_format="z.1f",
-        colorbar=True,
-        im_kw=None,
-    ):
+        ax: Axes | None = None,
+        cmap: Any = "RdBu_r",
+        include_values: bool | str = "auto",
+        values_format: str = "z.1f",
+        colorbar: bool = True,
+        im_kw: dict[str, Any] | None = None,
+    ) -> TransitionDisplay:
         """Draw the transitions of a fitted CRF.
 
         Parameters
@@ -152,8 +189,8 @@ class TransitionDisplay:
             ax, cmap=cmap, include_values=include_values, values_format=values_format, colorbar=colorbar, im_kw=im_kw
         )
 
-    def _cells(self):
-        """The weights with start and end, NaN in the corner between these two, and which are possible."""
+    def _cells(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights with start and end, NaN in the corner between them, and a mask of the possible ones."""
         K = len(self.labels)
         parts = [("transitions", self.transitions, (K, K)), ("start", self.start, (K,)), ("end", self.end, (K,))]
         for argument, value, shape in parts:
@@ -172,7 +209,7 @@ class TransitionDisplay:
         part = slice(0 if self.start is not None else 1, None), slice(None, K if self.end is None else None)
         return weights[part], allowed[part]
 
-    def _label(self):
+    def _label(self) -> None:
         ax, names = self.ax_, [str(label) for label in self.labels]
         rows = [START] * (self.start is not None) + names
         columns = names + [END] * (self.end is not None)
@@ -194,18 +231,18 @@ class TransitionDisplay:
         if self.end is not None:
             ax.axvline(len(names) - 0.5, color="black", linewidth=1)
 
-    def _cell(self):
-        """The width of a cell in points."""
-        self.figure_.canvas.figure.draw_without_rendering()  # of a subfigure, all
+    def _cell(self) -> float:
+        """Return the width of a cell in points."""
+        self.figure_.canvas.figure.draw_without_rendering()  # for a subfigure, the whole figure
         box = self.ax_.get_window_extent()
         height, width = self.im_.get_array().shape
         return points(min(box.width / width, box.height / height), self.figure_)
 
-    def _fitting(self, part):
-        """The size of letters that take this part of a cell's height."""
+    def _fitting(self, part: float) -> float:
+        """Return the size of letters that take this part of a cell's height."""
         return min(_LETTER[1], part * self._cell())
 
-    def _hatch(self, cells):
+    def _hatch(self, cells: np.ndarray) -> PatchCollection | None:
         if not cells.any():
             return None
         from matplotlib.collections import PatchCollection
@@ -223,8 +260,8 @@ class TransitionDisplay:
         )
         return collection
 
-    def _write(self, weights, largest, include, values_format):
-        """The values in the cells, or the signs of the negative ones."""
+    def _write(self, weights: Any, largest: float, include: bool | str, values_format: str) -> None:
+        """Write the values in the cells, or the signs of the negative ones."""
         cell, known = self._cell(), ~np.ma.getmaskarray(weights)
         longest = max((len(format(value, values_format)) for value in weights.compressed()), default=1)
         size = min(_LETTER[1], 1.5 * cell / longest)
@@ -247,8 +284,8 @@ class TransitionDisplay:
         self.ax_.axis(limits)
 
 
-def _new_axes(shape, labels):
-    """Axes whose cells are as large as a label's letters ask, within limits."""
+def _new_axes(shape: tuple[int, ...], labels: Sequence[Any] | np.ndarray) -> Axes:
+    """Make axes whose cells are as large as the letters of the labels need, within limits."""
     from matplotlib import pyplot as plt
 
     cell = min(np.clip(400 / max(shape), *_CELL), _ALL_CELLS / max(shape))

@@ -1,21 +1,32 @@
-"""The features that speak most for and against each class, as bars."""
+"""Draw the features of largest weight for and against each class, as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._drawing import require_matplotlib
 from ._linear_parts import check_count, linear_parts, shown_name
 from ._top_features import top_features
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
+    from matplotlib.figure import Figure
+
 _FOR, _AGAINST = "#2166ac", "#f4a261"
 _BAR_INCHES = 0.19
-_FEWEST_BARS = 3  # a panel of fewer has room for as many, so that its bars are no blocks
+_FEWEST_BARS = 3  # a panel of fewer bars is as high as one of three, so that its bars do not become blocks
 _COLUMN_INCHES = 3.6
 _MOST_COLUMNS = 4
 _LONG_TITLE = 14
 
 
 class WeightsDisplay:
-    """Horizontal bars of the largest weights, a panel a class.
+    """Horizontal bars of the largest weights, with a panel for each class.
 
     :meth:`from_estimator` makes and draws it; :meth:`plot` draws it again. Weights for the class are dark bars to the
     right, the largest on top, weights against it light and hatched bars to the left, the largest at the bottom.
@@ -52,23 +63,30 @@ class WeightsDisplay:
     ['sepal width (cm)', 'petal width (cm)', 'petal length (cm)']
     """
 
-    def __init__(self, records, classes=None):
+    axes_: np.ndarray
+    ax_: Axes
+    figure_: Figure
+    bars_: list[BarContainer]
+
+    def __init__(self, records: list[dict[str, Any]], classes: Sequence[Any] | None = None) -> None:
         self.records = records
         self.classes = classes
 
-    def plot(self, ax=None, *, sharex=True, name_length=24, n_columns=None):
+    def plot(
+        self, ax: Any = None, *, sharex: bool = True, name_length: int = 24, n_columns: int | None = None
+    ) -> WeightsDisplay:
         """Draw the bars.
 
         Parameters
         ----------
         ax : matplotlib Axes, or array of them, one a class, default=None
-            Where to draw; None makes a figure of a size that its panels need.
+            The axes to draw on; None makes a figure of the size that its panels need.
         sharex : bool, default=True
-            Whether all panels have the same scale, so that their bars can be compared.
+            True gives all panels the same scale, so that their bars can be compared.
         name_length : int, default=24
             Characters of a name; a longer one is cut in its middle. Spaces at its ends are shown as ``␣``.
         n_columns : int or None, default=None
-            Panels beside each other in a new figure; None is at most 4.
+            Panels beside each other in a new figure; None puts at most 4.
 
         Returns
         -------
@@ -115,8 +133,17 @@ class WeightsDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, n=10, classes=None, *, feature_names=None, ax=None, sharex=True, name_length=24, n_columns=None
-    ):
+        cls,
+        estimator: Any,
+        n: int = 10,
+        classes: Any = None,
+        *,
+        feature_names: ArrayLike | None = None,
+        ax: Any = None,
+        sharex: bool = True,
+        name_length: int = 24,
+        n_columns: int | None = None,
+    ) -> WeightsDisplay:
         """Take the weights of a fitted model and draw them.
 
         Parameters
@@ -136,10 +163,10 @@ class WeightsDisplay:
         records = top_features(estimator, n, feature_names=feature_names, classes=classes)
         return cls(records, shown).plot(ax, sharex=sharex, name_length=name_length, n_columns=n_columns)
 
-    def _panels(self):
-        """The records of each class, the weights from the largest to the smallest."""
+    def _panels(self) -> dict[Any, list[dict[str, Any]]]:
+        """Return the records of each class, the weights from the largest to the smallest."""
         classes = [record["class"] for record in self.records] if self.classes is None else self.classes
-        panels = {label: [] for label in classes}
+        panels: dict[Any, list[dict[str, Any]]] = {label: [] for label in classes}
         if not panels:
             raise ValueError("records must have one class at least, got none")
         for record in self.records:
@@ -148,8 +175,8 @@ class WeightsDisplay:
         return {label: sorted(records, key=lambda record: -record["weight"]) for label, records in panels.items()}
 
 
-def _figure(plt, rooms, n_columns):
-    """A figure, its panels row by row, and the bars there is room for in each: the most that one of its row has."""
+def _figure(plt: Any, rooms: list[int], n_columns: int | None) -> tuple[Any, np.ndarray, Any]:
+    """Make a figure; return it, its panels row by row, and the bars for which each has room, the most of its row."""
     n_columns = min(len(rooms), _MOST_COLUMNS if n_columns is None else n_columns)
     rows = [max(rooms[i : i + n_columns]) for i in range(0, len(rooms), n_columns)]
     heights = [0.8 + _BAR_INCHES * room for room in rows]
@@ -168,10 +195,10 @@ def _figure(plt, rooms, n_columns):
     return figure, axes[: len(rooms)], np.repeat(rows, n_columns)[: len(rooms)]
 
 
-def _draw(ax, records, name_length, room):
+def _draw(ax: Axes, records: list[dict[str, Any]], name_length: int, room: int) -> BarContainer:
     weights = np.array([record["weight"] for record in records])
     positive = weights > 0
-    # a name may be that of two columns: bars are placed by number
+    # bars are placed by number, since two columns may have one name
     bars = ax.barh(np.arange(len(weights)), weights, color=np.where(positive, _FOR, _AGAINST), height=0.75, zorder=2)
     for bar, is_for in zip(bars, positive, strict=True):
         if not is_for:
@@ -189,6 +216,6 @@ def _draw(ax, records, name_length, room):
     return bars
 
 
-def _as_text(name, length):
-    """A name without mathematics in it: matplotlib sets what is between two dollars."""
+def _as_text(name: object, length: int) -> str:
+    """Return a name in which matplotlib finds no mathematics, which it sets between two dollars."""
     return shown_name(name, length).replace("$", r"\$")

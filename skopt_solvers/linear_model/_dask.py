@@ -1,6 +1,7 @@
 """Linear models on a dask array: blocks of rows, from what they are given as to the parts of an objective."""
 
 import copy
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,44 +14,45 @@ from sklearn.utils import check_consistent_length
 from .._base.csr import with_dtype
 from .._base.dask_input import is_collection
 from .._estimator.dask_blocks import hold
-from .._estimator.dask_fit import Facts, agreed, block, fit_collection, masses, portable, sum_of
+from .._estimator.dask_fit import Facts, SummedProblem, agreed, block, masses, portable, sum_of
 from ..objectives import LinearObjective
 from ..objectives._summed import Part, bytes_of
+from ._problem import LinearData, read_rows, require_classes, row_weights
 
 
-def fit_rows(estimator, X, y, sample_weight, X_val, y_val):
-    """Fit a linear classifier on a dask array of rows."""
-    return fit_collection(estimator, X, y, sample_weight, X_val, y_val, _read, _score_of)
+@contextmanager
+def problem_of_rows(estimator, model, X, y, sample_weight):
+    """Read a dask array of rows: the problem, whose parts are let go at the end of the `with`."""
+    sent = portable(estimator)
+    read = dask.delayed(_rows, pure=False)
+    blocks = [read(i, *given, sent, model) for i, given in enumerate(_blocks_of(X, y, sample_weight))]
+    with hold(blocks) as rows:
+        facts = rows.gather(_facts)
+        n_features, dtype = agreed(facts)
+        classes = _classes(facts)
+        require_classes(classes, model.name)
+        mass = masses(facts, classes)
+        parts = rows.map(_part, classes, mass, dtype)
+
+        def like(weight):
+            row = sp.csr_matrix((1, n_features), dtype=dtype)
+            return model.objective(row, np.zeros(1, np.int32), np.array([weight]), len(classes))
+
+        objective = sum_of(parts, like)
+    vars(estimator).pop("feature_names_in_", None)
+    estimator.n_features_in_ = n_features
+    with objective.parts:
+        yield SummedProblem(model, classes, mass, summed=objective)
 
 
-def _score_of(estimator, X_val, y_val, classes, objective):
-    return estimator._validation_score(X_val, y_val, classes)
-
-
-def _read(estimator, X, y, sample_weight):
+def _blocks_of(X, y, sample_weight):
+    """Delayed blocks of X, y and weights, three for each block of rows."""
     Xs = row_blocks(X)
     ys = _like_rows(y, X, "y")
     ws = [sample_weight] * len(Xs)
     if sample_weight is not None and np.ndim(sample_weight):
         ws = _like_rows(sample_weight, X, "sample_weight")
-    sent = portable(estimator)
-    read = dask.delayed(_rows, pure=False)
-    with hold([read(i, *given, sent) for i, given in enumerate(zip(Xs, ys, ws, strict=True))]) as rows:
-        facts = rows.gather(_facts)
-        n_features, dtype = agreed(facts)
-        classes = _classes(facts)
-        estimator._require_classes(classes)
-        mass = masses(facts, classes)
-        parts = rows.map(_part, sent, classes, mass, dtype)
-
-        def like(weight):
-            row = sp.csr_matrix((1, n_features), dtype=dtype)
-            return estimator._objective(row, np.zeros(1, np.int32), np.array([weight]), len(classes))
-
-        objective = sum_of(parts, like)
-    vars(estimator).pop("feature_names_in_", None)
-    estimator.n_features_in_ = n_features
-    return objective, classes, mass
+    return zip(Xs, ys, ws, strict=True)
 
 
 def row_blocks(X):
@@ -125,27 +127,23 @@ def _predicted(estimator, method, empty, X):
 
 
 @dataclass
-class _Rows:
-    """A block: canonical CSR, labels and weights."""
+class _Rows(LinearData):
+    """A block of rows."""
 
-    number: int
-    X: sp.csr_matrix
-    y: np.ndarray
-    weights: np.ndarray
+    number: int = 0
 
     def __sizeof__(self):
         return bytes_of(self.X) + self.y.nbytes + self.weights.nbytes
 
 
-def _rows(number, X, y, sample_weight, estimator):
+def _rows(number, X, y, sample_weight, estimator, model):
     """A block, checked as one process checks X; None where it has no rows."""
     with block(number):
         if not X.shape[0]:
             check_consistent_length(X, y)
             return None
-        estimator = copy.copy(estimator)
-        X, y = estimator._validated(X, y)
-        return _Rows(number, X, y, estimator._weights(X, y, sample_weight, part=True)[0])
+        X, y = read_rows(copy.copy(estimator), X, y)
+        return _Rows(model, X, y, row_weights(sample_weight, X, part=True), number)
 
 
 def _facts(rows):
@@ -157,11 +155,12 @@ def _facts(rows):
     return Facts(rows.number, rows.X.shape[1], rows.X.dtype, labels, mass)
 
 
-def _part(rows, estimator, classes, mass, dtype):
+def _part(rows, classes, mass, dtype):
     """The part of an objective; None where nothing has weight."""
     if rows is None:
         return None
-    labels, weights = estimator._encoded(rows.y, classes, rows.weights, rows.weights > 0, mass=mass)
-    if not weights.any():
+    problem = rows.problem(classes, mass=mass)
+    if not problem.weights.any():
         return None
-    return Part(LinearObjective, with_dtype(rows.X, dtype), labels, weights, **estimator._model(len(classes)))
+    X, options = with_dtype(problem.X, dtype), problem.model.options(len(classes))
+    return Part(LinearObjective, X, problem.labels, problem.weights, **options)

@@ -1,5 +1,10 @@
 """The docstrings that the linear classifiers share."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
 _FIT = """Fit the model.
 
         Parameters
@@ -51,8 +56,8 @@ _PARTIAL_FIT = """One epoch over X, going on from the calls before.
         """
 
 
-def _documented(text):
-    def decorate(method):
+def _documented(text: str) -> Callable[[_Method], _Method]:
+    def decorate(method: _Method) -> _Method:
         method.__doc__ = text
         return method
 

@@ -1,16 +1,25 @@
 """Logistic regression with a pluggable solver."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.utils.metaestimators import available_if
 
 from .._base.dask_input import over_blocks
-from .._base.sklearn_compat import StrOptions, _fit_context
+from .._base.sklearn_compat import StrOptions, _fit_context, available_if
+from .._base.typing import Matrix, Seed
 from .._estimator.base import is_stochastic
-from ._classifier import LinearClassifier
+from .._estimator.monitor import FitInfo
+from ..objectives import LOG_LOSSES
+from ..solvers import Solver
+from ..solvers._registry import with_solver_names
+from ._classifier import LINEAR_CONSTRAINTS, LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
 
 
+@with_solver_names
 class LogisticRegression(LinearClassifier):
     r"""Logistic regression, binary, multinomial or one-versus-rest.
 
@@ -32,9 +41,10 @@ class LogisticRegression(LinearClassifier):
         In [0, 1]: 0 is L2, 1 is L1, between is elastic net. L1 gives exact zeros with every solver;
         sdca takes L2 alone.
     solver : str or Solver, default="lbfgs"
-        "lbfgs", "sdca" (L2 only), "momentum", "adagrad", "rmsprop", "adam", "adamw", or an object of
-        :mod:`skopt_solvers.solvers` or of a class of your own. Its parameters are set as ``solver__learning_rate``, by
-        name too. lbfgs begins with epochs of sdca on larger data, see :class:`~skopt_solvers.solvers.LBFGS`.
+        "lbfgs", "sdca" (L2 only), {names of the stochastic solvers},
+        or an object of :mod:`skopt_solvers.solvers` or of a class of your own. Its parameters are set as
+        ``solver__learning_rate``, by name too. lbfgs begins with epochs of sdca on larger data, see
+        :class:`~skopt_solvers.solvers.LBFGS`.
     fit_intercept : bool, default=True
     class_weight : dict, "balanced" or None, default=None
         Factors on the sample weights, by class; "balanced" gives each class the same total.
@@ -102,15 +112,32 @@ class LogisticRegression(LinearClassifier):
     """
 
     _parameter_constraints = {
-        **LinearClassifier._parameter_constraints,
-        "multi_class": [StrOptions({"softmax", "ovr"})],
+        **LINEAR_CONSTRAINTS,
+        "multi_class": [StrOptions(set(LOG_LOSSES))],
     }
 
     def __init__(
-        self, C=1.0, *, multi_class="softmax", l1_ratio=0.0, solver="lbfgs", fit_intercept=True, class_weight=None,
-        max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1, n_iter_no_change=5, warm_start=False,
-        random_state=None, n_jobs=None, verbose=0, max_time=None, callback=None, interrupt="raise",
-    ):  # fmt: skip
+        self,
+        C: float = 1.0,
+        *,
+        multi_class: str = "softmax",
+        l1_ratio: float = 0.0,
+        solver: str | Solver = "lbfgs",
+        fit_intercept: bool = True,
+        class_weight: dict[Any, float] | str | None = None,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        max_time: float | None = None,
+        callback: Callable[[FitInfo], Any] | None = None,
+        interrupt: str = "raise",
+    ) -> None:
         self.C = C
         self.multi_class = multi_class
         self.l1_ratio = l1_ratio
@@ -131,22 +158,32 @@ class LogisticRegression(LinearClassifier):
         self.interrupt = interrupt
 
     def _loss(self, n_classes):
-        return dict(loss="softmax" if self.multi_class == "softmax" and n_classes > 2 else "logistic")
+        return LOG_LOSSES[self.multi_class if n_classes > 2 else "ovr"]
 
     @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_FIT)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(
+        self,
+        X: Matrix,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Matrix | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         return self._fit(X, y, sample_weight, X_val, y_val)
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_PARTIAL_FIT)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self, X: Matrix, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         return self._partial_fit(X, y, classes, sample_weight)
 
     @over_blocks
-    def predict_proba(self, X):
-        r"""Probabilities of the classes, in the order of `classes_`.
+    def predict_proba(self, X: Matrix) -> np.ndarray:
+        r"""Return the probabilities of the classes, in the order of `classes_`.
 
         With one-versus-rest the logistic function of each score, over their sum, as scikit-learn's
         ``OneVsRestClassifier``: :math:`p_k = \sigma(z_k) / \sum_j \sigma(z_j)`.
@@ -164,8 +201,8 @@ class LogisticRegression(LinearClassifier):
         return np.stack([expit(-z), expit(z)], axis=1) if z.ndim == 1 else softmax(z, axis=1)
 
     @over_blocks
-    def predict_log_proba(self, X):
-        """Logarithms of `predict_proba`, computed without its underflow.
+    def predict_log_proba(self, X: Matrix) -> np.ndarray:
+        """Return the logarithms of `predict_proba`, computed without its underflow.
 
         Parameters
         ----------

@@ -1,10 +1,18 @@
 """Linear support vector machines with a pluggable solver."""
 
-from sklearn.utils.metaestimators import available_if
+from collections.abc import Callable
+from typing import Any, Self
 
-from .._base.sklearn_compat import StrOptions, _fit_context
+from numpy.typing import ArrayLike
+
+from .._base.sklearn_compat import StrOptions, _fit_context, available_if
+from .._base.typing import Matrix, Seed
 from .._estimator.base import is_stochastic
-from ._classifier import LinearClassifier
+from .._estimator.monitor import FitInfo
+from ..objectives import SVC_LOSSES
+from ..objectives._losses import MULTI_CLASS
+from ..solvers import Solver
+from ._classifier import LINEAR_CONSTRAINTS, LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
 
 
@@ -21,11 +29,12 @@ class LinearSVC(LinearClassifier):
     ----------
     C : float, default=1.0
         Weight of the loss, > 0; ``np.inf`` for no penalty.
-    loss : {"squared_hinge", "hinge", "smoothed_hinge"}, default="squared_hinge"
-        :math:`h(a) = \max(a, 0)^2`; :math:`\max(a, 0)`; or :math:`a^2 / 2` up to 1 and :math:`a - 1/2` above
-        (Shalev-Shwartz & Zhang 2013, eq. 10). With "crammer_singer" the last smooths the maximum over the classes as
-        a whole (Shalev-Shwartz & Zhang 2016, section 5). lbfgs needs a loss with a gradient everywhere and refuses
-        "hinge", and "squared_hinge" with "crammer_singer". sdca takes all three, and refuses "crammer_singer".
+    loss : {"squared_hinge", "hinge", "smoothed_hinge", "modified_huber"}, default="squared_hinge"
+        :math:`h(a) = \max(a, 0)^2`; :math:`\max(a, 0)`; :math:`a^2 / 2` up to 1 and :math:`a - 1/2` above
+        (Shalev-Shwartz & Zhang 2013, eq. 10); or :math:`\max(a, 0)^2` up to 2 and :math:`4 a - 4` above (Zhang 2004),
+        which is for "ovr" only. With "crammer_singer" "smoothed_hinge" smooths the maximum over the classes as a whole
+        (Shalev-Shwartz & Zhang 2016, section 5). lbfgs needs a loss with a gradient everywhere and refuses "hinge",
+        and "squared_hinge" with "crammer_singer". sdca takes all four, and refuses "crammer_singer".
     multi_class : {"ovr", "crammer_singer"}, default="ovr"
     l1_ratio, solver, fit_intercept, class_weight, max_iter, tol, early_stopping :
         As in :class:`LogisticRegression`.
@@ -41,7 +50,8 @@ class LinearSVC(LinearClassifier):
 
     References
     ----------
-    Crammer & Singer (2001), eq. 3; Hsieh et al. (2008).
+    Crammer & Singer (2001), eq. 3; Hsieh et al. (2008); Zhang (2004), Solving large scale linear prediction problems
+    using stochastic gradient descent algorithms.
 
     Examples
     --------
@@ -52,17 +62,34 @@ class LinearSVC(LinearClassifier):
     """
 
     _parameter_constraints = {
-        **LinearClassifier._parameter_constraints,
-        "loss": [StrOptions({"squared_hinge", "hinge", "smoothed_hinge"})],
-        "multi_class": [StrOptions({"ovr", "crammer_singer"})],
+        **LINEAR_CONSTRAINTS,
+        "loss": [StrOptions(set(SVC_LOSSES))],
+        "multi_class": [StrOptions(set(MULTI_CLASS))],
     }
 
     def __init__(
-        self, C=1.0, *, loss="squared_hinge", multi_class="ovr", l1_ratio=0.0, solver="lbfgs", fit_intercept=True,
-        class_weight=None, max_iter=100, tol=1e-4, early_stopping=False, validation_fraction=0.1, n_iter_no_change=5,
-        warm_start=False, random_state=None, n_jobs=None, verbose=0, max_time=None, callback=None,
-        interrupt="raise",
-    ):  # fmt: skip
+        self,
+        C: float = 1.0,
+        *,
+        loss: str = "squared_hinge",
+        multi_class: str = "ovr",
+        l1_ratio: float = 0.0,
+        solver: str | Solver = "lbfgs",
+        fit_intercept: bool = True,
+        class_weight: dict[Any, float] | str | None = None,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        max_time: float | None = None,
+        callback: Callable[[FitInfo], Any] | None = None,
+        interrupt: str = "raise",
+    ) -> None:
         self.C = C
         self.loss = loss
         self.multi_class = multi_class
@@ -84,20 +111,29 @@ class LinearSVC(LinearClassifier):
         self.interrupt = interrupt
 
     def _loss(self, n_classes):
-        joint = self.multi_class == "crammer_singer" and n_classes > 2
-        return dict(
-            loss="crammer_singer" if joint else "hinge",
-            gamma=1.0 if self.loss == "smoothed_hinge" else 0.0,
-            squared=self.loss == "squared_hinge",
-        )
+        multi_class = self.multi_class if n_classes > 2 else "ovr"
+        if multi_class not in SVC_LOSSES[self.loss]:
+            others = ", ".join(repr(name) for name in SVC_LOSSES if multi_class in SVC_LOSSES[name])
+            raise ValueError(f"loss must be one of {others} where multi_class={multi_class!r}, got {self.loss!r}")
+        return SVC_LOSSES[self.loss][multi_class]
 
     @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_FIT)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(
+        self,
+        X: Matrix,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Matrix | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         return self._fit(X, y, sample_weight, X_val, y_val)
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_PARTIAL_FIT)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self, X: Matrix, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         return self._partial_fit(X, y, classes, sample_weight)

@@ -121,7 +121,7 @@ def _csr_of(W, counts, threshold):
 
 
 def _has_few_products(X, W, k):
-    """Whether a sample has so few products that are not 0 that they are worth picking out of the classes.
+    """Tell whether a sample has so few products that are not 0 that they are worth picking out of the classes.
 
     Measured: such a product costs as much as twelve classes in a block of scores, and a row as much as 5,000.
     """

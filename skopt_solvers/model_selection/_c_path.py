@@ -4,8 +4,8 @@ import copy
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from inspect import signature
+from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -17,19 +17,22 @@ from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, indexable
 
+from .._base.caller import stacklevel_of_caller
 from .._base.csr import check_structure
+from .._base.sklearn_compat import takes_sample_weight
 from .._base.threads import effective_threads
 from ..crf import LinearChainCRF
+from ..crf._problem import ChainData
 from ..linear_model import LinearSVC, LogisticRegression
 from ..linear_model._classifier import LinearClassifier
-from ._warm_starts import ChainData, LinearData, check_solver, fitted_along
+from ._warm_starts import check_solver, fitted_along
 
 __all__ = ["CPath", "C_path"]
 
 
 @dataclass(repr=False)
 class CPath:
-    """What :func:`C_path` returns. Whatever has an entry a C has them in the order of `Cs`, which is as it was given.
+    """The result of :func:`C_path`. Arrays with an entry for each C are in the order of `Cs`, which is as it was given.
 
     Attributes
     ----------
@@ -162,71 +165,109 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     ((6, 5), (6, 3, 4), 100.0)
     """
     began = time.perf_counter()
-    data_of = _data_of(estimator)
-    if n_jobs is not None and not isinstance(n_jobs, Integral):
-        raise TypeError(f"n_jobs must be an integer or None, got {n_jobs!r}")
+    _require_path(estimator, n_jobs)
     Cs = _checked_Cs(Cs)
+    estimator.__skopt_check__()
     template = clone(estimator)
-    template._validate_params()
     scorer = _scorer(template, scoring)
-    plain = scoring is None and type(estimator) in (LogisticRegression, LinearSVC)
-    check_structure(X, ask_canonical=False)
+    if sp.issparse(X) and X.format != "csr":
+        check_structure(X, ask_canonical=False)  # before scipy makes CSR of it
     X, y, groups, sample_weight = indexable(X, y, groups, sample_weight)
-    weights = sample_weight if _takes_weights(scorer) else None
-    data = data_of(template, X, y, sample_weight)
+    data = template.__skopt_data__(X, y, sample_weight)
+    _require_sequences(data)
     splitter = check_cv(cv, y, classifier=isinstance(estimator, LinearClassifier))
     folds = [_counts_and_test(*fold, data.n_samples) for fold in splitter.split(X, y, groups)]
-    ones = np.ones(data.n_samples)
-    _check_classes(data, [*(counts for counts, _ in folds), ones])
     n_threads = effective_threads(estimator.n_jobs if n_jobs is None else n_jobs)
     workers = min(n_threads, len(folds) + bool(return_coefs))
-    template.n_jobs = n_threads // workers  # inside of each
-    check_solver(template, data, Cs.max())
-    order = np.argsort(Cs, kind="stable")
-    shape = (len(Cs), len(folds))
-    scores, n_iter, converged = np.empty(shape), np.empty(shape, int), np.empty(shape, bool)
-
-    def fold(number):
-        counts, test = folds[number]
-        score = data.accuracy(test) if plain else _scorer_of(scorer, X, y, weights, test)
-        for i, model in zip(order, fitted_along(template, data, counts, Cs[order]), strict=True):
-            scores[i, number] = score(model)
-            n_iter[i, number], converged[i, number] = model.n_iter_, model.converged_
-
+    fits = _Fits(template, data, Cs, folds).with_threads(n_threads // workers)
+    fits.check()
+    if scoring is None and type(estimator) in (LogisticRegression, LinearSVC):
+        score_of = data.score_on
+    else:
+        weights = sample_weight if takes_sample_weight(scorer) else None
+        score_of = partial(_scorer_of, scorer, X, y, weights)
     refits = _Refits(estimator, len(Cs)) if return_coefs else None
-
-    def all_data():
-        for i, model in zip(order, fitted_along(template, data, ones, Cs[order]), strict=True):
-            refits.add(i, model)
-
-    tasks = [
-        *([all_data] if return_coefs else []),
-        *(lambda number=number: fold(number) for number in range(len(folds))),
-    ]
-    _run(tasks, workers)
-    mean_scores = scores.mean(axis=1)
+    tasks = [partial(fits.fold, number, score_of) for number in range(len(folds))]
+    _run([partial(fits.all_data, refits), *tasks] if return_coefs else tasks, workers)
+    mean_scores = fits.scores.mean(axis=1)
     best = int(np.argmax(np.where(np.isnan(mean_scores), -np.inf, mean_scores)))
     if return_coefs:
         best_estimator = refits.estimator(best)
     else:
-        template.n_jobs = n_threads
-        along = fitted_along(template, data, ones, Cs[[best]])
-        best_estimator = _as_given(estimator, next(along))
-    _warn(Cs, converged, best_estimator)
+        best_estimator = _as_given(estimator, fits.with_threads(n_threads).to_all_data(best))
+    _warn(Cs, fits.converged, best_estimator)
     return CPath(
         Cs=Cs,
-        scores=scores,
+        scores=fits.scores,
         mean_scores=mean_scores,
-        std_scores=scores.std(axis=1),
+        std_scores=fits.scores.std(axis=1),
         best_index=best,
         best_C=float(Cs[best]),
         best_estimator=best_estimator,
         coefs=refits.coefs if return_coefs else None,
         intercepts=refits.intercepts if return_coefs else None,
-        n_iter=n_iter,
-        converged=converged,
+        n_iter=fits.n_iter,
+        converged=fits.converged,
         seconds=time.perf_counter() - began,
     )
+
+
+class _Fits:
+    """The fits of a path, over folds and over all data.
+
+    Parameters
+    ----------
+    template : estimator that has read the data; not fitted
+    data : LinearData or ChainData
+    Cs : ndarray of shape (n_Cs,)
+    folds : list of (counts, test)
+
+    Attributes
+    ----------
+    scores, n_iter, converged : ndarray of shape (n_Cs, n_folds)
+    """
+
+    def __init__(self, template, data, Cs, folds):
+        self.template, self.data, self.Cs, self.folds = template, data, Cs, folds
+        self.order, self.ones = np.argsort(Cs, kind="stable"), np.ones(data.n_samples)
+        shape = (len(Cs), len(folds))
+        self.scores, self.n_iter, self.converged = np.empty(shape), np.empty(shape, int), np.empty(shape, bool)
+
+    def with_threads(self, n_threads):
+        """Set the threads inside of each fit; the fits themselves."""
+        self.template.n_jobs = n_threads
+        self.data = replace(self.data, model=replace(self.data.model, n_jobs=n_threads))
+        return self
+
+    def check(self):
+        """Raise ValueError where a fold has too few classes, or the solver has no method for the problem."""
+        counts = [*(counts for counts, _ in self.folds), self.ones]
+        for number, of_fold in enumerate(counts):
+            classes, least = self.data.classes(of_fold), self.data.min_classes
+            if len(classes) < least:
+                where = "y" if number == len(counts) - 1 else f"cv: the training rows of fold {number}"
+                raise ValueError(f"{where} must have {least} classes or more of positive sample_weight, got {classes}")
+        check_solver(self.template, self.data, self.Cs.max())
+
+    def fold(self, number, score_of):
+        """Fit the training rows of a fold at every C, and score the models by ``score_of(test)(model)``."""
+        counts, test = self.folds[number]
+        score = score_of(test)
+        for i, model in self._along(counts):
+            self.scores[i, number] = score(model)
+            self.n_iter[i, number], self.converged[i, number] = model.n_iter_, model.converged_
+
+    def all_data(self, refits):
+        """Fit all data at every C, for `refits` to keep."""
+        for i, model in self._along(self.ones):
+            refits.add(i, model)
+
+    def to_all_data(self, i):
+        """Return the model of all data at one C."""
+        return next(fitted_along(self.template, self.data, self.ones, self.Cs[[i]]))
+
+    def _along(self, counts):
+        return zip(self.order, fitted_along(self.template, self.data, counts, self.Cs[self.order]), strict=True)
 
 
 class _Refits:
@@ -267,8 +308,8 @@ def _as_given(estimator, model):
     return model
 
 
-def _data_of(estimator):
-    """How the estimator's data are read; TypeError or ValueError where it has no path."""
+def _require_path(estimator, n_jobs):
+    """Raise TypeError or ValueError where the estimator has no path."""
     kinds = "LogisticRegression, LinearSVC or LinearChainCRF"
     if isinstance(estimator, Pipeline):
         raise TypeError(
@@ -280,14 +321,17 @@ def _data_of(estimator):
         raise TypeError(f"estimator must be {kinds}, got {type(estimator).__name__}")
     if estimator.early_stopping:
         raise ValueError("estimator must have early_stopping=False: where it ends a fit says nothing of C")
-    return LinearData if isinstance(estimator, LinearClassifier) else ChainData
+    if n_jobs is not None and not isinstance(n_jobs, Integral):
+        raise TypeError(f"n_jobs must be an integer or None, got {n_jobs!r}")
 
 
-def _takes_weights(scorer):
-    """As GridSearchCV asks: of its own scorers it is the metric that says."""
-    if hasattr(scorer, "_accept_sample_weight"):
-        return scorer._accept_sample_weight()
-    return "sample_weight" in signature(scorer).parameters
+def _require_sequences(data):
+    """Raise ValueError where X is of tokens."""
+    if isinstance(data, ChainData) and data.tokens.flat:
+        raise ValueError(
+            "X of a LinearChainCRF must be a list of sequences or CSRSequences, got tokens, which folds would tear "
+            "out of their sequences"
+        )
 
 
 def _scorer_of(scorer, X, y, weights, test):
@@ -314,7 +358,7 @@ def _scorer(estimator, scoring):
 
 
 def _counts_and_test(train, test, n_samples):
-    """How often each sample is trained on, and the indices of those to test."""
+    """Return the number of times that each sample is trained on, and the indices of those to test."""
     train, test = (
         np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows) for rows in (train, test)
     )
@@ -322,15 +366,6 @@ def _counts_and_test(train, test, n_samples):
         if rows.size and not (rows.dtype.kind in "iu" and 0 <= rows.min() <= rows.max() < n_samples):
             raise ValueError(f"cv must give indices of the {n_samples} samples, got {rows}")
     return np.bincount(train, minlength=n_samples).astype(float), test
-
-
-def _check_classes(data, counts):
-    least = 2 if isinstance(data, LinearData) else 1
-    for number, of_fold in enumerate(counts):
-        classes = data.classes(of_fold)
-        if len(classes) < least:
-            where = "y" if number == len(counts) - 1 else f"cv: the training rows of fold {number}"
-            raise ValueError(f"{where} must have {least} classes or more of positive sample_weight, got {classes}")
 
 
 def _run(tasks, workers):
@@ -359,5 +394,5 @@ def _warn(Cs, converged, best_estimator):
     warnings.warn(
         f"C_path: {which} did not converge. Raise max_iter or tol, scale the features, or leave out the largest C.",
         ConvergenceWarning,
-        stacklevel=3,
+        stacklevel=stacklevel_of_caller(),
     )

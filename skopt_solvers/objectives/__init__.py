@@ -2,9 +2,20 @@
 
 from .._base.public_names import publish
 from ._chain import MISSING, ChainObjective
+from ._interface import ObjectiveDefaults
 from ._linear import LinearObjective
+from ._losses import LOG_LOSSES, SVC_LOSSES, Loss
 from ._row_gradient import RowGradient
 
-__all__ = ["MISSING", "ChainObjective", "LinearObjective", "RowGradient"]
+__all__ = [
+    "LOG_LOSSES",
+    "MISSING",
+    "SVC_LOSSES",
+    "ChainObjective",
+    "LinearObjective",
+    "Loss",
+    "ObjectiveDefaults",
+    "RowGradient",
+]
 
 publish(__name__)

@@ -37,7 +37,7 @@ class LinearAscent:
         shape = (objective.X.shape[0], objective.shape[1])
         self.W = np.zeros(objective.shape, objective.dtype)
         self.A = np.zeros(shape, objective.dtype)
-        options = dict(objective.loss, n_threads=objective.n_threads)
+        options = dict(objective.loss.kernel, n_threads=objective.n_threads)
         has_intercept = objective.shape[0] > objective.n_penalised
         self.native = _kernels.dual(objective.X, objective.labels, self._c, shape[1], has_intercept, **options)
         if shares is not None:
@@ -70,7 +70,7 @@ class LinearAscent:
         objective = self.objective
         if objective.shape[0] == objective.n_penalised:
             return self.value()
-        A = self._balanced_softmax() if objective.loss["loss"] == "softmax" else self._balanced()
+        A = self._balanced_jointly() if objective.joint else self._balanced()
         W = np.empty_like(self.W)
         objective.native.backward(A.ravel(), W.ravel())
         return self._value(A, W)
@@ -83,8 +83,11 @@ class LinearAscent:
         up, down = (np.divide(least, s, out=np.zeros_like(s), where=s > 0) for s in (positive, negative))
         return np.where(self.A > 0, self.A * up, self.A * down).astype(self.A.dtype)
 
-    def _balanced_softmax(self):
-        """Probabilities ``y - a / c`` move, in every sample, from outputs with too much to those with too little."""
+    def _balanced_jointly(self):
+        """Probabilities ``y - a / c`` move, in every sample, from outputs with too much to those with too little.
+
+        The domain of a joint loss's dual is that these are probabilities.
+        """
         sums = self.A.sum(axis=0, dtype=float)
         total = np.bincount(self.objective.labels, self._c, minlength=len(sums)) - sums
         part = np.divide(np.maximum(-sums, 0), total, out=np.zeros_like(total), where=total > 0)

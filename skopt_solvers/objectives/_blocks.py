@@ -6,7 +6,7 @@ from .._base.memmap import RUNS_OF_BLOCK
 
 
 class Blocks:
-    """What objectives share whose `runs` are their `samples` as they lie together: one run where X is in memory."""
+    """The order of samples in objectives whose `runs` are samples that lie together: one run where X is in memory."""
 
     def blocks(self, shuffle):
         """The samples in blocks to be visited one after another, of runs that ``shuffle(numbers, number)`` draws."""

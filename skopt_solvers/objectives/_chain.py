@@ -9,6 +9,7 @@ from .. import _kernels
 from .._base.memmap import block_size, column_counts, is_streamed, runs_of
 from ._blocks import Blocks
 from ._duality_gap import strongly_convex_bound
+from ._interface import ObjectiveDefaults
 from ._penalty import penalty
 from ._position import EvaluatedPosition
 from ._row_gradient import RowGradient
@@ -18,7 +19,7 @@ MISSING = -1  # the label of a token that has none
 _ALL = 2**63 - 1  # non-zeros: a block of everything
 
 
-class ChainObjective(Blocks, Sized):
+class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     r"""Mean negative log-likelihood a token of label sequences under a linear-chain CRF, and its penalty.
 
     .. math::
@@ -79,7 +80,7 @@ class ChainObjective(Blocks, Sized):
         self.runs = runs_of(self.samples, X, offsets[self.samples])
         # the mean number of tokens in a sample, by weight
         self.tokens_per_sample = n_tokens / float(weights.sum())
-        self.complete = not (labels == MISSING)[np.repeat(weights > 0, lengths)].any()
+        self.convex = not (labels == MISSING)[np.repeat(weights > 0, lengths)].any()
         self.pairs, self.transitions, self.fit_boundaries = pairs, transitions, bool(fit_boundaries)
         if pairs is None:
             first, label = np.empty(0, np.int64), np.empty(0, np.int32)
@@ -109,28 +110,14 @@ class ChainObjective(Blocks, Sized):
     # The likelihood has a gradient everywhere, and the covariance of a token's label no eigenvalue above 1/2.
     smooth = True
     curvature = 0.5
+    structured = has_samples = has_adagrad_epochs = True
     # L-BFGS may end when the objective has hardly fallen in so many iterations.
     decrease_window = 10
 
     @property
     def gradient_unit(self):
-        """What makes the gradient of F that of the sum over the sequences, which `tol` is compared with."""
+        """The factor that makes the gradient of F that of the sum over the sequences, which `tol` is compared with."""
         return self.n_samples * self.tokens_per_sample
-
-    @property
-    def start_epochs(self):
-        """Stochastic epochs that pay before L-BFGS."""
-        if self.n_samples < 500:
-            return 0
-        return 6 if self.l1 else 4
-
-    @property
-    def memory(self):
-        """Pairs that L-BFGS keeps: 20 save a tenth of the passes of 10, where these cost more than the recursion.
-
-        In few dimensions so many pairs say more of rounding than of curvature.
-        """
-        return 20 if 1000 <= self.shape[0] * self.shape[1] <= 10**6 else 10
 
     margin_bytes = 0  # scores are those of a sequence at a time
 
@@ -142,12 +129,35 @@ class ChainObjective(Blocks, Sized):
     @property
     def pass_bytes(self):
         """Bytes of a pass besides W and its gradient: both in rows of whole vectors, and where threads cut rows."""
+        padded = 2 * self._padded_bytes if self._is_padded else 0
+        return padded + 4 * self.X.shape[0] * (self._pass_threads - 1)
+
+    @property
+    def adagrad_bytes(self):
+        """Bytes that stay after `adagrad_epochs`: the squares, where no pass has tables of that form."""
+        return 0 if self._is_padded else self._padded_bytes
+
+    @property
+    def _width(self):
         lanes = _kernels.vector_bytes // self.dtype.itemsize
-        width = -(-self.n_labels // lanes) * lanes
-        tables = 0 if self.pairs is None and width == self.n_labels else 2
-        # of AdaGrad's epochs before L-BFGS the squares stay
-        tables = tables or bool(self.start_epochs)
-        return tables * self.X.shape[1] * width * self.dtype.itemsize + 4 * self.X.shape[0] * (self._pass_threads - 1)
+        return -(-self.n_labels // lanes) * lanes
+
+    @property
+    def _is_padded(self):
+        return self.pairs is not None or self._width != self.n_labels
+
+    @property
+    def _padded_bytes(self):
+        return self.X.shape[1] * self._width * self.dtype.itemsize
+
+    def dual_obstacle(self):
+        """Return what keeps dual coordinate ascent from this problem, in words."""
+        return "a model of sequences"
+
+    @property
+    def can_observe(self):
+        """True where the table may have the pairs that occur alone, and has them all."""
+        return self.pairs is None
 
     @property
     def observed_bytes(self):
@@ -196,7 +206,7 @@ class ChainObjective(Blocks, Sized):
         return np.concatenate(parts).reshape(-1, self.shape[1])
 
     def counts(self):
-        """How many tokens touch each row of features, and sequences the other rows; not for observed pairs."""
+        """Return how many tokens touch each row of features, sequences for other rows; not for observed pairs."""
         lengths, used = np.diff(self.offsets), np.zeros(len(self.offsets) - 1, bool)
         used[self.samples] = True
         features = column_counts(self.X, np.repeat(used, lengths))
@@ -284,7 +294,7 @@ class ChainObjective(Blocks, Sized):
 
     def suboptimality_bound(self, W, precision=None):
         """An upper bound of ``scale (F(W) - min F)``; infinite where labels are missing, which makes F non-convex."""
-        if not self.complete:
+        if not self.convex:
             return np.inf
         gradient = np.empty_like(W)
         loss = self.native.value_and_gradient(W.ravel(), gradient.ravel())

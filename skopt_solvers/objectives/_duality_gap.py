@@ -97,7 +97,7 @@ def _units(objective):
     differently little for each, so that in these units L-BFGS needs a third to a tenth of the evaluations.
     """
     K = objective.shape[1]
-    if objective.loss["loss"] not in ("logistic", "softmax"):
+    if not objective.loss.log_likelihood:
         return np.ones(K)
     mass = np.bincount(objective.labels, objective.weights, minlength=K)
     share = mass / mass.sum()

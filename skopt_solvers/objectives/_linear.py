@@ -7,17 +7,14 @@ from .._base.memmap import column_counts, runs_of
 from ._ascent import LinearAscent
 from ._blocks import Blocks
 from ._duality_gap import suboptimality
+from ._interface import ObjectiveDefaults
+from ._losses import smooth_losses
 from ._penalty import penalty
 from ._row_gradient import RowGradient
 from ._size import Sized, threads_of_pass
 
-_FEW_COEFFICIENTS = 100  # of an output, or of all together where the loss compares them: beyond, L-BFGS is as fast
-_HESSIAN = 2**20  # numbers in all blocks of the Hessian
-# n_samples * n_outputs, beyond which conjugate gradients cost more than all iterations of L-BFGS: with kinks, without
-_FEW_MARGINS, _FEWER_MARGINS = 500, 150
 
-
-class LinearObjective(Blocks, Sized):
+class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     r"""Mean loss of a linear model and its penalty.
 
     .. math:: F(W) = \sum_i \omega_i\, \ell(x_i W, y_i) + \frac{l_2}{2} \|W\|^2 + l_1 \|W\|_1
@@ -33,9 +30,8 @@ class LinearObjective(Blocks, Sized):
     weights : ndarray of shape (n_samples,)
         ``s_i >= 0``; a sample of weight 0 is as if it were not there.
     n_outputs : int
-    loss : {"logistic", "softmax", "hinge", "crammer_singer"}
-    gamma, squared :
-        Smoothing width and square of the two hinges.
+    loss : Loss
+        A value of `LOG_LOSSES` or `SVC_LOSSES`.
     C, l1_ratio, fit_intercept :
         As on the estimators.
     n_threads : int
@@ -50,10 +46,7 @@ class LinearObjective(Blocks, Sized):
     runs : list of arrays, the samples as they lie together on disk; one where X is in memory.
     """
 
-    def __init__(
-        self, X, labels, weights, *, n_outputs, loss, C, l1_ratio, fit_intercept, n_threads=1, gamma=0.0, squared=False,
-        total=None,
-    ):  # fmt: skip
+    def __init__(self, X, labels, weights, *, n_outputs, loss, C, l1_ratio, fit_intercept, n_threads=1, total=None):
         n_classes = max(n_outputs, 2)
         if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
             raise ValueError(f"labels must be between 0 and {n_classes - 1}, got {labels.min()} to {labels.max()}")
@@ -68,9 +61,15 @@ class LinearObjective(Blocks, Sized):
         self.runs = runs_of(self.samples, X, self.samples)
         self.n_threads = n_threads
         self._pass_threads = threads_of_pass(n_threads, X.nnz * n_outputs)
-        self.loss = dict(loss=loss, gamma=float(gamma), squared=bool(squared))
+        self.loss = loss
         self._model = dict(
-            n_outputs=n_outputs, C=C, l1_ratio=l1_ratio, fit_intercept=fit_intercept, n_threads=n_threads, total=total
+            n_outputs=n_outputs,
+            loss=loss,
+            C=C,
+            l1_ratio=l1_ratio,
+            fit_intercept=fit_intercept,
+            n_threads=n_threads,
+            total=total,
         )
         self._kept = {}  # what belongs to the data, whatever C is
         self.native = _kernels.linear(
@@ -80,7 +79,7 @@ class LinearObjective(Blocks, Sized):
             self.samples,
             n_outputs,
             bool(fit_intercept),
-            **self.loss,
+            **loss.kernel,
             l1=self.l1,
             l2=self.l2,
             n_threads=n_threads,
@@ -88,11 +87,11 @@ class LinearObjective(Blocks, Sized):
 
     def at(self, C):
         """The same problem with another C; what belongs to the data is not computed again."""
-        other = LinearObjective(self.X, self.labels, self.weights, **{**self._model, **self.loss, "C": C})
+        other = LinearObjective(self.X, self.labels, self.weights, **{**self._model, "C": C})
         other._kept = self._kept
         return other
 
-    pairs = None  # every feature has a weight for every output
+    has_samples = has_newton = True
 
     @property
     def margin_bytes(self):
@@ -109,13 +108,6 @@ class LinearObjective(Blocks, Sized):
         """Bytes that threads of the transposed product have."""
         each = self.X.shape[1] * self.dtype.itemsize if self.shape[1] == 1 else 4 * self.X.shape[0]
         return (self._pass_threads - 1) * each
-
-    @property
-    def newton_bytes(self):
-        """Bytes that the search for a direction of Newton's method has."""
-        if self.newton == "direct":
-            return 4 * 8 * _HESSIAN
-        return 3 * self.table_bytes + 4 * self.margin_bytes
 
     @property
     def coefficients(self):
@@ -150,23 +142,28 @@ class LinearObjective(Blocks, Sized):
 
     @property
     def smooth(self):
-        """Whether the loss has a gradient everywhere."""
-        return self.native.curvature() > 0
+        """True where the loss has a gradient everywhere."""
+        return self.loss.smooth
+
+    @property
+    def smooth_losses(self):
+        """Losses that have a gradient everywhere, in words."""
+        return smooth_losses()
 
     @property
     def joint(self):
-        """Whether the loss compares the outputs of a sample, so that adding a constant to all changes nothing."""
-        return self.loss["loss"] in ("softmax", "crammer_singer")
+        """True where the loss compares the outputs of a sample, so that adding a constant to all changes nothing."""
+        return self.loss.joint
 
     @property
     def kinked_gradient(self):
-        """Whether the gradient of the loss has kinks, as the hinges' have."""
-        return self.loss["loss"] in ("hinge", "crammer_singer")
+        """True where the gradient of the loss has kinks, as the hinges' have."""
+        return self.loss.kinked_gradient
 
     @property
     def curvature(self):
         """Bound on the second derivative of a sample's loss; 1 where the loss has kinks."""
-        return self.native.curvature() or 1.0
+        return self.loss.curvature(self.shape[1]) or 1.0
 
     def squared_norms(self):
         """Mean square of each row of the table over the samples, ``sum_i omega_i x_ij^2``; the intercept's is 1."""
@@ -200,49 +197,25 @@ class LinearObjective(Blocks, Sized):
         return RowGradient(rows.ravel(), values, share, self.l1, self.l2, loss)
 
     def suboptimality_bound(self, W, precision=1e-12):
-        """An upper bound of ``scale (F(W) - min F)``, see ``skopt_solvers._certificate``."""
+        """Return a proven upper bound of ``scale (F(W) - min F)``, the duality gap."""
         return suboptimality(self, W, precision)
 
     def smoothed(self, width):
         """The same objective with the kinks of its hinge smoothed over a width: at most its value, everywhere."""
-        return LinearObjective(self.X, self.labels, self.weights, **{**self._model, **self.loss, "gamma": width})
+        return LinearObjective(self.X, self.labels, self.weights, **{**self._model, "loss": self.loss.smoothed(width)})
 
     def dual_obstacle(self):
-        """What keeps dual coordinate ascent from this problem, in words, or None."""
+        """Return what keeps dual coordinate ascent from this problem, in words, or None."""
         if self.l1:
             return "L1 (l1_ratio > 0)"
         if not self.l2:
             return "no penalty (C=inf)"
-        if self.loss["loss"] == "crammer_singer":
-            return "multi_class='crammer_singer'"
-        return None
+        return self.loss.dual_obstacle
 
     @property
-    def newton(self):
-        """How a step of Newton's method is cheap.
-
-        "direct" with the Hessian of few parameters, "iterative" by conjugate gradients for few margins, or None.
-        """
-        if not self.smooth or self.l1:
-            return None
-        n_outputs, size = self.shape[1], self.n_penalised * (self.shape[1] if self.joint else 1)
-        few = size <= _FEW_COEFFICIENTS and size * self.shape[0] * n_outputs <= _HESSIAN
-        if few and (self.l2 or not self.joint):
-            return "direct"
-        few = self.l2 and self.dtype == np.float64 and self.n_samples * self.shape[1] <= _FEW_MARGINS
-        return "iterative" if few else None
-
-    @property
-    def prefers_newton(self):
-        """Whether Newton steps are better than those of L-BFGS."""
-        few = _FEW_MARGINS if self.kinked_gradient else _FEWER_MARGINS
-        return self.newton == "direct" or (self.newton is not None and self.n_samples * self.shape[1] <= few)
-
-    @property
-    def start_epochs(self):
-        """Epochs of dual coordinate ascent that pay before L-BFGS; none where it is fast anyway."""
-        few = _FEW_MARGINS if self.kinked_gradient else 5000
-        return 5 if not self.dual_obstacle() and self.n_samples * self.shape[1] > few else 0
+    def dual_shape(self):
+        """The shape of the dual variables: rows of X and outputs."""
+        return self.X.shape[0], self.shape[1]
 
     def ascent(self, shares=None, intercept=0):
         """The `LinearAscent` of this problem."""
@@ -260,6 +233,8 @@ class LinearPosition:
     O(n_samples n_outputs), and a move one product with X (for V) and one with its transpose (for the gradient).
     """
 
+    # The margins are kept, so a trial costs no product with X.
+    cheap_trials = True
     # Z is updated by additions; it is computed afresh now and then so that rounding does not add up.
     _refresh = 30
 
@@ -297,11 +272,11 @@ class LinearPosition:
 
         return trial
 
-    def newton_direction(self):
-        """The direction of Newton's method, by the way of the objective's `newton`."""
+    def newton_direction(self, way):
+        """The direction of Newton's method, by its Hessian ("direct") or by conjugate gradients ("iterative")."""
         native, D = self.objective.native, np.empty_like(self.W)
         g = self.gradient.ravel()
-        if self.objective.newton == "direct":
+        if way == "direct":
             if not native.newton_direct(self._Z, g, D.ravel()):
                 raise FloatingPointError("the squares of X overflow in float64: scale its features")
         else:

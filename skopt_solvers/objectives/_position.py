@@ -6,8 +6,7 @@ from .. import _kernels
 class EvaluatedPosition:
     """A point W with F(W) and its gradient, of an objective that keeps nothing between two evaluations."""
 
-    # A trial is a full evaluation, so the first step that is good enough is taken.
-    curvature_condition = 0.9
+    cheap_trials = False
 
     def __init__(self, objective, W):
         self.objective = objective

@@ -1,4 +1,4 @@
-"""What an objective gives to a stochastic solver."""
+"""The gradient of a minibatch, which an objective gives to a stochastic solver."""
 
 from dataclasses import dataclass
 

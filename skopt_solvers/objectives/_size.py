@@ -1,4 +1,4 @@
-"""What an objective says of its bytes, before they are taken."""
+"""The bytes of an objective, told before they are taken."""
 
 import copy
 from types import SimpleNamespace
@@ -7,12 +7,12 @@ import numpy as np
 
 
 def threads_of_pass(n_threads, multiply_adds):
-    """How many threads a kernel starts at most for so much work, as `threads_for` of ``parallel.hpp``."""
+    """Return the most threads that a kernel starts for so much work, as `threads_for` of ``parallel.hpp``."""
     return int(max(1, min(n_threads, multiply_adds / 100_000)))
 
 
 class Sized:
-    """The bytes of a table, and the same problem in another size. A subclass has `shape`, `dtype`, `X` and `pairs`.
+    """The bytes of a table, and the same problem in another size. A subclass has `shape`, `dtype`, `X`, `l1` and `l2`.
 
     It also gives `margin_bytes`, of the scores of all samples where it makes them, `position_bytes`, and `pass_bytes`,
     what the kernels take while they pass over all samples.

@@ -3,17 +3,13 @@
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 
+from ._interface import ObjectiveDefaults
 from ._position import EvaluatedPosition
 
-# What an objective knows without its samples, and a solver or an estimator asks for.
-_MODEL = frozenset(
-    "allowed bound_bytes coef coefficients curvature decrease_window dtype join joint l1 l2 margin_bytes memory "
-    "n_penalised n_threads pairs pass_bytes position_bytes resized scale shape smooth split table_bytes".split()
-)
 
-
-class SummedObjective:
+class SummedObjective(ObjectiveDefaults):
     r"""The objective of data in parts.
 
     .. math:: F(W) = \sum_p \frac{t_p}{t} L_p(W) + \frac{l_2}{2} \|W\|^2 + l_1 \|W\|_1
@@ -38,11 +34,25 @@ class SummedObjective:
     def __init__(self, parts, like, weight, n_samples, gradient_unit=1.0):
         self.parts, self.like, self.weight = parts, like, weight
         self.n_samples, self.gradient_unit = n_samples, gradient_unit
+        # facts of the model and its penalty, which no sample changes
+        self.shape, self.dtype, self.n_penalised = like.shape, like.dtype, like.n_penalised
+        self.coefficients, self.pairs, self.n_threads = like.coefficients, like.pairs, like.n_threads
+        self.scale, self.l1, self.l2 = like.scale, like.l1, like.l2
+        self.smooth, self.kinked_gradient, self.curvature = like.smooth, like.kinked_gradient, like.curvature
+        self.smooth_losses = like.smooth_losses
+        self.joint, self.structured, self.decrease_window = like.joint, like.structured, like.decrease_window
+        self.table_bytes, self.margin_bytes, self.bound_bytes = like.table_bytes, like.margin_bytes, like.bound_bytes
+        self.position_bytes, self.pass_bytes = like.position_bytes, like.pass_bytes
 
-    def __getattr__(self, name):
-        if name in _MODEL:
-            return getattr(self.like, name)
-        raise AttributeError(f"an objective of data in parts has no {name!r}")
+    def dual_obstacle(self):
+        """Return what keeps dual coordinate ascent from this problem, in words."""
+        return "samples that lie apart"
+
+    def resized(self, n_features=None, dtype=None):
+        """A copy that knows the bytes with so many features, or in another type, and can do no more."""
+        return SummedObjective(
+            self.parts, self.like.resized(n_features, dtype), self.weight, self.n_samples, self.gradient_unit
+        )
 
     def value_and_gradient(self, W):
         """F(W), and the gradient of its smooth part (loss and L2)."""
@@ -65,13 +75,32 @@ class SummedObjective:
 
     def untouched(self):
         """The features that no sample has."""
-        if getattr(self.like, "pairs", None) is not None:
+        if self.pairs is not None:
             return self.like.untouched()
         return np.flatnonzero(self.squared_norms()[: self.coefficients[0]] == 0)
 
     def position(self, W):
         """A point that moves along lines; a trial costs a gradient."""
         return EvaluatedPosition(self, W)
+
+    # The table of a chain
+
+    @property
+    def allowed(self):
+        """The transitions that are possible."""
+        return self.like.allowed
+
+    def split(self, W):
+        """W as state weights, transitions, start and end weights."""
+        return self.like.split(W)
+
+    def coef(self, state):
+        """State weights as a matrix (labels, features)."""
+        return self.like.coef(state)
+
+    def join(self, state, transitions, start, end):
+        """The table W of the parts that `split` gives."""
+        return self.like.join(state, transitions, start, end)
 
 
 class Part:
@@ -103,7 +132,7 @@ class Part:
     def sizes(self):
         """The weight of this part, the number of its samples, and the sum of their weights."""
         objective = self.objective
-        return objective.scale, objective.n_samples, objective.scale / getattr(objective, "tokens_per_sample", 1.0)
+        return objective.scale, objective.n_samples, objective.scale / objective.tokens_per_sample
 
     def loss_and_gradient(self, W):
         """The loss and its gradient, summed over the samples by weight."""
@@ -118,8 +147,8 @@ class Part:
 
 def bytes_of(value):
     """The bytes of an array or of a CSR."""
-    arrays = (value.data, value.indices, value.indptr) if hasattr(value, "indptr") else (value,)
-    return sum(getattr(array, "nbytes", 0) for array in arrays)
+    arrays = (value.data, value.indices, value.indptr) if sp.issparse(value) else (value,)
+    return sum(array.nbytes for array in arrays)
 
 
 def summed(results):

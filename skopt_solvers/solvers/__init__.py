@@ -1,23 +1,27 @@
-"""Solvers: how a step is made. Configuration objects that are never changed by a fit."""
+"""Solvers make the steps of a fit. They are configuration objects, which a fit never changes."""
 
 from .._base.public_names import publish
 from ._base import Result, Solver
+from ._ftrl import FTRL
 from ._lbfgs import LBFGS
+from ._registry import SOLVERS
 from ._rules import AdaGrad, Adam, AdamW, Momentum, RMSProp
 from ._sdca import SDCA
 from ._stochastic import StochasticSolver
 
-SOLVERS = {
-    "momentum": Momentum,
-    "adagrad": AdaGrad,
-    "rmsprop": RMSProp,
-    "adam": Adam,
-    "adamw": AdamW,
-    "lbfgs": LBFGS,
-    "sdca": SDCA,
-}
+SOLVERS.update(
+    momentum=Momentum,
+    adagrad=AdaGrad,
+    rmsprop=RMSProp,
+    adam=Adam,
+    adamw=AdamW,
+    ftrl=FTRL,
+    lbfgs=LBFGS,
+    sdca=SDCA,
+)
 
 __all__ = [
+    "FTRL",
     "LBFGS",
     "SDCA",
     "SOLVERS",

@@ -1,16 +1,21 @@
-"""What every solver is: a configuration that minimises an objective."""
+"""The base of solvers, which are configurations that minimise an objective."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._base.configuration import Configuration
 from ..schedules import SCHEDULES
 
+if TYPE_CHECKING:
+    from ..objectives._interface import Objective
+
 
 @dataclass
 class Result:
-    """What a solver returns.
+    """The result of a solver.
 
     Attributes
     ----------
@@ -20,7 +25,7 @@ class Result:
     stop_reason : str, in words.
     advice : str, what to try when it has not converged.
     history : list of dict, one an iteration or epoch.
-    state : dict or None, what a later call needs to go on as if there had been no stop.
+    state : dict or None, with which a later call goes on as if there had been no stop.
     """
 
     W: np.ndarray
@@ -35,22 +40,40 @@ class Result:
 class Solver(Configuration):
     """Base of all solvers. A solver is configuration: `minimize` never changes it."""
 
-    # Whether `minimize` takes the `state` of an earlier result, to go on from there.
-    keeps_state = False
-    # Whether `minimize` looks at single samples or batches; if not, an objective over a cluster will do.
-    visits_samples = False
+    # True where `minimize` takes the `state` of an earlier result, to go on from there.
+    keeps_state: bool = False
+    # True where `minimize` looks at single samples or batches, which an objective over a cluster does not have.
+    visits_samples: bool = False
+
+    # True where the steps lead to the minimum of the objective; elsewhere its course says nothing of the fit.
+    minimises_objective: bool = True
+
+    @property
+    def remedy(self) -> str:
+        """The words for a user whose fit diverges."""
+        return "lower learning_rate" if "learning_rate" in self.get_params(deep=False) else "scale X or sample_weight"
 
     def _names(self):
         return {"schedule": SCHEDULES} if "schedule" in self.get_params(deep=False) else {}
 
-    def minimize(self, objective, W, *, max_iter, tol, rng, callback=None):
+    def minimize(
+        self,
+        objective: "Objective",
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+    ) -> Result:
         """Minimise `objective` from `W`.
 
         Parameters
         ----------
-        objective : an objective of :mod:`skopt_solvers.objectives`, or any with the same methods
+        objective : Objective
+            One of :mod:`skopt_solvers.objectives`, or any with the same members.
         W : ndarray of shape `objective.shape`
-            Where to start; not changed.
+            The start, which is not changed.
         max_iter : int
         tol : float
         rng : numpy.random.RandomState
@@ -63,12 +86,11 @@ class Solver(Configuration):
         """
         raise NotImplementedError
 
-    def peak_bytes(self, objective):
-        """Bytes that `minimize` holds at most at once, W at the start included.
+    def peak_bytes(self, objective: "Objective") -> int:
+        """Return the bytes that `minimize` holds at most at once, W at the start included.
 
-        An estimator compares them with what is free, before it begins.
-
-        Here: where it starts, the weights and a gradient. A solver that keeps more tables says so.
+        An estimator compares them with the free memory before it begins. The base counts the start, the weights and a
+        gradient; a solver that keeps more tables overrides it.
 
         Parameters
         ----------
@@ -80,24 +102,27 @@ class Solver(Configuration):
         """
         return 3 * objective.table_bytes + 3 * objective.margin_bytes + objective.pass_bytes
 
-    def check(self, objective):
+    def check(self, objective: "Objective") -> None:
         """Raise ValueError where this solver has no sound method for `objective`, or a parameter is out of range."""
 
 
-def check_positive(solver, *names, low=0.0, high=np.inf, closed=False):
-    """Raise a ValueError that names a parameter of `solver` outside (low, high), or [low, high) where `closed`."""
+def check_positive(solver, *names, low=0.0, high=np.inf, closed=False, optional=False):
+    """Raise a ValueError that names a parameter of `solver` outside (low, high), or [low, high) where `closed`.
+
+    None is allowed where `optional`.
+    """
     for name in names:
         value = getattr(solver, name)
+        if optional and value is None:
+            continue
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
         try:
             number = number and (low < float(value) < high or (closed and value == low))
         except OverflowError:  # an int that no float is as large as
             number = False
         if not number:
-            bracket = "[" if closed else "("
-            raise ValueError(
-                f"{type(solver).__name__}: {name} must be a number in {bracket}{low:g}, {high:g}), got {value!r}"
-            )
+            allowed = f"{'None or ' if optional else ''}a number in {'[' if closed else '('}{low:g}, {high:g})"
+            raise ValueError(f"{type(solver).__name__}: {name} must be {allowed}, got {value!r}")
 
 
 def check_count(solver, name):
@@ -107,7 +132,7 @@ def check_count(solver, name):
         raise ValueError(f"{type(solver).__name__}: {name} must be an integer >= 1, got {value!r}")
 
 
-def pseudo_gradient(objective, W, gradient):
+def pseudo_gradient(objective: "Objective", W, gradient):
     """The subgradient of smallest norm of the objective, L1 included (Andrew & Gao 2007, eq. 4)."""
     if not objective.l1:
         return gradient

@@ -1,15 +1,22 @@
 """Limited-memory BFGS, and its form for L1 (OWL-QN)."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _kernels
 from ._base import Result, Solver, check_count, pseudo_gradient
 from ._line_search import backtrack, strong_wolfe
-from ._newton import POLISHED, newton_step
-from ._rules import warm_up
-from ._sdca import ascend, obstacle_of
+from ._newton import POLISHED, newton_bytes, newton_step, preferred_way
+from ._pairs import Pairs
+from ._registry import stochastic_names
+from ._starts import start_epochs, started
+
+if TYPE_CHECKING:
+    from ..objectives._interface import NewtonWay, Objective, Position
 
 _STALLED = 10  # iterations in which neither the objective nor the gradient falls: what is left is rounding
 
@@ -67,18 +74,24 @@ class LBFGS(Solver):
     (True, True)
     """
 
-    def __init__(self, memory="auto", precondition=True, start_epochs="auto", newton="auto"):
+    def __init__(
+        self,
+        memory: int | str = "auto",
+        precondition: bool = True,
+        start_epochs: int | str = "auto",
+        newton: bool | str = "auto",
+    ) -> None:
         self.memory = memory
         self.precondition = precondition
         self.start_epochs = start_epochs
         self.newton = newton
 
     @property
-    def visits_samples(self):
-        """Whether epochs come first whatever the objective asks for."""
+    def visits_samples(self) -> bool:  # type: ignore[override]
+        """True where epochs come first, whatever the objective asks for."""
         return self.start_epochs not in ("auto", 0)
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         if self.memory != "auto":
             check_count(self, "memory")
         if self.start_epochs != "auto" and not (self.start_epochs == 0 and type(self.start_epochs) is int):
@@ -88,12 +101,12 @@ class LBFGS(Solver):
         if not objective.smooth:
             raise ValueError(
                 "solver='lbfgs' needs a loss with a gradient everywhere, and this one has kinks. Use "
-                "loss='squared_hinge' (multi_class='ovr') or loss='smoothed_hinge', or one of the solvers 'sdca' "
-                "(multi_class='ovr', l1_ratio=0), 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw'."
+                f"{objective.smooth_losses}, or one of the solvers 'sdca' "
+                f"(multi_class='ovr', l1_ratio=0), {stochastic_names()}."
             )
 
-    def pairs_kept(self, objective):
-        """The number of pairs that `memory` means for an objective.
+    def pairs_kept(self, objective: Any) -> int:
+        """Return the number of pairs that `memory` means for an objective.
 
         Parameters
         ----------
@@ -103,121 +116,77 @@ class LBFGS(Solver):
         -------
         int
         """
-        return getattr(objective, "memory", 10) if self.memory == "auto" else self.memory
+        if self.memory != "auto":
+            return self.memory
+        # 20 save a tenth of the passes of 10, where these cost more than the recursion; in few dimensions so many pairs
+        # say more of rounding than of curvature
+        n_rows, n_outputs = objective.shape
+        return 20 if objective.structured and 1000 <= n_rows * n_outputs <= 10**6 else 10
 
-    def takes_newton_steps(self, objective):
-        """Whether the steps are Newton's."""
-        return self.newton == "auto" and getattr(objective, "prefers_newton", False)
+    def newton_way(self, objective: Any) -> str | None:
+        """Return the way of Newton's steps, "direct" or "iterative"; None where the steps are not Newton's.
 
-    def peak_bytes(self, objective):
-        if self.takes_newton_steps(objective):
-            return 8 * objective.table_bytes + objective.position_bytes + objective.pass_bytes + objective.newton_bytes
+        Parameters
+        ----------
+        objective : an objective
+
+        Returns
+        -------
+        str or None
+        """
+        return preferred_way(objective) if self.newton == "auto" else None
+
+    def _epochs(self, objective, from_zeros=True):
+        """Return the number of stochastic epochs before the first iteration."""
+        if self.start_epochs != "auto":
+            return self.start_epochs
+        return start_epochs(objective) if from_zeros and self.newton_way(objective) is None else 0
+
+    def peak_bytes(self, objective: Any) -> int:
+        way = self.newton_way(objective)
+        if way is not None:
+            newton = newton_bytes(objective, way)
+            return 8 * objective.table_bytes + objective.position_bytes + objective.pass_bytes + newton
         tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
         squares = 8 * objective.shape[0] if self.precondition else 0
         # a trial under L1 is a position of its own
         positions = (2 if objective.l1 else 1) * objective.position_bytes
-        return tables * objective.table_bytes + squares + positions + objective.pass_bytes
+        left = objective.adagrad_bytes if objective.has_adagrad_epochs and self._epochs(objective) else 0
+        return tables * objective.table_bytes + squares + positions + objective.pass_bytes + left
 
-    def minimize(self, objective, W, *, max_iter, tol, rng=None, callback=None):
-        history, stop, converged, advice = [], None, False, ""
-        newton = self.takes_newton_steps(objective)
-        # where L-BFGS would stop between the kinks of a hinge depends on rounding; Newton's method gets to the end
-        exact = newton and objective.kinked_gradient and objective.dtype == np.float64
-        best, waited, values = (np.inf, np.inf), 0, []
-        position = self._started(objective, W, history)
+    def minimize(
+        self,
+        objective: Any,
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState | None = None,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+    ) -> Result:
+        fit = self._begin(objective, W, max_iter, tol)
+        while not fit.ended:
+            fit.look(callback)
+            if not fit.ended:
+                fit.step()
+        return Result(fit.position.W, len(fit.history), fit.converged, fit.reason, fit.advice, fit.history)
+
+    def _begin(self, objective, W, max_iter, tol):
+        """Return the state of a fit at its first position, the stochastic epochs being done."""
+        way, epochs = self.newton_way(objective), self._epochs(objective, from_zeros=not W.any())
+        position, record = started(objective, W, epochs) if epochs else (objective.position(W), None)
         if not (np.isfinite(position.value) and np.isfinite(position.gradient).all()):
             raise FloatingPointError(
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
             )
-        pairs = None if newton else self._pairs(objective, position.W)
-        while True:
-            began = time.perf_counter()
-            W, gradient = position.W, position.gradient
-            steepest = pseudo_gradient(objective, W, gradient)
-            norm = float(np.abs(steepest).max())
-            if history:
-                history[-1]["gradient_norm"] = norm
-                history[-1]["seconds"] += time.perf_counter() - began
-                if callback is not None and callback(W, history[-1]):
-                    stop, converged = "the callback asked to stop", True
-                    break
-                began = time.perf_counter()
-            values.append(position.value)
-            stop = stop if converged else _criterion(objective, norm, values, tol)
-            converged = bool(stop)
-            if converged and (not exact or norm <= POLISHED):
-                break
-            waited = 0 if position.value < best[0] or norm < best[1] else waited + 1
-            best = (min(position.value, best[0]), min(norm, best[1]))
-            if len(history) >= max_iter:
-                if converged:
-                    break
-                stop = f"max_iter={max_iter} was reached with max|gradient| {norm:.3g} above tol={tol:g}"
-                advice = "Raise max_iter or tol, scale the features, or lower C."
-                break
-            if waited >= _STALLED:
-                step = None
-            elif newton:
-                step = newton_step(position)
-            else:
-                before = W.copy()
-                step, position = self._step(objective, position, pairs, steepest)
-            if step is None:
-                if converged:
-                    break
-                stop = f"no step lowers the objective any more in {W.dtype}, max|gradient| {norm:.3g}, tol={tol:g}"
-                advice = "Raise tol" + ("." if W.dtype == np.float64 else ", or give X in float64.")
-                break
-            if not newton:
-                pairs.add(position.W, before, position.gradient, gradient)
-            record = dict(
-                iteration=len(history) + 1,
-                objective=objective.scale * position.value,
-                learning_rate=step,
-                seconds=time.perf_counter() - began,
-            )
-            history.append(record)
-        return Result(position.W, len(history), converged, stop, advice, history)
-
-    def _started(self, objective, W, history):
-        """The position after the start, where it has led down."""
-        epochs = self.start_epochs
-        if epochs == "auto":
-            none = W.any() or self.takes_newton_steps(objective)
-            epochs = 0 if none else getattr(objective, "start_epochs", 0)
-        if not epochs:
-            return objective.position(W)
-        began = time.perf_counter()
-        if obstacle_of(objective) is None:
-            # where C |x|^2 is large the epochs may lead up, and they start from 0 whatever W is
-            most = objective.value(W) if W.any() else objective.value_at_zero()
-            position, rate = objective.position(ascend(objective, epochs)), None
-            if not position.value <= most:
-                return objective.position(W)
-        else:
-            try:
-                W_start, first_loss, rate = warm_up(objective, W, epochs, batch_size=16)
-            except FloatingPointError:
-                return objective.position(W)
-            position = objective.position(W_start)
-            # with a strong penalty the epochs may lead up: what the first of them saw tells
-            if not position.value <= first_loss:
-                return objective.position(W)
-        history.append(
-            dict(
-                iteration=1,
-                objective=objective.scale * position.value,
-                learning_rate=rate,
-                seconds=time.perf_counter() - began,
-            )
-        )
-        return position
-
-    def _pairs(self, objective, W):
-        return _Pairs(self.pairs_kept(objective), W, self._scaling(objective), objective.n_threads)
+        pairs = None
+        if way is None:
+            pairs = Pairs(self.pairs_kept(objective), position.W, self._scaling(objective), objective.n_threads)
+        return _Fit(objective, position, way, pairs, max_iter, tol, history=[] if record is None else [record])
 
     def _scaling(self, objective):
-        if not self.precondition or not hasattr(objective, "squared_norms"):
+        """Return the diagonal that the recursion starts from, one number for each entry of W, or None."""
+        if not self.precondition:
             return None
         rows = objective.curvature * objective.squared_norms()
         rows[: objective.n_penalised] += objective.l2
@@ -225,85 +194,153 @@ class LBFGS(Solver):
         rows = np.where(rows > 0, rows, 1.0)
         return np.repeat(1 / np.sqrt(rows), objective.shape[1]).astype(objective.dtype)
 
-    def _step(self, objective, position, pairs, steepest):
-        """The step length and the position downhill; None where there is none, even along the gradient itself."""
-        value = position.value
+
+@dataclass
+class _Fit:
+    """The state of one fit: the problem, the position, and what was seen on the way to it.
+
+    Attributes
+    ----------
+    way : str or None, that of Newton's steps; without one they are made of `pairs`.
+    values : list of float, the objective at every position.
+    steepest : ndarray, the (pseudo-)gradient at the position; `norm` is its largest entry.
+    best : the least objective and the least norm so far.
+    waited : int, iterations since one of these two fell.
+    reason : str or None, why the fit has ended or, where Newton's method polishes, may end.
+    """
+
+    objective: "Objective"
+    position: "Position"
+    way: "NewtonWay | None"
+    pairs: Pairs | None
+    max_iter: int
+    tol: float
+    history: list
+    values: list = field(default_factory=list)
+    steepest: np.ndarray | None = None
+    norm: float = np.inf
+    best: tuple = (np.inf, np.inf)
+    waited: int = 0
+    reason: str | None = None
+    advice: str = ""
+    converged: bool = False
+    ended: bool = False
+
+    def look(self, callback):
+        """Take the gradient at the position, tell the callback, and end the fit where it is time."""
+        # 1. the gradient, which completes the record of the step before
+        began = time.perf_counter()
+        self.steepest = pseudo_gradient(self.objective, self.position.W, self.position.gradient)
+        self.norm = float(np.abs(self.steepest).max())
+        if self.history:
+            record = self.history[-1]
+            record["gradient_norm"] = self.norm
+            record["seconds"] += time.perf_counter() - began
+            if callback is not None and callback(self.position.W, record):
+                self.reason, self.converged, self.ended = "the callback asked to stop", True, True
+                return
+        # 2. the criterion, once met, stays met
+        self.values.append(self.position.value)
+        if not self.converged:
+            self.reason = self._criterion()
+            self.converged = self.reason is not None
+        # 3. the end
+        if self.converged and (not self._polishes() or self.norm <= POLISHED):
+            self.ended = True
+            return
+        self._wait()
+        if len(self.history) >= self.max_iter:
+            self._fail(
+                f"max_iter={self.max_iter} was reached with max|gradient| {self.norm:.3g} above tol={self.tol:g}",
+                "Raise max_iter or tol, scale the features, or lower C.",
+            )
+
+    def step(self):
+        """Make a step and record it, or end the fit where none leads down."""
+        began = time.perf_counter()
+        length = None if self.waited >= _STALLED else self._moved()
+        if length is None:
+            dtype = self.position.W.dtype
+            self._fail(
+                f"no step lowers the objective any more in {dtype}, max|gradient| {self.norm:.3g}, tol={self.tol:g}",
+                "Raise tol" + ("." if dtype == np.float64 else ", or give X in float64."),
+            )
+            return
+        record = dict(
+            iteration=len(self.history) + 1,
+            objective=self.objective.scale * self.position.value,
+            learning_rate=length,
+            seconds=time.perf_counter() - began,
+        )
+        self.history.append(record)
+
+    def _criterion(self):
+        """Return why the fit may end here, or None."""
+        values, tol = self.values, self.tol
+        norm, window = self.norm * self.objective.gradient_unit, self.objective.decrease_window
+        if norm <= tol:
+            return f"max|gradient| {norm:.3g} is at most tol={tol:g}"
+        if window and len(values) > window and values[-1 - window] - values[-1] <= tol * abs(values[-1]):
+            return f"the objective fell by less than tol={tol:g} of itself in {window} iterations"
+        return None
+
+    def _polishes(self):
+        """Return whether the fit goes on to the last digit.
+
+        Where L-BFGS would stop between the kinks of a hinge depends on rounding; Newton's method gets to the end.
+        """
+        return self.way is not None and self.objective.kinked_gradient and self.objective.dtype == np.float64
+
+    def _wait(self):
+        """Count the iterations without a lower objective or gradient."""
+        value, (least, smallest) = self.position.value, self.best
+        self.waited = 0 if value < least or self.norm < smallest else self.waited + 1
+        self.best = (min(value, least), min(self.norm, smallest))
+
+    def _fail(self, reason, advice):
+        """End the fit, which keeps its reason where it has converged before."""
+        self.ended = True
+        if not self.converged:
+            self.reason, self.advice = reason, advice
+
+    def _moved(self):
+        """Return the length of the step to the next position; None where there is none."""
+        if self.way is not None:
+            return newton_step(self.position, self.way)
+        before, gradient = self.position.W.copy(), self.position.gradient
+        length = self._quasi_newton_step()
+        if length is not None:
+            self.pairs.add(self.position.W, before, self.position.gradient, gradient)
+        return length
+
+    def _quasi_newton_step(self):
+        """Return the length of a step along the recursion's direction, or along the gradient; None where none pays."""
+        objective, value = self.objective, self.position.value
         # differences of F below a few units in its last place are rounding
-        noise = float(np.finfo(position.W.dtype).eps) * abs(value) * (4.0 if objective.dtype == np.float64 else 0.2)
-        for _ in range(2):
-            D = pairs.direction(steepest)
+        noise = float(np.finfo(objective.dtype).eps) * abs(value) * (4.0 if objective.dtype == np.float64 else 0.2)
+        while True:
+            D = self.pairs.direction(self.steepest)
             if objective.l1:
                 n = objective.n_penalised
-                D[:n][D[:n] * steepest[:n] >= 0] = 0
-            slope = _kernels.dot(steepest.ravel(), D.ravel())
+                D[:n][D[:n] * self.steepest[:n] >= 0] = 0
+            slope = _kernels.dot(self.steepest.ravel(), D.ravel())
             if np.isfinite(slope) and slope < 0:
-                if objective.l1:
-                    t, position = backtrack(objective, position, D, steepest, pairs.first_step(), noise)
-                else:
-                    options = dict(step=pairs.first_step(), noise=noise)
-                    if hasattr(position, "curvature_condition"):
-                        options["curvature"] = position.curvature_condition
-                    t = strong_wolfe(position.along(D), value, slope, **options)
-                    if t is not None:
-                        position.move(t)
-                if t is not None:
-                    return t, position
-            if not pairs.forget():
-                break
-        return None, position
+                length = (self._within_orthant if objective.l1 else self._along)(D, slope, noise)
+                if length is not None:
+                    return length
+            if not self.pairs.forget():
+                return None
 
-
-def _criterion(objective, norm, values, tol):
-    """Why the iterations may end, or None."""
-    unit, window = getattr(objective, "gradient_unit", 1.0), getattr(objective, "decrease_window", 0)
-    if norm * unit <= tol:
-        return f"max|gradient| {norm * unit:.3g} is at most tol={tol:g}"
-    if window and len(values) > window and values[-1 - window] - values[-1] <= tol * abs(values[-1]):
-        return f"the objective fell by less than tol={tol:g} of itself in {window} iterations"
-    return None
-
-
-class _Pairs:
-    """The pairs (s, y) of the recursion, newest first in `order`, and the scaling that it starts from."""
-
-    def __init__(self, memory, W, scaling, n_threads):
-        self.memory, self.shape, self.dtype, self.n_threads = memory, W.shape, W.dtype, n_threads
-        self.S = np.empty((memory, W.size), W.dtype)
-        self.Y = np.empty_like(self.S)
-        self.rho = np.zeros(memory)
-        self.order, self.gamma = [], 1.0
-        self.h0 = np.empty(0, W.dtype) if scaling is None else scaling
-        self._direction = np.empty_like(W)
-
-    def forget(self):
-        """Start again from the gradient; False where there was nothing to forget."""
-        had, self.order, self.gamma = bool(self.order), [], 1.0
-        return had
-
-    def first_step(self):
-        """The first trial: 1 for a quasi-Newton direction; for a gradient, one that moves W by about 1."""
-        if self.order:
-            return 1.0
-        return 1.0 / max(1.0, float(np.sqrt(_kernels.dot(self._direction.ravel(), self._direction.ravel()))))
-
-    def direction(self, g):
-        d = self._direction
-        order = np.array(self.order, dtype=np.int64)
-        _kernels.two_loop(
-            self.S.ravel(), self.Y.ravel(), self.rho, order, g.ravel(), self.h0, self.gamma, d.ravel(), self.n_threads
+    def _within_orthant(self, D, slope, noise):
+        length, self.position = backtrack(
+            self.objective, self.position, D, self.steepest, self.pairs.first_step(), noise
         )
-        return d
+        return length
 
-    def add(self, W, before, gradient, gradient_before):
-        slot = (self.order[0] + 1) % self.memory if self.order else 0
-        s, y = self.S[slot], self.Y[slot]
-        np.subtract(W.ravel(), before.ravel(), out=s)
-        np.subtract(gradient.ravel(), gradient_before.ravel(), out=y)
-        self.order = [i for i in self.order if i != slot]
-        curvature = _kernels.dot(s, y)
-        length = _kernels.dot(y, y * self.h0 if self.h0.size else y)
-        # a pair without curvature, or lost in rounding, would make H indefinite (Nocedal & Wright, section 6.1)
-        if curvature > np.finfo(self.dtype).eps * length * self.gamma:
-            self.rho[slot] = 1 / curvature
-            self.gamma = curvature / length
-            self.order.insert(0, slot)
+    def _along(self, D, slope, noise):
+        position = self.position
+        options = dict(step=self.pairs.first_step(), noise=noise, cheap_trials=position.cheap_trials)
+        length = strong_wolfe(position.along(D), position.value, slope, **options)
+        if length is not None:
+            position.move(length)
+        return length

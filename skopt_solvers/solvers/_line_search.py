@@ -3,12 +3,13 @@
 import numpy as np
 
 _SUFFICIENT = 1e-4  # c1
-# |phi'| falls to this part of |phi'(0)|. Quasi-Newton methods usually stop at 0.9; where a trial is much cheaper than
-# a gradient, closer steps save a third of the iterations. A position whose trials are dear names its own.
-_CURVATURE = 0.2
+# |phi'| falls to this part of |phi'(0)|, c2. Quasi-Newton methods usually stop at 0.9; where a trial is much cheaper
+# than a gradient, closer steps save a third of the iterations.
+_CURVATURE, _CURVATURE_OF_CHEAP = 0.9, 0.2
+MAX_TRIALS, _MAX_HALVINGS = 25, 40
 
 
-def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25, curvature=_CURVATURE):
+def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, cheap_trials=True):
     """A step t > 0 with ``phi(t) <= phi(0) + c1 t phi'(0)`` and ``|phi'(t)| <= c2 |phi'(0)|``.
 
     Nocedal & Wright (2006), algorithms 3.5 and 3.6 with cubic interpolation. Near the optimum differences of `phi`
@@ -22,16 +23,17 @@ def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25, curva
     step : float
         First trial.
     noise : float
-    curvature : float
-        c2.
+    cheap_trials : bool
+        Whether a trial costs much less than a gradient: then c2 is 0.2, and else 0.9.
 
     Returns
     -------
     float or None
         Where no step meets both conditions, the longest found that lowers `phi`; None where none does.
     """
+    curvature = _CURVATURE_OF_CHEAP if cheap_trials else _CURVATURE
     low, high = (0.0, value, slope), None
-    for _ in range(max_trials):
+    for _ in range(MAX_TRIALS):
         f, s = phi(step)
         if not (np.isfinite(f) and np.isfinite(s)):
             high = (step, np.inf, np.nan)
@@ -50,7 +52,7 @@ def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, max_trials=25, curva
 
 
 def _beyond(low, step, slope):
-    """Where the line through the last two slopes is 0, as far as 64 steps away: exact where phi is quadratic."""
+    """Return the zero of the line through the last two slopes, at most 64 steps away: exact where phi is quadratic."""
     bend = (slope - low[2]) / (step - low[0])
     return min(max(step - slope / bend, 1.2 * step), 64.0 * step) if bend > 0 else 4.0 * step
 
@@ -71,7 +73,7 @@ def _between(low, high):
     return min(max(t, a + margin), b - margin) if np.isfinite(t) else (a + b) / 2
 
 
-def backtrack(objective, position, D, steepest, step, noise, max_trials=40):
+def backtrack(objective, position, D, steepest, step, noise):
     """A point along D within the orthant of W (of -steepest where W is 0), the step being halved until it pays.
 
     Andrew & Gao (2007), eq. 5 and 6: ``F(pi(W + t D)) <= F(W) + c1 steepest . (pi(W + t D) - W)``.
@@ -83,7 +85,7 @@ def backtrack(objective, position, D, steepest, step, noise, max_trials=40):
     """
     W, n = position.W, objective.n_penalised
     orthant = np.where(W[:n] != 0, np.sign(W[:n]), -np.sign(steepest[:n]))
-    for _ in range(max_trials):
+    for _ in range(_MAX_HALVINGS):
         trial = W + W.dtype.type(step) * D
         trial[:n][trial[:n] * orthant <= 0] = 0
         moved = objective.position(trial)

@@ -1,30 +1,76 @@
-"""Newton's method, for problems whose Hessian is cheap."""
+"""Newton's method: on which problems it is worth its time, by which way, and a step of it."""
+
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from .. import _kernels
 from ._line_search import strong_wolfe
 
+if TYPE_CHECKING:
+    from ..objectives._interface import NewtonPosition, NewtonWay, Objective
+
+_FEW_COEFFICIENTS = 100  # of an output, or of all together where the loss compares them: beyond, L-BFGS is as fast
+_HESSIAN = 2**20  # numbers in all blocks of the Hessian
+# Margins beyond which conjugate gradients cost more than all iterations of L-BFGS: with kinks, and without.
+FEW_MARGINS, _FEWER_MARGINS = 500, 150
 _MOST_STEPS = 20
 POLISHED = 1e-12  # max|gradient| at which a polish ends
 
 
-def can_polish(objective):
-    """Whether Newton steps lead to the last digit."""
-    return objective.newton is not None and objective.l2 > 0 and objective.dtype == np.float64
+def n_margins(objective: "Objective") -> int:
+    """Return the number of margins of a linear model: samples times outputs."""
+    return objective.n_samples * objective.shape[1]
 
 
-def polished(objective, W):
-    """The optimum to rounding, from a W near to it."""
-    position = objective.position(W)
+def newton_way(objective: "Objective") -> "NewtonWay | None":
+    """Return how a step of Newton's method is cheap for an objective.
+
+    "direct" is with the Hessian of few coefficients, "iterative" is by conjugate gradients on few margins; None is not
+    at all.
+    """
+    if not (objective.has_newton and objective.smooth) or objective.l1:
+        return None
+    n_rows, n_outputs = objective.shape
+    size = objective.n_penalised * (n_outputs if objective.joint else 1)
+    few = size <= _FEW_COEFFICIENTS and size * n_rows * n_outputs <= _HESSIAN
+    if few and (objective.l2 or not objective.joint):
+        return "direct"
+    if objective.l2 and objective.dtype == np.float64 and n_margins(objective) <= FEW_MARGINS:
+        return "iterative"
+    return None
+
+
+def preferred_way(objective: "Objective") -> "NewtonWay | None":
+    """Return the way by which steps of Newton's method are better than those of L-BFGS, or None."""
+    way = newton_way(objective)
+    few = FEW_MARGINS if objective.kinked_gradient else _FEWER_MARGINS
+    return None if way == "iterative" and n_margins(objective) > few else way
+
+
+def newton_bytes(objective: "Objective", way: "NewtonWay") -> int:
+    """Return the bytes that the search for a direction takes at most."""
+    if way == "direct":
+        return 4 * 8 * _HESSIAN
+    return 3 * objective.table_bytes + 4 * objective.margin_bytes
+
+
+def polishing_way(objective: "Objective") -> "NewtonWay | None":
+    """Return the way by which steps of Newton's method lead to the last digit, or None."""
+    return newton_way(objective) if objective.l2 > 0 and objective.dtype == np.float64 else None
+
+
+def polished(objective: "Objective", W: np.ndarray, way: "NewtonWay") -> "NewtonPosition":
+    """Return the optimum to rounding, from a W near to it."""
+    position = cast("NewtonPosition", objective.position(W))
     for _ in range(_MOST_STEPS):
-        if float(np.abs(position.gradient).max()) <= POLISHED or newton_step(position) is None:
+        if float(np.abs(position.gradient).max()) <= POLISHED or newton_step(position, way) is None:
             break
     return position
 
 
-def newton_step(position):
-    """One step of Newton's method (Nocedal & Wright 2006, algorithm 3.2, or 7.1 by conjugate gradients), in place.
+def newton_step(position: "NewtonPosition", way: "NewtonWay") -> float | None:
+    """Make one step of Newton's method in place (Nocedal & Wright 2006, algorithm 3.2, or 7.1 by conjugate gradients).
 
     For the piecewise quadratic losses it ends after finitely many steps, at the optimum to rounding (Mangasarian 2002);
     L-BFGS crosses many kinks on its way, and where it stops depends on the order in which sums are formed.
@@ -35,7 +81,7 @@ def newton_step(position):
         The step length; None where nothing is gained any more.
     """
     g = position.gradient
-    d = position.newton_direction()
+    d = position.newton_direction(way)
     slope = _dot(g, d)
     if not (slope < 0 and np.isfinite(slope)):
         d, slope = -g, -_dot(g, g)
@@ -48,6 +94,6 @@ def newton_step(position):
     return step
 
 
-def _dot(a, b):
-    """Not BLAS, which wakes all its threads for it: on a busy machine a small fit took six times as long."""
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the inner product; not by BLAS, which wakes all its threads: a small fit took six times as long."""
     return _kernels.dot(a.ravel(), b.ravel())

@@ -1,8 +1,12 @@
-"""The stochastic solvers that we ship: the textbook step in numpy, and the compiled rule over the same arrays."""
+"""The stochastic solvers of the package, each with the textbook step in numpy and the compiled rule over its arrays."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .. import _kernels
+from ..schedules import ScheduleLike
 from ._base import check_positive
 from ._stochastic import StochasticSolver
 
@@ -37,21 +41,28 @@ class Momentum(StochasticSolver):
     """
 
     def __init__(
-        self, learning_rate="auto", momentum=0.9, nesterov=False, *, schedule="auto", batch_size="auto", average=False,
-        clip_norm=None,
-    ):  # fmt: skip
+        self,
+        learning_rate: float | str = "auto",
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        *,
+        schedule: ScheduleLike = "auto",
+        batch_size: int | str = "auto",
+        average: bool | float = False,
+        clip_norm: float | None = None,
+    ) -> None:
         super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         super().check(objective)
         check_positive(self, "momentum", high=1.0, closed=True)
 
-    def init(self, W):
+    def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
         return {"v": np.zeros_like(W if self.momentum else W[:0])}
 
-    def update(self, W, gradient, state, lr):
+    def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
         rows, g, v, mu = gradient.rows, gradient.values, state["v"], self.momentum
         w = W[rows]
         if not mu:
@@ -64,23 +75,23 @@ class Momentum(StochasticSolver):
             W[rows] = gradient.proximal_step(w + mu * v[rows], g, lr)
             v[rows] = W[rows] - w
 
-    def native(self, state, dtype):
+    def native(self, state: dict[str, np.ndarray], dtype: DTypeLike) -> Any:
         return _kernels.rule("Momentum", dtype)(state["v"].ravel(), self.momentum, bool(self.nesterov))
 
-    def automatic_rate(self, objective):
+    def automatic_rate(self, objective: Any) -> float:
         # three quarters of the largest rate that is stable on a quadratic
         rate = 0.75 * 2 * (1 + self.momentum) / (1 + 2 * self.momentum if self.nesterov else 1)
         batch = self.effective_batch(objective)
         if batch < objective.n_samples:
             # a small batch is mostly noise: what one sample moves in the end, 1 / (1 - momentum) times its step, stays
             # below the rate that is stable for that sample alone
-            losses = batch * getattr(objective, "tokens_per_sample", 1)
+            losses = batch * objective.tokens_per_sample
             rate = min(rate, 0.45 * losses * (1 - self.momentum))
         return rate / (objective.curvature * (objective.mean_square() or 1.0))
 
 
 class AdaGrad(StochasticSolver):
-    r"""Each weight's step is divided by the root of the sum of its squared gradients.
+    r"""Divide each weight's step by the root of the sum of its squared gradients.
 
     .. math:: s \leftarrow s + g^2, \qquad w \leftarrow w - \eta\, g / (\sqrt{s} + \epsilon)
 
@@ -96,59 +107,35 @@ class AdaGrad(StochasticSolver):
     """
 
     def __init__(
-        self, learning_rate="auto", epsilon=1e-10, *, schedule="auto", batch_size="auto", average=False, clip_norm=None
-    ):
+        self,
+        learning_rate: float | str = "auto",
+        epsilon: float = 1e-10,
+        *,
+        schedule: ScheduleLike = "auto",
+        batch_size: int | str = "auto",
+        average: bool | float = False,
+        clip_norm: float | None = None,
+    ) -> None:
         super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
         self.epsilon = epsilon
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         super().check(objective)
         check_positive(self, "epsilon")
 
-    def init(self, W):
+    def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
         return {"s": np.zeros_like(W)}
 
-    def update(self, W, gradient, state, lr):
+    def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
         rows, g, s = gradient.rows, gradient.values, state["s"]
         s[rows] += g**2
         W[rows] = gradient.proximal_step(W[rows], g, lr / (np.sqrt(s[rows]) + self.epsilon))
 
-    def native(self, state, dtype):
+    def native(self, state: dict[str, np.ndarray], dtype: DTypeLike) -> Any:
         return _kernels.rule("AdaGrad", dtype)(state["s"].ravel(), self.epsilon)
 
-    def automatic_rate(self, objective):
+    def automatic_rate(self, objective: Any) -> float:
         return 1.0 * objective.margin_step()
-
-
-def warm_up(objective, W, epochs, batch_size):
-    """Some epochs of AdaGrad at a constant rate, half as much again as its own; the same for every call.
-
-    What is left at the end is mostly noise, which L-BFGS removes in a few iterations; a larger rate leaves less of the
-    rest. Where the objective has compiled epochs, the last one is at a third of the rate, which removes it at once.
-
-    Returns
-    -------
-    W : ndarray
-    first_loss : float
-        Mean loss of the batches of the first epoch, each before its step.
-    learning_rate : float
-    """
-    rate = 1.5 * AdaGrad().automatic_rate(objective)
-    solver = AdaGrad(rate, schedule="constant", batch_size=batch_size)
-    rng, state, losses = np.random.RandomState(0), None, []
-    if hasattr(objective, "adagrad_epochs"):
-        W = W.copy()
-        shuffle = lambda samples, block: rng.permutation(samples)  # noqa: E731
-        orders = np.stack([objective.order(shuffle) for _ in range(epochs)])
-        losses = objective.adagrad_epochs(W, orders, [rate] * (epochs - 1) + [rate / 3], batch_size, solver.epsilon)
-        if not np.isfinite(losses[-1]):
-            raise FloatingPointError("the epochs diverge")
-        return W, losses[0], rate
-    for _ in range(epochs):
-        result = solver.minimize(objective, W, max_iter=epochs, tol=0.0, rng=rng, state=state, streaming=True)
-        state = result.state
-        losses.append(state["objectives"][-1])
-    return result.W, losses[0], rate
 
 
 class RMSProp(StochasticSolver):
@@ -173,23 +160,31 @@ class RMSProp(StochasticSolver):
     """
 
     def __init__(
-        self, learning_rate="auto", rho=0.99, centered=False, epsilon=1e-8, *, schedule="auto", batch_size="auto",
-        average=False, clip_norm=None,
-    ):  # fmt: skip
+        self,
+        learning_rate: float | str = "auto",
+        rho: float = 0.99,
+        centered: bool = False,
+        epsilon: float = 1e-8,
+        *,
+        schedule: ScheduleLike = "auto",
+        batch_size: int | str = "auto",
+        average: bool | float = False,
+        clip_norm: float | None = None,
+    ) -> None:
         super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
         self.rho = rho
         self.centered = centered
         self.epsilon = epsilon
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         super().check(objective)
         check_positive(self, "rho", high=1.0, closed=True)
         check_positive(self, "epsilon")
 
-    def init(self, W):
+    def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
         return {"s": np.zeros_like(W), "mean": np.zeros_like(W if self.centered else W[:0])}
 
-    def update(self, W, gradient, state, lr):
+    def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
         rows, g, s, mean = gradient.rows, gradient.values, state["s"], state["mean"]
         s[rows] = self.rho * s[rows] + (1 - self.rho) * g**2
         variance = s[rows]
@@ -198,10 +193,10 @@ class RMSProp(StochasticSolver):
             variance = np.maximum(variance - mean[rows] ** 2, 0)
         W[rows] = gradient.proximal_step(W[rows], g, lr / (np.sqrt(variance) + self.epsilon))
 
-    def native(self, state, dtype):
+    def native(self, state: dict[str, np.ndarray], dtype: DTypeLike) -> Any:
         return _kernels.rule("RMSProp", dtype)(state["s"].ravel(), state["mean"].ravel(), self.rho, self.epsilon)
 
-    def automatic_rate(self, objective):
+    def automatic_rate(self, objective: Any) -> float:
         return 0.1 * objective.margin_step()
 
 
@@ -232,21 +227,30 @@ class Adam(StochasticSolver):
     _rule = "Adam"
 
     def __init__(
-        self, learning_rate="auto", beta1=0.9, beta2=0.999, epsilon=1e-8, amsgrad=False, *, schedule="auto",
-        batch_size="auto", average=False, clip_norm=None,
-    ):  # fmt: skip
+        self,
+        learning_rate: float | str = "auto",
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        amsgrad: bool = False,
+        *,
+        schedule: ScheduleLike = "auto",
+        batch_size: int | str = "auto",
+        average: bool | float = False,
+        clip_norm: float | None = None,
+    ) -> None:
         super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
         self.amsgrad = amsgrad
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         super().check(objective)
         check_positive(self, "beta1", "beta2", high=1.0, closed=True)
         check_positive(self, "epsilon")
 
-    def init(self, W):
+    def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
         return {
             "m": np.zeros_like(W),
             "v": np.zeros_like(W),
@@ -254,11 +258,13 @@ class Adam(StochasticSolver):
             "t": np.zeros(len(W), np.int64),
         }
 
-    def update(self, W, gradient, state, lr):
+    def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
         direction, step = self._direction(W, gradient, state, lr)
         W[gradient.rows] = gradient.proximal_step(W[gradient.rows], direction, step)
 
-    def _direction(self, W, gradient, state, lr):
+    def _direction(
+        self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         rows, g, m, v = gradient.rows, gradient.values, state["m"], state["v"]
         state["t"][rows] += 1
         t = state["t"][rows, None]
@@ -270,11 +276,11 @@ class Adam(StochasticSolver):
         bias1, bias2 = ((1 / (1 - beta**t)).astype(W.dtype) for beta in (self.beta1, self.beta2))
         return m[rows] * bias1, lr / (np.sqrt(second * bias2) + self.epsilon)
 
-    def native(self, state, dtype):
+    def native(self, state: dict[str, np.ndarray], dtype: DTypeLike) -> Any:
         tables = (state[name].ravel() for name in ("m", "v", "v_max"))
         return _kernels.rule(self._rule, dtype)(*tables, state["t"], self.beta1, self.beta2, self.epsilon)
 
-    def automatic_rate(self, objective):
+    def automatic_rate(self, objective: Any) -> float:
         return 0.1 * objective.margin_step()
 
 
@@ -306,27 +312,36 @@ class AdamW(Adam):
     minimises_objective = False
 
     def __init__(
-        self, learning_rate="auto", weight_decay=None, beta1=0.9, beta2=0.999, epsilon=1e-3, amsgrad=False, *,
-        schedule="auto", batch_size="auto", average=False, clip_norm=None,
-    ):  # fmt: skip
+        self,
+        learning_rate: float | str = "auto",
+        weight_decay: float | None = None,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-3,
+        amsgrad: bool = False,
+        *,
+        schedule: ScheduleLike = "auto",
+        batch_size: int | str = "auto",
+        average: bool | float = False,
+        clip_norm: float | None = None,
+    ) -> None:
         super().__init__(
             learning_rate, beta1, beta2, epsilon, amsgrad, schedule=schedule, batch_size=batch_size, average=average,
             clip_norm=clip_norm,
         )  # fmt: skip
         self.weight_decay = weight_decay
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         super().check(objective)
-        if self.weight_decay is not None:
-            check_positive(self, "weight_decay", closed=True)
+        check_positive(self, "weight_decay", closed=True, optional=True)
 
-    def update(self, W, gradient, state, lr):
+    def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
         decay = gradient.l2 if self.weight_decay is None else self.weight_decay
         direction, step = self._direction(W, gradient, state, lr)
         rows, gradient.l2 = gradient.rows, 0.0
         W[rows] = gradient.proximal_step(W[rows], direction, step) / (1 + lr * decay * gradient.share)
 
-    def native(self, state, dtype):
+    def native(self, state: dict[str, np.ndarray], dtype: DTypeLike) -> Any:
         rule = super().native(state, dtype)
         rule.weight_decay = -1.0 if self.weight_decay is None else float(self.weight_decay)
         return rule

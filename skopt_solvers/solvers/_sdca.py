@@ -1,14 +1,21 @@
 """Stochastic dual coordinate ascent."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._base import Result, Solver, check_count
-from ._newton import can_polish, polished
+from ._newton import FEW_MARGINS, newton_bytes, polished, polishing_way
+from ._registry import stochastic_names
+
+if TYPE_CHECKING:
+    from ..objectives._interface import Ascent, DualObjective, NewtonWay
 
 _EPOCHS_OF_SMALL = 10  # before Newton's method
-_FEW_SAMPLES = 500  # of which a fit goes on to the last digit where it has converged
+_FEW_SAMPLES = FEW_MARGINS  # of which a fit goes on to the last digit where it has converged
 
 
 class SDCA(Solver):
@@ -54,102 +61,143 @@ class SDCA(Solver):
     keeps_state = True
     visits_samples = True
 
-    def __init__(self, evaluate_every=1):
+    def __init__(self, evaluate_every: int = 1) -> None:
         self.evaluate_every = evaluate_every
 
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         check_count(self, "evaluate_every")
-        obstacle = obstacle_of(objective)
+        obstacle = objective.dual_obstacle()
         if obstacle:
             raise ValueError(
                 f"solver='sdca' works on the dual of a linear model with an L2 penalty, and this one has {obstacle}. "
-                "Use solver='lbfgs', or one of 'momentum', 'adagrad', 'rmsprop', 'adam', 'adamw'."
+                f"Use solver='lbfgs', or one of {stochastic_names()}."
             )
 
-    def peak_bytes(self, objective):
+    def peak_bytes(self, objective: Any) -> int:
         # one array of dual variables and up to six more while a bound is sought; Newton's method has tables of its own
-        tables, scratch = (8, objective.newton_bytes) if can_polish(objective) else (3, 0)
+        way = polishing_way(objective)
+        tables, scratch = (3, 0) if way is None else (8, newton_bytes(objective, way))
         return tables * objective.table_bytes + 7 * objective.margin_bytes + objective.pass_bytes + scratch
 
-    def minimize(self, objective, W, *, max_iter, tol, rng, callback=None, state=None):
-        """As :meth:`Solver.minimize`; it starts from the dual variables in `state`, or from zeros whatever `W` is."""
-        if state is None or len(state["shares"]) != objective.X.shape[0]:
+    def minimize(
+        self,
+        objective: Any,
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+        state: dict[str, Any] | None = None,
+    ) -> Result:
+        """Do as :meth:`Solver.minimize`, from the dual variables in `state`, or from zeros whatever `W` is."""
+        if state is None or state["shares"].shape != objective.dual_shape:
             state = dict(epoch=0, seed=int(rng.randint(2**31)), shares=None, W=W)
         ascent = objective.ascent(state["shares"], state["W"][objective.n_penalised :])
-        small = can_polish(objective)
-        history, stop, converged, trusted, proven = [], None, False, np.inf, np.inf
-        n_epochs = min(max_iter, _EPOCHS_OF_SMALL) if small else max_iter
+        fit = _Fit(objective, ascent, polishing_way(objective), state, tol)
+        # 1. epochs, until the gap is proven to be small or there are enough
+        n_epochs = max_iter if fit.way is None else min(max_iter, _EPOCHS_OF_SMALL)
         for number in range(1, n_epochs + 1):
-            began = time.perf_counter()
-            if state["epoch"]:
-                ascent.move_center()
-            ascent.epoch((state["seed"] << 32) + (state["epoch"] << 8))
-            state["epoch"] += 1
-            record = dict(iteration=state["epoch"], objective=None, learning_rate=None, duality_gap=None)
-            evaluated = number % self.evaluate_every == 0 or number == n_epochs
-            if evaluated:
-                value = objective.value(ascent.W)
-                gap = abs(value - ascent.value())
-                if not np.isfinite(gap):
-                    raise FloatingPointError(
-                        f"SDCA: the objective or its dual is not finite in epoch {state['epoch']}; scale X or lower C"
-                    )
-                record.update(objective=objective.scale * value, duality_gap=objective.scale * gap)
-            record["seconds"] = time.perf_counter() - began
-            history.append(record)
+            record = fit.epoch(evaluated=number % self.evaluate_every == 0 or number == n_epochs)
             if callback is not None and callback(ascent.W, record):
-                stop, converged = "the callback asked to stop", True
+                fit.stop, fit.converged = "the callback asked to stop", True
                 break
-            # the proof costs as much as an epoch, so it waits until it can succeed
-            if evaluated and gap <= min(tol * value, trusted):
-                proven, trusted = value - ascent.lower_bound(), gap / 2
-                if proven <= tol * value:
-                    converged = True
-                    break
+            if fit.proves():
+                break
+        kept = dict(state, shares=ascent.shares, W=ascent.W)
+        # 2. the last digits, or the bound of a fit that has not proven its gap
         W = ascent.W
-        kept = dict(state, shares=ascent.shares, W=W)
-        if stop is None and small and not (converged and objective.n_samples > _FEW_SAMPLES):
-            # the last digits of few samples would depend on their order
-            position = polished(objective, W)
-            W, value = position.W, position.value
-            history[-1]["objective"] = objective.scale * value
-            # a sum of losses is not known more exactly than this, however small they are in the end
-            rounding = 1024 * float(np.finfo(objective.dtype).eps) * objective.value_at_zero()
-            proven = objective.suboptimality_bound(W) / objective.scale + rounding
-        elif stop is None and not converged:
-            # where the gap is above tol already there is nothing to prove
-            proven = gap if gap > tol * value else value - ascent.lower_bound()
-        if stop is None:
-            converged = proven <= tol * value
-            relative = f"{proven / value if value else 0.0:.2g}"
-            ended = "Newton's method ended" if small else f"max_iter={max_iter} was reached"
-            if converged:
-                stop = f"the duality gap, {relative} of the objective, is at most tol={tol:g}"
-            else:
-                stop = f"{ended} with a duality gap of {relative} of the objective, above tol={tol:g}"
+        if fit.stop is None:
+            W = fit.finished()
+            fit.conclude(f"max_iter={max_iter} was reached" if fit.way is None else "Newton's method ended")
         advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
-        return Result(W, len(history), converged, stop, advice, history, kept)
+        return Result(W, len(fit.history), fit.converged, fit.stop, advice, fit.history, kept)
 
 
-def obstacle_of(objective):
-    """What keeps this solver from `objective`, in words, or None."""
-    ask = getattr(objective, "dual_obstacle", None)
-    return "a model of sequences" if ask is None else ask()
+@dataclass
+class _Fit:
+    """The state of one fit: the problem, the point of its dual, and what was seen on the way to it.
 
-
-def ascend(objective, epochs):
-    """The weights after some epochs, the same for every call: what another solver can start from.
-
-    It ends early where an epoch gains less than 3e-4 of the dual, and goes on for as many again while each gains less
-    than half of the one before, which tells that less than that is missing.
+    Attributes
+    ----------
+    way : str or None, that of the Newton steps at the end.
+    state : dict, what a later fit goes on from.
+    value, gap : float, the objective and its difference from the dual, when they were last evaluated.
+    evaluated : bool, whether that was after the last epoch.
+    proven : float, the distance from the minimum that is proven.
+    trusted : float, the gap at which the next proof is tried.
     """
-    ascent, values = objective.ascent(), [0.0]
-    for epoch in range(2 * epochs):
-        if epoch:
+
+    objective: "DualObjective"
+    ascent: "Ascent"
+    way: "NewtonWay | None"
+    state: dict
+    tol: float
+    history: list = field(default_factory=list)
+    value: float = np.inf
+    gap: float = np.inf
+    evaluated: bool = False
+    proven: float = np.inf
+    trusted: float = np.inf
+    stop: str | None = None
+    converged: bool = False
+
+    def epoch(self, evaluated):
+        """Run an epoch; return its record, which has the objective and the gap where `evaluated`."""
+        began, state, ascent = time.perf_counter(), self.state, self.ascent
+        if state["epoch"]:
             ascent.move_center()
-        ascent.epoch(epoch << 8)
-        values.append(ascent.value())
-        gain, before = values[-1] - values[-2], values[-2] - values[max(epoch - 1, 0)]
-        if abs(gain) <= 3e-4 * abs(values[-1]) or (epoch + 1 >= epochs and not gain < before / 2):
-            break
-    return ascent.W
+        ascent.epoch((state["seed"] << 32) + (state["epoch"] << 8))
+        state["epoch"] += 1
+        record = dict(iteration=state["epoch"], objective=None, learning_rate=None, duality_gap=None)
+        self.evaluated = evaluated
+        if evaluated:
+            self.value = self.objective.value(ascent.W)
+            self.gap = abs(self.value - ascent.value())
+            if not np.isfinite(self.gap):
+                raise FloatingPointError(
+                    f"SDCA: the objective or its dual is not finite in epoch {state['epoch']}; scale X or lower C"
+                )
+            scale = self.objective.scale
+            record.update(objective=scale * self.value, duality_gap=scale * self.gap)
+        record["seconds"] = time.perf_counter() - began
+        self.history.append(record)
+        return record
+
+    def proves(self):
+        """Return whether the gap is proven to be within `tol`; it is tried where that can succeed."""
+        # the proof costs as much as an epoch
+        if self.evaluated and self.gap <= min(self.tol * self.value, self.trusted):
+            self.proven, self.trusted = self.value - self.ascent.lower_bound(), self.gap / 2
+            self.converged = self.proven <= self.tol * self.value
+        return self.converged
+
+    def finished(self):
+        """Return the weights at the end: by Newton's method on small problems, and else those of the dual."""
+        # the last digits of few samples would depend on their order
+        if self.way is not None and not (self.converged and self.objective.n_samples > _FEW_SAMPLES):
+            return self._polished()
+        if not self.converged:
+            # where the gap is above tol already there is nothing to prove
+            above = self.gap > self.tol * self.value
+            self.proven = self.gap if above else self.value - self.ascent.lower_bound()
+        return self.ascent.W
+
+    def _polished(self):
+        objective = self.objective
+        position = polished(objective, self.ascent.W, self.way)
+        self.value = position.value
+        self.history[-1]["objective"] = objective.scale * self.value
+        # a sum of losses is not known more exactly than this, however small they are in the end
+        rounding = 1024 * float(np.finfo(objective.dtype).eps) * objective.value_at_zero()
+        self.proven = objective.suboptimality_bound(position.W) / objective.scale + rounding
+        return position.W
+
+    def conclude(self, ended):
+        """Say whether the fit has converged, and why it has ended."""
+        self.converged = self.proven <= self.tol * self.value
+        relative = f"{self.proven / self.value if self.value else 0.0:.2g}"
+        if self.converged:
+            self.stop = f"the duality gap, {relative} of the objective, is at most tol={self.tol:g}"
+        else:
+            self.stop = f"{ended} with a duality gap of {relative} of the objective, above tol={self.tol:g}"

@@ -1,11 +1,14 @@
 """The one epoch loop of all stochastic solvers."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .. import _kernels
-from ..schedules import PolynomialDecay, ScheduleSequence, bind
+from ..schedules import PolynomialDecay, ScheduleLike, ScheduleSequence, bind
 from ._base import Result, Solver, check_count, check_positive
 
 # The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
@@ -49,15 +52,22 @@ class StochasticSolver(Solver):
     keeps_state = True
     visits_samples = True
 
-    def __init__(self, learning_rate="auto", schedule="auto", batch_size="auto", average=False, clip_norm=None):
+    def __init__(
+        self,
+        learning_rate: float | str = "auto",
+        schedule: ScheduleLike = "auto",
+        batch_size: int | str = "auto",
+        average: bool | float = False,
+        clip_norm: float | None = None,
+    ) -> None:
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.batch_size = batch_size
         self.average = average
         self.clip_norm = clip_norm
 
-    def init(self, W):
-        """The state before the first step.
+    def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the state before the first step.
 
         Parameters
         ----------
@@ -70,8 +80,8 @@ class StochasticSolver(Solver):
         """
         raise NotImplementedError
 
-    def update(self, W, gradient, state, lr):
-        """One step: change `W` and the arrays of `state` in place, on the rows of `gradient` only.
+    def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
+        """Make one step: change `W` and the arrays of `state` in place, on the rows of `gradient` only.
 
         Parameters
         ----------
@@ -83,26 +93,23 @@ class StochasticSolver(Solver):
         """
         raise NotImplementedError
 
-    def native(self, state, dtype):
-        """The compiled rule over the same state arrays, or None: then `update` is called for every batch."""
+    def native(self, state: dict[str, np.ndarray], dtype: DTypeLike) -> Any:
+        """Return the compiled rule over the same state arrays, or None: then `update` is called for every batch."""
         return None
 
-    def effective_batch(self, objective):
-        """The number of samples in a batch."""
+    def effective_batch(self, objective: Any) -> int:
+        """Return the number of samples in a batch."""
         n, size = objective.n_samples, self.batch_size
         if size == "auto":
-            largest = max(16, int(64 / getattr(objective, "tokens_per_sample", 1)))
+            largest = max(16, int(64 / objective.tokens_per_sample))
             size = largest if n <= largest else min(largest, max(8, n // 50))
         return min(n, int(size))
 
-    def automatic_rate(self, objective):
-        """The learning rate for "auto"; override it, or let users give a number."""
+    def automatic_rate(self, objective: Any) -> float:
+        """Return the learning rate for "auto". A solver overrides it, or its users give a number."""
         raise ValueError(f"{type(self).__name__}: learning_rate must be a number, got 'auto'")
 
-    # Whether the steps lead to the minimum of the objective. Where they do not, its course says nothing about the fit.
-    minimises_objective = True
-
-    def check(self, objective):
+    def check(self, objective: Any) -> None:
         if self.learning_rate != "auto":
             check_positive(self, "learning_rate")
         if self.batch_size != "auto":
@@ -114,8 +121,8 @@ class StochasticSolver(Solver):
         if self.schedule != "auto":
             bind(self.schedule, 1.0)
 
-    def peak_bytes(self, objective, streaming=False):
-        """As :meth:`Solver.peak_bytes`, from what `init` makes of a table of one row.
+    def peak_bytes(self, objective: Any, streaming: bool = False) -> int:
+        """Do as :meth:`Solver.peak_bytes`, by the state that `init` makes of a table of one row.
 
         Parameters
         ----------
@@ -139,14 +146,24 @@ class StochasticSolver(Solver):
             return held + 8 * n_rows + mean  # a count a row
         # a slot, a count and the mean square of a row; whether a weight is finite is a byte
         held += n_rows * (4 + objective.dtype.itemsize + 8) + 3 * objective.margin_bytes + objective.pass_bytes
-        asked = self.minimises_objective and getattr(objective, "complete", True)
+        asked = self.minimises_objective and objective.convex
         bound = (table if averages else 0) + (objective.bound_bytes if asked else 0)
-        return held + max(mean, bound, n_rows * objective.shape[1])
+        return held + max(mean, bound)
 
     def minimize(
-        self, objective, W, *, max_iter, tol, rng, callback=None, state=None, n_iter_no_change=5, streaming=False
-    ):
-        """As :meth:`Solver.minimize`; `state` resumes an earlier call.
+        self,
+        objective: Any,
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+        state: dict[str, Any] | None = None,
+        n_iter_no_change: int = 5,
+        streaming: bool = False,
+    ) -> Result:
+        """Do as :meth:`Solver.minimize`; `state` resumes an earlier call.
 
         It stops after `n_iter_no_change` epochs in which the objective fell by less than ``tol`` of itself, or when the
         schedule has come to zero, or after `max_iter` epochs. It has converged if then the objective's
@@ -168,31 +185,15 @@ class StochasticSolver(Solver):
         Result
         """
         fit = _Fit(self, objective, W, state, max_iter, rng, streaming)
-        history, waited, reason = [], 0, None
+        waited, reason = 0, None
         for _ in range(1 if streaming else max_iter):
-            began = time.perf_counter()
-            rate = fit.epoch()
-            W = mean_weights(fit.state)
-            objectives = fit.state["objectives"]
-            seen = None if streaming else objective.value(W)
-            if seen is not None and not np.isfinite(seen):
-                raise fit.diverged()
-            objectives.append(fit.loss if streaming else seen)
-            record = dict(
-                iteration=fit.state["epoch"],
-                objective=objective.scale * objectives[-1],
-                learning_rate=rate,
-                seconds=time.perf_counter() - began,
-            )
-            history.append(record)
+            W, record = fit.recorded_epoch()
             if callback is not None and callback(W, record):
                 reason = _STOPPED
                 break
             if streaming:
                 continue
-            best = min(objectives[:-1], default=np.inf)
-            improved = best == np.inf or objectives[-1] < best - tol * abs(best)
-            improved = improved or not self.minimises_objective
+            improved = fit.improved(tol) or not self.minimises_objective
             waited = 0 if improved or fit.will_slow_down() else waited + 1
             if waited >= n_iter_no_change:
                 reason = f"the objective fell by less than tol={tol:g} of itself in {waited} epochs"
@@ -200,37 +201,22 @@ class StochasticSolver(Solver):
             if fit.finished():
                 reason = _SCHEDULE_ENDED
                 break
-        return self._result(fit, W, history, reason, tol, max_iter)
+        asked = self.minimises_objective and objective.convex and not streaming
+        if asked and reason is not _STOPPED:
+            end = fit.end_by_gap(W, reason or f"max_iter={max_iter} was reached", 100 * tol)
+        else:
+            end = self._end_without_gap(objective, reason, max_iter)
+        return Result(W, len(fit.history), *end, fit.history, fit.state)
 
-    def _result(self, fit, W, history, reason, tol, max_iter):
-        objective, converged, advice = fit.objective, True, ""
-        value, start = fit.state["objectives"][-1], fit.start
-        convex = getattr(objective, "complete", True)
-        if self.minimises_objective and convex and reason is not _STOPPED and not fit.streaming:
-            allowed = 100 * tol
-            gap = objective.suboptimality_bound(W, precision=1e-6) / (objective.scale * value) if value else 0.0
-            converged = gap <= allowed
-            reason = reason or f"max_iter={max_iter} was reached"
-            if np.isfinite(gap):
-                reason += f", with a duality gap of {gap:.2g} of the objective, "
-                reason += f"{'at most' if converged else 'above'} {allowed:g} (100 tol)"
-            else:
-                reason += "; without a penalty no bound tells how far it is from the optimum"
-            advice = (
-                "Raise max_iter, scale the features, give another learning_rate or schedule, or use solver='lbfgs'."
-            )
-            if start is not None and value > 1.1 * start:
-                reason += (
-                    f"; the objective ends at {objective.scale * value:.6g}, above {objective.scale * start:.6g} where "
-                    f"it began: learning_rate={fit.lr:g} is too large"
-                )
-        elif not self.minimises_objective and reason is _SCHEDULE_ENDED:
+    def _end_without_gap(self, objective, reason, max_iter):
+        """Return whether a fit has converged that no gap is asked of, why it has ended, and the advice."""
+        if reason is None:
+            return False, f"max_iter={max_iter} was reached", "Raise max_iter."
+        if not self.minimises_objective and reason is _SCHEDULE_ENDED:
             reason += f" ({type(self).__name__} does not end at the objective's minimum: no gap is asked)"
-        elif not convex and reason not in (None, _STOPPED):
+        elif not objective.convex and reason is not _STOPPED:
             reason += " (with missing labels the objective is not convex: no gap is asked)"
-        elif reason is None:
-            reason, converged, advice = f"max_iter={max_iter} was reached", False, "Raise max_iter."
-        return Result(W, len(history), converged, reason, advice, history, fit.state)
+        return True, reason, ""
 
 
 def new_state(solver, objective, W, rng):
@@ -274,18 +260,20 @@ class _Fit:
         self.state, self.W, self.lr = state, state["W"], state["learning_rate"]
         self.start = state["start"]
         self.length = max_iter if streaming else state["epoch"] + max_iter
-        self.schedule = solver.schedule
-        if isinstance(self.schedule, str) and self.schedule == "auto":
+        schedule = solver.schedule
+        if isinstance(schedule, str) and schedule == "auto":
             # time counts on in a resumed fit, but the decay begins with it
             decay = ScheduleSequence(["constant", PolynomialDecay(horizon)], boundaries=[state["epoch"]])
-            self.schedule = "inverse_sqrt" if streaming else decay
+            schedule = "inverse_sqrt" if streaming else decay
+        # the list of objectives grows, and the schedule sees it
+        self.schedule = bind(schedule, self.length, state["objectives"])
+        self.history = []
         self.rule = solver.native(state["tables"], W.dtype) if objective.native is not None else None
 
     def factor(self, t):
         """The schedule at times t."""
-        schedule = bind(self.schedule, self.length, self.state["objectives"])
         try:
-            factor = np.broadcast_to(np.asarray(schedule(t), dtype=float), t.shape)
+            factor = np.broadcast_to(np.asarray(self.schedule(t), dtype=float), t.shape)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"schedule {self.solver.schedule!r} must give real numbers, one for each time: {error}"
@@ -305,7 +293,7 @@ class _Fit:
         return not self.rates().any()
 
     def will_slow_down(self):
-        """Whether the rate will fall below half of what it is now: then a pause in progress does not mean the end."""
+        """Tell whether the rate will fall below half of what it is now: a pause in progress is then not the end."""
         now = self.state["epoch"]
         ahead = self.factor(np.linspace(now, max(self.length - 1, now), 64))
         return bool(ahead.min() < 0.5 * ahead[0])
@@ -315,6 +303,48 @@ class _Fit:
             f"{type(self.solver).__name__} diverged in epoch {self.state['epoch'] + 1}: the objective is not finite; "
             f"learning_rate={self.lr:g} is too large"
         )
+
+    def recorded_epoch(self):
+        """Run one epoch and evaluate the objective; return the weights to use and the record."""
+        began = time.perf_counter()
+        rate = self.epoch()
+        W, objective = mean_weights(self.state), self.objective
+        value = self.loss if self.streaming else objective.value(W)
+        if not np.isfinite(value):
+            raise self.diverged()
+        self.state["objectives"].append(value)
+        record = dict(
+            iteration=self.state["epoch"],
+            objective=objective.scale * value,
+            learning_rate=rate,
+            seconds=time.perf_counter() - began,
+        )
+        self.history.append(record)
+        return W, record
+
+    def improved(self, tol):
+        """Tell whether the last objective is below the best of those before by more than ``tol`` of that."""
+        *before, last = self.state["objectives"]
+        best = min(before, default=np.inf)
+        return best == np.inf or last < best - tol * abs(best)
+
+    def end_by_gap(self, W, reason, allowed):
+        """Return whether the gap at W is `allowed`, why the fit has ended, and the advice."""
+        scale, value = self.objective.scale, self.state["objectives"][-1]
+        gap = self.objective.suboptimality_bound(W, precision=1e-6) / (scale * value) if value else 0.0
+        converged = gap <= allowed
+        if np.isfinite(gap):
+            reason += f", with a duality gap of {gap:.2g} of the objective, "
+            reason += f"{'at most' if converged else 'above'} {allowed:g} (100 tol)"
+        else:
+            reason += "; without a penalty no bound tells how far it is from the optimum"
+        if self.start is not None and value > 1.1 * self.start:
+            reason += (
+                f"; the objective ends at {scale * value:.6g}, above {scale * self.start:.6g} where "
+                f"it began: learning_rate={self.lr:g} is too large"
+            )
+        advice = "Raise max_iter, scale the features, give another learning_rate or schedule, or use solver='lbfgs'."
+        return converged, reason, advice
 
     def epoch(self):
         """Run one epoch; the learning rate at its end."""

@@ -126,6 +126,18 @@ def title_texts(data):
     return _split(titles, codes)
 
 
+def binary_texts(name, data):
+    """Texts of two classes, their labels 0 and 1, and what a vectorizer is told: nsmc, sms or 20news2."""
+    if name == "20news2":
+        part = fetch_20newsgroups(data_home=data / "sklearn", subset="all", download_if_missing=False)
+        return part.data, (part.target < 10).astype(int), {}
+    file = {"nsmc": "nsmc_polarity_train.tsv.gz", "sms": "sms_spam.tsv.gz"}[name]
+    columns = _columns(data / file)
+    texts, labels = columns[1:] if name == "nsmc" else columns[::-1]
+    options = dict(analyzer="char", ngram_range=(1, 3)) if name == "nsmc" else {}
+    return texts, np.unique(labels, return_inverse=True)[1], options
+
+
 def _onet(data):
     vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, sublinear_tf=True)
     return _vectorised(vectorizer, *title_texts(data))

@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 REFUSALS = (TypeError, ValueError, MemoryError, RuntimeError, IndexError, OverflowError, FloatingPointError)
-LOSSES = ("logistic", "softmax", "hinge", "crammer_singer")
+LOSSES = ("logistic", "softmax", "hinge", "crammer_singer", "modified_huber")
 SCALARS = (
     -1,
     0,

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression, _kernels
 from skopt_solvers.solvers import AdaGrad
 
-from ..reference import CHAIN_NAMES, NAMES, linear_objective, text_like
+from ..reference import CHAIN_NAMES, LOSSES, NAMES, linear_objective, text_like
 
 
 def sequences(n=30, seed=0):
@@ -202,7 +202,7 @@ def test_ctrl_c_in_fit(model, solver):
 def test_ctrl_c_within_an_epoch():
     """Epochs that would take many seconds: the samples are visited again and again."""
     X, labels = text_like(n=100, n_classes=20)
-    objective = linear_objective(X, labels, loss="softmax", n_outputs=20)
+    objective = linear_objective(X, labels, loss=LOSSES["softmax"], n_outputs=20)
     order = np.tile(objective.samples, 20_000)
     with ctrl_c_after(0.2):
         objective.ascent().native.epoch(order, 0, *(np.zeros(shape).ravel() for shape in ((100, 20), objective.shape)))

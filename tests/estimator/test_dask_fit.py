@@ -20,9 +20,11 @@ from skopt_solvers.objectives import LinearObjective
 from skopt_solvers.objectives._summed import Part, SummedObjective, summed
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, Result, Solver
+from skopt_solvers.solvers._newton import newton_way
+from skopt_solvers.solvers._starts import start_epochs
 
 from ..chain_reference import COEFFICIENTS
-from ..reference import text_like
+from ..reference import LOSSES, text_like
 
 X, Y = text_like(n=240, d=40, n_classes=3, seed=2)
 X = sp.csr_array(X) if not sp.issparse(X) else X.tocsr()
@@ -316,7 +318,7 @@ def test_parts_are_the_whole():
         def total(self, method, *arguments):
             return summed(getattr(part, method)(*arguments) for part in self)
 
-    model = dict(n_outputs=3, loss="softmax", fit_intercept=True)
+    model = dict(n_outputs=3, loss=LOSSES["softmax"], fit_intercept=True)
     labels = Y.astype(np.int32)
     whole = LinearObjective(X, labels, WEIGHTS, C=2.0, l1_ratio=0.3, **model)
     parts = Parts(Part(LinearObjective, X[a:b], labels[a:b], WEIGHTS[a:b], **model) for a, b in ((0, 90), (90, 240)))
@@ -328,7 +330,10 @@ def test_parts_are_the_whole():
         np.testing.assert_allclose(a, b, rtol=1e-12)
     np.testing.assert_allclose(objective.squared_norms(), whole.squared_norms(), rtol=1e-12)
     assert objective.scale == whole.scale and objective.value(W) == pytest.approx(whole.value(W), rel=1e-12)
-    assert not hasattr(objective, "start_epochs") and not hasattr(objective, "ascent")
+    assert not objective.has_samples and not objective.has_newton and not hasattr(objective, "ascent")
+    assert start_epochs(objective) == 0 and newton_way(objective) is None
+    assert objective.dual_obstacle() == "samples that lie apart"
+    assert objective.resized(dtype=np.float32).n_samples == whole.n_samples
     assert parts[0].__sizeof__() >= X[:90].data.nbytes
 
 

@@ -23,6 +23,7 @@ ESTIMATORS = [Model(solver=s) for Model in (LogisticRegression, LinearSVC) for s
     LogisticRegression(l1_ratio=0.5, tol=1e-8, max_iter=300),
     *(LogisticRegression(multi_class="ovr", solver=s) for s in ("lbfgs", "sdca", "adam")),
     LinearSVC(loss="smoothed_hinge", multi_class="crammer_singer", tol=1e-8, max_iter=300),
+    LinearSVC(loss="modified_huber"),
     LinearSVC(loss="hinge", solver="adagrad"),
     # likewise, without the Newton steps that smooth losses end with
     LinearSVC(loss="hinge", solver="sdca", tol=1e-15, max_iter=3000),

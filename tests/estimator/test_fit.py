@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import accuracy_score
@@ -346,6 +346,14 @@ def test_random_solver_parameters_never_give_nan():
         solver = RMSProp(learning_rate=10 ** rng.uniform(-6, 3), rho=rng.rand(), batch_size=rng.randint(1, 600))
         model = LogisticRegression(C=10 ** rng.uniform(-8, 8), solver=solver, max_iter=2, random_state=0)
         assert np.isfinite(quiet(model, X, Y).coef_).all()
+
+
+def test_a_solver_is_a_subclass_of_solver():
+    class Foreign(BaseEstimator):
+        check = minimize = None
+
+    with pytest.raises(ValueError, match=r"'solver' parameter .* an instance of 'skopt_solvers.solvers.Solver'. Got"):
+        LogisticRegression(solver=Foreign()).fit(X, Y)
 
 
 def test_a_solver_may_record_what_it_likes():

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
 from skopt_solvers.model_selection import C_path
-from skopt_solvers.solvers import LBFGS, SDCA, AdaGrad, Adam, AdamW, Momentum, RMSProp
+from skopt_solvers.objectives import SVC_LOSSES
+from skopt_solvers.solvers import LBFGS, SOLVERS
 
 from ..fuzzing import assert_usable, attempt, examples
+from ..reference import STOCHASTIC_NAMES
 
 RNG = np.random.RandomState(0)
 DENSE = np.where(RNG.rand(24, 5) < 0.6, RNG.randn(24, 5), 0.0)
@@ -53,7 +55,7 @@ counts = st.one_of(st.sampled_from([0, 1, 2, 3, 10**9, 2**31, 2**63, 10**30, -1,
 @st.composite
 def solvers(draw):
     """A solver with some parameters that are absurd."""
-    cls = draw(st.sampled_from([LBFGS, SDCA, Momentum, AdaGrad, RMSProp, Adam, AdamW]))
+    cls = draw(st.sampled_from(list(SOLVERS.values())))
     names = cls._get_param_names()
     chosen = draw(st.sets(st.sampled_from(names), max_size=3)) if names else ()
     parameters = {}
@@ -70,7 +72,7 @@ def solvers(draw):
     return cls(**parameters)
 
 
-names = st.sampled_from(["lbfgs", "sdca", "momentum", "adagrad", "rmsprop", "adam", "adamw", "no such", None, 3, LBFGS])
+names = st.sampled_from([*SOLVERS, "no such", None, 3, LBFGS])
 scales = st.sampled_from(
     [
         0.0,
@@ -193,7 +195,7 @@ def parameters(draw, model):
     if model is LinearChainCRF:
         del possible["fit_intercept"]
     if model is LinearSVC:
-        possible["loss"] = st.sampled_from(["hinge", "squared_hinge", "smoothed_hinge", "log"])
+        possible["loss"] = st.sampled_from([*SVC_LOSSES, "log"])
         possible["multi_class"] = st.sampled_from(["ovr", "crammer_singer", "softmax"])
     if model is LogisticRegression:
         possible["multi_class"] = st.sampled_from(["softmax", "ovr", "ovo", None])
@@ -233,7 +235,7 @@ def test_absurd_parameters_and_magnitudes(data, model):
 @given(data=st.data(), model=st.sampled_from([LogisticRegression, LinearSVC, LinearChainCRF]))
 def test_absurd_streams(data, model):
     """Calls of partial_fit; one that fails leaves the state of those before as it was."""
-    solver = data.draw(st.one_of(st.sampled_from(["momentum", "adagrad", "rmsprop", "adam", "adamw"]), solvers()))
+    solver = data.draw(st.one_of(st.sampled_from(STOCHASTIC_NAMES), solvers()))
     given = {**data.draw(parameters(model)), "solver": solver, "max_iter": 3, "early_stopping": False}
     estimator = model(**given)
     if not hasattr(estimator, "partial_fit"):

@@ -9,13 +9,12 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
-from skopt_solvers._estimator import base, memory
+from skopt_solvers._estimator import fit_run, memory, stream
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, SDCA, Adam, Solver
-from skopt_solvers.solvers._newton import can_polish
+from skopt_solvers.solvers._newton import newton_bytes, polishing_way
 
 from ..reference import CHAIN_NAMES, EVERY, STOCHASTIC, every_column
 from .test_fit import quiet
@@ -38,12 +37,14 @@ def asked(monkeypatch):
 
     def note(name, solver, objective, copies=0, extra=0, after=0, **options):
         predicted = max(solver.peak_bytes(objective, **options), after) + copies * objective.table_bytes + extra
-        takes = solver.takes_newton_steps if isinstance(solver, LBFGS) else isinstance(solver, SDCA) and can_polish
-        predicted -= objective.newton_bytes if takes and takes(objective) else 0  # in kernels, which is not seen here
+        way = solver.newton_way(objective) if isinstance(solver, LBFGS) else None
+        way = polishing_way(objective) if isinstance(solver, SDCA) else way
+        predicted -= newton_bytes(objective, way) if way else 0  # in kernels, which is not seen here
         tracemalloc.reset_peak()
         calls.append((predicted, objective, tracemalloc.get_traced_memory()[0]))
 
-    monkeypatch.setattr(base, "require_memory", note)
+    for module in (fit_run, stream):
+        monkeypatch.setattr(module, "require_memory", note)
     return calls
 
 
@@ -125,15 +126,12 @@ def test_a_solver_of_ones_own_says_nothing_and_is_asked_nothing():
         def init(self, W):
             return {"a": np.zeros_like(W), "b": np.zeros_like(W), "clock": np.zeros(len(W), np.int32)}
 
-    class Own(BaseEstimator):  # no class of ours
-        def check(self, objective):
-            pass
-
+    class Own(Solver):
         def minimize(self, objective, W, **options):
             return EVERY["lbfgs"].minimize(objective, W, **options)
 
     model = LogisticRegression().fit(FULL[:, :50], CLASSES)
-    objective = model._objective(FULL, CLASSES.astype(np.int32), np.ones(150), 50)
+    objective = model.__skopt_data__(FULL, CLASSES).problem().objective()
     plain = EVERY["adagrad"].peak_bytes(objective)
     assert Sign().peak_bytes(objective) == plain + objective.table_bytes + 4 * objective.shape[0]
     assert Solver().peak_bytes(objective) >= 3 * objective.table_bytes

@@ -12,12 +12,13 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression, _kernels
 from skopt_solvers.feature_extraction import DictFeatures
+from skopt_solvers.linear_model._problem import LinearModel
 from skopt_solvers.objectives import LinearObjective
 from skopt_solvers.schedules import CosineDecay
 from skopt_solvers.solvers import SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp, StochasticSolver
 
 from ..chain_reference import DTYPES, tagging
-from ..reference import STOCHASTIC_NAMES, text_like
+from ..reference import LOSSES, STOCHASTIC_NAMES, text_like
 
 MODELS = [LogisticRegression, LinearSVC, LinearChainCRF]
 
@@ -125,7 +126,7 @@ def test_a_sample_weighs_against_the_mean_of_all_so_far():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_shares_of_the_penalty_are_by_counts_so_far(dtype, kernels):
     sparse = X[:40].astype(dtype)
-    model = dict(n_outputs=3, loss="softmax", C=1.0, l1_ratio=0.5, fit_intercept=True)
+    model = dict(n_outputs=3, loss=LOSSES["softmax"], C=1.0, l1_ratio=0.5, fit_intercept=True)
     objective = LinearObjective(sparse, np.zeros(40, np.int32), np.r_[np.ones(30), np.zeros(10)], **model)
     counts = np.bincount(sparse[:30].indices, minlength=60)
     np.testing.assert_array_equal(objective.counts(), [*counts, 30])
@@ -146,9 +147,8 @@ def test_shares_of_a_chain_are_by_counts_so_far(dtype, kernels):
     model = LinearChainCRF()
 
     def objective(n):
-        tokens = model._tokens(sequences[:n], reset=True)
-        codes = np.zeros(tokens.X.shape[0], np.int32)
-        return model._objective(tokens, codes, np.ones(n), np.array(["L0", "L1", "L2"]))
+        y = [["L0"] * x.shape[0] for x in sequences[:n]]
+        return model.__skopt_data__(sequences[:n], y).problem(np.array(["L0", "L1", "L2"])).objective()
 
     whole, part = objective(40), objective(20)
     part.count_as(whole.counts(), 40)
@@ -226,7 +226,7 @@ def test_a_stream_of_hashed_sequences(solver):
 # What a call costs and leaves
 
 
-@pytest.mark.parametrize("solver", ["momentum", "adagrad", "rmsprop", "adam", "adamw", SignedSteps(0.1)], ids=str)
+@pytest.mark.parametrize("solver", [*STOCHASTIC_NAMES, SignedSteps(0.1)], ids=str)
 def test_a_call_takes_memory_for_its_chunk_and_not_for_the_table(solver):
     n_features = 2**20
     columns = np.sort(np.random.RandomState(0).choice(n_features, (50, 20), replace=False), axis=1)
@@ -251,7 +251,7 @@ def test_a_call_that_fails_at_its_very_end_changes_nothing(solver, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(LogisticRegression, "_unpack", interrupted)
+    monkeypatch.setattr(LinearModel, "attributes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.partial_fit(X, Y)
     monkeypatch.undo()

@@ -58,7 +58,6 @@ class Case(Arguments):
         W, G, Z, V, D = (self.numbers(size) for size in (rows * K, rows * K, n * K, n * K, n * K))
         self.several(
             [
-                lambda: self.call(objective.curvature),
                 lambda: self.call(objective.margins, W=W, Z=Z),
                 lambda: self.call(objective.loss, Z=Z, D=D),
                 lambda: self.call(objective.loss_along, Z=Z, V=V, step=0.5, D=D),
@@ -75,13 +74,17 @@ class Case(Arguments):
 
     def epoch(self, objective, n, rows, K):
         """One of every rule."""
-        name, size = self.r.choice(["Momentum", "AdaGrad", "RMSProp", "Adam", "AdamW"]), rows * K
+        name, size = self.r.choice(["Momentum", "AdaGrad", "RMSProp", "Adam", "AdamW", "FTRL"]), rows * K
         table = lambda: np.abs(self.numbers(size))  # noqa: E731
         state = {"Momentum": dict(v=table(), momentum=0.9, nesterov=True), "AdaGrad": dict(s=table(), epsilon=1e-8)}
         state["RMSProp"] = dict(s=table(), mean=table()[: self.r.choice([0, size])], rho=0.9, epsilon=1e-8)
         state["Adam"] = state["AdamW"] = dict(
             m=table(), v=table(), v_max=table()[: self.r.choice([0, size])], t=self.integers(0, 9, rows, np.int64),
             beta1=0.9, beta2=self.r.choice([0.999, 1 - 1e-12, 1.0, 2.0, -1.0]), epsilon=1e-8,
+        )  # fmt: skip
+        state["FTRL"] = dict(
+            z=table(), n=table(), shares=self.numbers(rows).astype(float), beta=1e-5, l1=self.r.choice([-1.0, 0.1]),
+            l2=-1.0,
         )  # fmt: skip
         rule = self.by_place(getattr(self.core, name + self.floats), **state[name])
         if rule is None:

@@ -15,7 +15,7 @@ from skopt_solvers.objectives import ChainObjective, LinearObjective
 from skopt_solvers.solvers import AdaGrad
 
 from ..chain_reference import random_problem
-from ..reference import text_like
+from ..reference import LOSSES, text_like
 from .fuzz_kernels import run_case, variants
 
 X = sp.csr_matrix(np.array([[1.0, 0, 2], [0, 3, 0]]))
@@ -53,7 +53,9 @@ def test_objectives_refuse_a_malformed_matrix(kernels, index, fault):
     matrix.indptr, matrix.indices = matrix.indptr.astype(index), matrix.indices.astype(index)
     labels, ones = np.zeros(2, np.int32), np.ones(2)
     with pytest.raises(ValueError, match=message):
-        LinearObjective(matrix, labels, ones, n_outputs=1, C=1.0, l1_ratio=0.0, fit_intercept=False, loss="logistic")
+        LinearObjective(
+            matrix, labels, ones, n_outputs=1, C=1.0, l1_ratio=0.0, fit_intercept=False, loss=LOSSES["logistic"]
+        )
     with pytest.raises(ValueError, match=message):
         _kernels.dual(matrix, labels, ones, 1, False, "logistic", 0.0, False, n_threads=1)
     with pytest.raises(ValueError, match=message):
@@ -112,7 +114,7 @@ def test_sizes_whose_product_overflows_are_refused(kernels):
 
 
 def test_labels_orders_and_batches_are_those_of_the_problem(kernels):
-    options = dict(n_outputs=3, C=1.0, l1_ratio=0.0, fit_intercept=True, loss="softmax")
+    options = dict(n_outputs=3, C=1.0, l1_ratio=0.0, fit_intercept=True, loss=LOSSES["softmax"])
     for wrong in (-1, 3):
         wrong_labels = np.array([0, wrong], np.int32)
         with pytest.raises(ValueError, match="labels must index outputs"):
@@ -161,7 +163,14 @@ def odd(a):
 def test_arrays_that_are_not_aligned_are_refused_by_kernels_and_copied_by_estimators():
     table = np.zeros(3)
     objective = LinearObjective(
-        X, np.zeros(2, np.int32), np.ones(2), n_outputs=1, C=1.0, l1_ratio=0.0, fit_intercept=False, loss="logistic"
+        X,
+        np.zeros(2, np.int32),
+        np.ones(2),
+        n_outputs=1,
+        C=1.0,
+        l1_ratio=0.0,
+        fit_intercept=False,
+        loss=LOSSES["logistic"],
     )
     with pytest.raises(TypeError, match="margins"):
         objective.native.margins(odd(table), np.empty(2))

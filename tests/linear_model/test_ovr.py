@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression as Reference
 from sklearn.multiclass import OneVsRestClassifier
 
 from skopt_solvers import LinearSVC, LogisticRegression
-from skopt_solvers.linear_model import _classifier
+from skopt_solvers.linear_model import _problem
 from skopt_solvers.objectives import LinearObjective
 from skopt_solvers.solvers import AdamW
 
@@ -132,7 +132,7 @@ def data_buffers(monkeypatch):
             seen.append((X.data.__array_interface__["data"][0], X.indices.__array_interface__["data"][0]))
             super().__init__(X, *args, **options)
 
-    monkeypatch.setattr(_classifier, "LinearObjective", Watched)
+    monkeypatch.setattr(_problem, "LinearObjective", Watched)
     return seen
 
 

@@ -8,14 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import sklearn
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, LeaveOneGroupOut, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
+from sklearn.utils.fixes import parse_version
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
+from skopt_solvers._estimator.fit_run import FitRun
 from skopt_solvers.model_selection import C_path
 from skopt_solvers.objectives import LinearObjective
 
@@ -115,7 +118,7 @@ def test_every_fold_reads_the_memory_of_X(monkeypatch):
 
     monkeypatch.setattr(LinearObjective, "__init__", watched)
     C_path(LogisticRegression(), X, Y, CS, n_jobs=2)
-    assert len(matrices) >= 6 * (1 + len(CS))
+    assert len(matrices) >= 6 * len(CS)
     assert all(np.shares_memory(m.data, X.data) and np.shares_memory(m.indices, X.indices) for m in matrices)
 
 
@@ -163,7 +166,8 @@ def test_sample_weights_are_repetitions():
         path = C_path(MODELS["balanced"][0], X3, Y3, [0.1, 1.0], cv=cv, sample_weight=counts, scoring=scoring)
         search = GridSearchCV(MODELS["balanced"][0], {"C": [0.1, 1.0]}, cv=cv, scoring=scoring)
         search.fit(X3, Y3, sample_weight=counts)
-        np.testing.assert_allclose(path.mean_scores, search.cv_results_["mean_test_score"])
+        if parse_version(sklearn.__version__) >= parse_version("1.7"):  # whose searches weigh scores
+            np.testing.assert_allclose(path.mean_scores, search.cv_results_["mean_test_score"])
 
 
 def test_a_train_index_given_twice_counts_twice():
@@ -293,8 +297,7 @@ def test_the_estimator_is_left_as_it_was():
     ],
 )
 def test_bad_input_is_named_before_any_fit(changed, error, message, monkeypatch):
-    monkeypatch.setattr(LogisticRegression, "_solve", None)
-    monkeypatch.setattr(LinearSVC, "_solve", None)
+    monkeypatch.setattr(FitRun, "minimise", None)
     arguments = dict(estimator=LogisticRegression(), X=X, y=Y, Cs=CS) | changed
     with pytest.raises(error, match=message), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

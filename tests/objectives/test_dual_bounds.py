@@ -37,7 +37,7 @@ def test_the_lower_bound_holds_and_meets_the_optimum(name, n_classes, fit_interc
         if value - bound <= 1e-7 * value:
             break
     assert value - bound <= 1e-7 * value and value <= reached * (1 + 1e-7)
-    model = dict(C=C, l1_ratio=0.0, fit_intercept=fit_intercept, **LOSSES[name])
+    model = dict(C=C, l1_ratio=0.0, fit_intercept=fit_intercept, loss=LOSSES[name])
     expected = penalised(ascent.W, objective.X, objective.labels, objective.weights, **model)
     np.testing.assert_allclose(objective.scale * value, expected, rtol=1e-12)
     if objective.smooth:  # the other certificate, which makes its dual point of W alone, is loose for the hinge
@@ -53,7 +53,7 @@ def test_shares_are_the_derivatives_of_the_losses():
     # shares are as far off as the root of the gap, so some epochs more
     result = SDCA().minimize(objective, result.W, max_iter=5, tol=0.0, rng=np.random.RandomState(0), state=result.state)
     margins, labels, h = objective.X @ result.state["W"], objective.labels, 1e-6
-    ahead, behind = (losses(margins + step, labels, "logistic") for step in (h, -h))
+    ahead, behind = (losses(margins + step, labels, LOSSES["logistic"]) for step in (h, -h))
     seen = objective.weights > 0
     np.testing.assert_allclose(result.state["shares"][seen, 0], -(ahead - behind)[seen] / (2 * h), atol=1e-5)
     assert not result.state["shares"][~seen].any()
@@ -80,7 +80,7 @@ def test_the_scale_of_the_data_does_not_change_the_course(name, n_classes, C):
     X, labels = text_like(n=100, n_classes=n_classes)
     gaps = []
     for scale in (1.0, 0.125, 16.0):
-        options = dict(C=C / scale**2, n_outputs=outputs(n_classes), **LOSSES[name])
+        options = dict(C=C / scale**2, n_outputs=outputs(n_classes), loss=LOSSES[name])
         objective = linear_objective(X * scale, labels, **options)
         ascent = objective.ascent()
         for epoch in range(20):
@@ -96,7 +96,7 @@ def test_weights_below_the_range_of_the_type_are_no_weights(name):
     weights = np.where(np.arange(60) % 5, 1.0, 0.0)
     runs = []
     for least in (0.0, 1e-60, 1e-42):
-        objective = linear_objective(X, labels, np.maximum(weights, least), n_outputs=3, **LOSSES[name])
+        objective = linear_objective(X, labels, np.maximum(weights, least), n_outputs=3, loss=LOSSES[name])
         ascent = objective.ascent()
         ascent.epoch(0)
         runs.append(ascent)
@@ -121,7 +121,7 @@ FLAT = [
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_directions_without_curvature(name, n_outputs, labels, C, dtype):
     X, labels = sp.csr_matrix(np.array([[-1.0], [0.5]], dtype)), np.array(labels, np.int32)
-    objective = linear_objective(X, labels, n_outputs=n_outputs, C=C, **LOSSES[name])
+    objective = linear_objective(X, labels, n_outputs=n_outputs, C=C, loss=LOSSES[name])
     zeros = np.zeros(objective.shape, dtype)
     with np.errstate(all="raise", under="ignore"):
         result = SDCA().minimize(objective, zeros, max_iter=50, tol=1e-3, rng=np.random.RandomState(0))
@@ -144,7 +144,7 @@ def problems(draw):
     weights[0] = 1.0
     X = sp.csr_matrix(dense.astype(draw(st.sampled_from([np.float32, np.float64]))))
     name = draw(st.sampled_from([name for name in WITH_DUAL if n_classes > 2 or name != "softmax"]))
-    options = dict(C=10.0 ** draw(st.integers(-6, 6)), fit_intercept=draw(st.booleans()), **LOSSES[name])
+    options = dict(C=10.0 ** draw(st.integers(-6, 6)), fit_intercept=draw(st.booleans()), loss=LOSSES[name])
     return linear_objective(X, labels, weights, n_outputs=outputs(n_classes), **options)
 
 

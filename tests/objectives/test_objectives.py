@@ -42,7 +42,7 @@ def table(objective, seed=0, scale=1.0):
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_value_and_gradient_are_those_of_the_formula(name, n_classes, penalty, fit_intercept):
     X, labels, weights = problem(n_classes, n=30, d=12)
-    model = dict(PENALTIES[penalty], fit_intercept=fit_intercept, **LOSSES[name])
+    model = dict(PENALTIES[penalty], fit_intercept=fit_intercept, loss=LOSSES[name])
     objective = linear_objective(X, labels, weights, n_outputs=outputs(n_classes), **model)
     W = table(objective)
     before = W.copy()
@@ -59,7 +59,7 @@ def test_value_and_gradient_are_those_of_the_formula(name, n_classes, penalty, f
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 def test_float32_is_float64_to_rounding(name, n_classes, index):
     X, labels, weights = problem(n_classes)
-    model = dict(n_outputs=outputs(n_classes), l1_ratio=0.3, **LOSSES[name])
+    model = dict(n_outputs=outputs(n_classes), l1_ratio=0.3, loss=LOSSES[name])
     narrow = text_like(n_classes=n_classes, dtype=np.float32, index=index)[0]
     wide_objective = linear_objective(X, labels, weights, **model)
     objective = linear_objective(narrow, labels, weights, **model)
@@ -110,7 +110,7 @@ def test_threads_do_not_change_the_answer(dtype, n_classes, in_order):
     answers = []
     for n_threads in (1, 2, 2, 3, 3, 7, 7):
         loss = LOSSES["logistic" if n_classes == 2 else "softmax"]
-        objective = linear_objective(X, labels, weights, n_outputs=outputs(n_classes), n_threads=n_threads, **loss)
+        objective = linear_objective(X, labels, weights, n_outputs=outputs(n_classes), n_threads=n_threads, loss=loss)
         W, D = table(objective, scale=0.1), table(objective, seed=1, scale=0.1)
         position = objective.position(W)
         answer = [position.value, position.gradient, objective.value(W), *position.along(D)(0.3)]
@@ -128,7 +128,7 @@ def test_threads_do_not_change_the_answer(dtype, n_classes, in_order):
 def test_samples_of_weight_zero_are_as_if_they_were_not_there():
     X, labels, weights = problem(3)
     kept = np.flatnonzero(weights)
-    model = dict(n_outputs=3, l1_ratio=0.3, **LOSSES["softmax"])
+    model = dict(n_outputs=3, l1_ratio=0.3, loss=LOSSES["softmax"])
     with_zeros = linear_objective(X, labels, weights, **model)
     without = linear_objective(X[kept], labels[kept], weights[kept], **model)
     W = table(with_zeros)
@@ -159,7 +159,7 @@ def test_squared_norms_are_weighted_means():
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_along_is_the_objective_on_the_line(name, n_classes, C, fit_intercept):
     X, labels, weights = problem(n_classes)
-    model = dict(n_outputs=outputs(n_classes), C=C, fit_intercept=fit_intercept, **LOSSES[name])
+    model = dict(n_outputs=outputs(n_classes), C=C, fit_intercept=fit_intercept, loss=LOSSES[name])
     objective = linear_objective(X, labels, weights, **model)
     W, D = table(objective), table(objective, seed=1)
     trial = objective.position(W).along(D)
@@ -176,7 +176,7 @@ def test_along_is_the_objective_on_the_line(name, n_classes, C, fit_intercept):
 def test_move_goes_to_the_point_and_stays_exact_over_many_moves(dtype, rtol, n_classes):
     X, labels, weights = problem(n_classes, dtype=dtype)
     loss = LOSSES["logistic" if n_classes == 2 else "softmax"]
-    objective = linear_objective(X, labels, weights, n_outputs=outputs(n_classes), **loss)
+    objective = linear_objective(X, labels, weights, n_outputs=outputs(n_classes), loss=loss)
     W = table(objective)
     start = W.copy()
     position = objective.position(W)
@@ -222,7 +222,7 @@ def partition(objective, batch_size, seed=0):
 @pytest.mark.parametrize("batch_size", [1, 16, 1000])
 def test_minibatches_average_to_the_full_gradient_and_to_the_whole_penalty(name, n_classes, fit_intercept, batch_size):
     X, labels, weights = problem(n_classes)
-    model = dict(n_outputs=outputs(n_classes), fit_intercept=fit_intercept, **LOSSES[name])
+    model = dict(n_outputs=outputs(n_classes), fit_intercept=fit_intercept, loss=LOSSES[name])
     objective = linear_objective(X, labels, weights, C=2.0, l1_ratio=0.25, **model)
     unpenalised = linear_objective(X, labels, weights, C=np.inf, **model)
     W = table(objective)
@@ -247,9 +247,9 @@ def test_minibatches_average_to_the_full_gradient_and_to_the_whole_penalty(name,
 
 def test_a_minibatch_gradient_is_that_of_its_mean_loss():
     X, labels, weights = problem(3, weighted=False)
-    objective = linear_objective(X, labels, weights, n_outputs=3, C=np.inf, **LOSSES["softmax"])
+    objective = linear_objective(X, labels, weights, n_outputs=3, C=np.inf, loss=LOSSES["softmax"])
     W, batch = table(objective), np.array([3, 17, 40, 41, 99])
-    alone = linear_objective(X[batch], labels[batch], n_outputs=3, C=np.inf, **LOSSES["softmax"])
+    alone = linear_objective(X[batch], labels[batch], n_outputs=3, C=np.inf, loss=LOSSES["softmax"])
     part = objective.gradient(W, batch)
     value, gradient = alone.value_and_gradient(W)
     np.testing.assert_allclose(part.loss, value, rtol=1e-13)

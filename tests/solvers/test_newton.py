@@ -7,6 +7,7 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 
 from skopt_solvers import LinearSVC, LogisticRegression
 from skopt_solvers.solvers import LBFGS, SDCA
+from skopt_solvers.solvers._newton import newton_bytes, newton_way
 
 from ..estimator.test_fit import quiet
 from ..objectives.test_objectives import MODELS, table
@@ -38,7 +39,7 @@ def direction_of(objective, W, way):
 def test_directions_solve_the_newton_equation(way, name, n_classes, fit_intercept, index):
     X, labels = text_like(n=70, d=11, n_classes=n_classes, index=index)  # 70 rows, a block and a part of one
     weights = np.random.RandomState(1).randint(4, size=70) / 2
-    model = dict(n_outputs=outputs(n_classes), fit_intercept=fit_intercept, C=5.0, **LOSSES[name])
+    model = dict(n_outputs=outputs(n_classes), fit_intercept=fit_intercept, C=5.0, loss=LOSSES[name])
     objective = linear_objective(X, labels, weights, **model)
     W = 0.3 * table(objective)
     D, gradient = direction_of(objective, W, way)
@@ -46,7 +47,9 @@ def test_directions_solve_the_newton_equation(way, name, n_classes, fit_intercep
         # a constant added to all outputs changes nothing where it is not penalised
         np.testing.assert_allclose(D[objective.n_penalised :].sum(), 0, atol=1e-6)
     H = hessian(objective, W)
-    np.testing.assert_allclose(H @ D.ravel(), -gradient.ravel(), atol=1e-5 * np.abs(gradient).max())
+    # of a joint loss, conjugate gradients see H by differences of a step for all outputs, whose rounding is larger
+    atol = 5e-5 if objective.joint and way == "iterative" else 1e-5
+    np.testing.assert_allclose(H @ D.ravel(), -gradient.ravel(), atol=atol * np.abs(gradient).max())
 
 
 @pytest.mark.parametrize("name, n_classes", [("logistic", 2), ("logistic", 3), ("softmax", 3), ("squared_hinge", 2)])
@@ -54,7 +57,7 @@ def test_directions_have_the_same_bits_for_any_number_of_threads(name, n_classes
     X, labels = dense_data(n=30_000, d=7, n_classes=n_classes)
     directions = []
     for n_threads in (1, 2, 3):
-        objective = linear_objective(X, labels, n_outputs=outputs(n_classes), n_threads=n_threads, **LOSSES[name])
+        objective = linear_objective(X, labels, n_outputs=outputs(n_classes), n_threads=n_threads, loss=LOSSES[name])
         W = 0.1 * table(objective)
         Z, D = np.empty((len(labels), W.shape[1])).ravel(), np.empty_like(W)
         objective.native.margins(W.ravel(), Z)
@@ -69,7 +72,7 @@ def test_directions_in_float32_are_near(name, n_classes):
     X, labels = dense_data(n_classes=n_classes)
     found = []
     for dtype in (np.float32, np.float64):
-        objective = linear_objective(X.astype(dtype), labels, n_outputs=outputs(n_classes), **LOSSES[name])
+        objective = linear_objective(X.astype(dtype), labels, n_outputs=outputs(n_classes), loss=LOSSES[name])
         found.append(direction_of(objective, np.zeros(objective.shape, dtype), "direct")[0])
     np.testing.assert_allclose(*found, atol=0.02 * np.abs(found[1]).max())
 
@@ -92,7 +95,13 @@ def test_parameters_without_curvature_stay_where_they_are():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "model",
-    [LogisticRegression(), LogisticRegression(multi_class="ovr"), LinearSVC(), LinearSVC(loss="smoothed_hinge")],
+    [
+        LogisticRegression(),
+        LogisticRegression(multi_class="ovr"),
+        LinearSVC(),
+        LinearSVC(loss="smoothed_hinge"),
+        LinearSVC(loss="modified_huber"),
+    ],
 )
 def test_features_of_any_scale(load, C, dtype, model):
     """Without a scaler: areas of thousands beside fractions of one."""
@@ -113,12 +122,12 @@ def test_the_ways():
     X, labels = text_like(n=400, d=150)
 
     def way(n_features, n_samples=400, dtype=np.float64, **options):
-        return linear_objective(X[:n_samples, :n_features].astype(dtype), labels[:n_samples], **options).newton
+        return newton_way(linear_objective(X[:n_samples, :n_features].astype(dtype), labels[:n_samples], **options))
 
     assert way(100) == way(100, dtype=np.float32) == way(100, C=np.inf) == "direct"
     assert way(101) == "iterative" and way(101, dtype=np.float32) is way(101, C=np.inf) is None
-    assert way(100, l1_ratio=0.5) is way(100, loss="hinge") is None
-    three = dict(n_outputs=3, loss="softmax")
+    assert way(100, l1_ratio=0.5) is way(100, loss=LOSSES["hinge"]) is None
+    three = dict(n_outputs=3, loss=LOSSES["softmax"])
     assert way(33, **three) == "direct" and way(34, **three) is None and way(34, n_samples=166, **three) == "iterative"
     assert way(33, C=np.inf, **three) is None
     many = dict(n_outputs=104)
@@ -155,11 +164,11 @@ def test_sdca_ends_with_newton_s_method_where_there_are_few_features():
 
 
 def test_the_hessian_takes_no_more_than_is_predicted():
-    objective = linear_objective(*text_like(n=200, d=100, n_classes=100), n_outputs=100, loss="logistic")
-    assert objective.newton == "direct"
+    objective = linear_objective(*text_like(n=200, d=100, n_classes=100), n_outputs=100, loss=LOSSES["logistic"])
+    assert newton_way(objective) == "direct"
     # 100 blocks of 104 x 104, and a block in the making
-    assert 8 * (100 * 104**2 + 101**2) < objective.newton_bytes < 2**26
-    assert LBFGS().peak_bytes(objective) > objective.newton_bytes
+    assert 8 * (100 * 104**2 + 101**2) < newton_bytes(objective, "direct") < 2**26
+    assert LBFGS().peak_bytes(objective) > newton_bytes(objective, "direct")
 
 
 def test_an_unknown_newton():

@@ -6,20 +6,21 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import sklearn
+from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression as Reference
+from sklearn.linear_model._sgd_fast import ModifiedHuber
 from sklearn.svm import LinearSVC as ReferenceSVC
 from sklearn.utils.fixes import parse_version
 
 from skopt_solvers import LinearSVC, LogisticRegression
-from skopt_solvers.solvers import SOLVERS, AdaGrad
+from skopt_solvers.objectives import SVC_LOSSES
+from skopt_solvers.solvers import LBFGS, SOLVERS, AdaGrad
 
 from ..reference import EXACT_NAMES, KINKED_NAMES, L1_NAMES, NAMES, STOCHASTIC_NAMES
 
 MODELS = [LogisticRegression(l1_ratio=r) for r in (0.0, 0.5, 1.0)] + [
-    LinearSVC(loss=loss, multi_class=multi_class)
-    for loss in ("squared_hinge", "smoothed_hinge", "hinge")
-    for multi_class in ("ovr", "crammer_singer")
+    LinearSVC(loss=loss, multi_class=multi_class) for loss, losses in SVC_LOSSES.items() for multi_class in losses
 ]
 
 
@@ -63,6 +64,8 @@ def objective(model, X, y, C, l1_ratio, loss):
             margins = margins**2
         elif loss == "smoothed_hinge":
             margins = np.where(margins < 1, margins**2 / 2, margins - 0.5)
+        elif loss == "modified_huber":
+            margins = np.where(margins < 2, margins**2, 4 * margins - 4)
         losses = margins.sum(axis=1)
     return C * losses.sum() + (1 - l1_ratio) / 2 * (w**2).sum() + l1_ratio * np.abs(w).sum()
 
@@ -130,7 +133,7 @@ def test_sdca_agrees_with_liblinear(n_classes, loss, C):
 @pytest.mark.parametrize("C", [0.1, 10.0])
 @pytest.mark.parametrize(
     "model",
-    [LogisticRegression(), LinearSVC(), LinearSVC(loss="smoothed_hinge"), LinearSVC(loss="hinge")],
+    [LogisticRegression(), *(LinearSVC(loss=loss) for loss in SVC_LOSSES)],
     ids=str,
 )
 @pytest.mark.parametrize("dtype, tol", [(np.float64, 1e-7), (np.float32, 1e-5)])
@@ -146,6 +149,26 @@ def test_sdca_ends_at_an_optimum_that_it_proves(model, n_classes, fit_intercept,
         best = clone(model).set_params(tol=1e-9, **params).fit(X, y)
         assert value <= best.history_[-1]["objective"] * (1 + 2 * tol)
         np.testing.assert_allclose(ours.coef_, best.coef_, atol=1e-3 if dtype == np.float64 else 2e-2)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", LBFGS(newton=False), "sdca"])
+def test_modified_huber_agrees_with_scipy_on_the_formula_of_scikit_learn(solver):
+    X, y = text_like(d=30, n_classes=3)
+    y = np.where(np.arange(len(y)) % 10, y, (y + 1) % 3)  # labels that are wrong are on the straight part
+    options = dict(C=30.0, fit_intercept=False, tol=1e-8, max_iter=5000, random_state=0)
+    ours = LinearSVC(loss="modified_huber", solver=solver, **options).fit(X, y)
+    assert ours.converged_ and ours.suboptimality_bound(X, y) < 1e-6 * ours.history_[-1]["objective"]
+    loss = np.vectorize(lambda margin: ModifiedHuber().py_loss(p=margin, y=1.0))
+    slope = np.vectorize(lambda margin: ModifiedHuber().py_dloss(p=margin, y=1.0))
+    total = 0.0
+    for k in range(3):
+        S = sp.diags(np.where(y == k, 1.0, -1.0)) @ X
+        value_and_gradient = lambda w: (30 * loss(S @ w).sum() + w @ w / 2, 30 * S.T @ slope(S @ w) + w)  # noqa: B023, E731
+        found = minimize(value_and_gradient, np.zeros(30), jac=True, tol=1e-10)
+        np.testing.assert_allclose(ours.coef_[k], found.x, atol=1e-4)
+        total += found.fun
+    assert (ours.decision_function(X)[np.arange(len(y)), y] < -1).any(), "some samples are on the straight part"
+    np.testing.assert_allclose(ours.history_[-1]["objective"], total, rtol=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # kinks: the certificate is not tight

@@ -65,7 +65,7 @@ def test_the_list_of_solvers_is_complete():
 def test_compiled_rule_is_the_numpy_update(name, dtype, rtol, index, n_classes, loss, l1_ratio):
     X, labels = text_like(n=90, n_classes=n_classes, dtype=dtype, index=index)
     weights = np.random.RandomState(1).randint(1, 4, size=90).astype(float)
-    options = dict(n_outputs=1 if n_classes == 2 else 3, l1_ratio=l1_ratio, C=0.2, **LOSSES[loss])
+    options = dict(n_outputs=1 if n_classes == 2 else 3, l1_ratio=l1_ratio, C=0.2, loss=LOSSES[loss])
     objective = linear_objective(X, labels, weights, **options)
     solver = clone(STOCHASTIC[name]).set_params(batch_size=16)
     compiled, numpy = (run(s, objective) for s in (solver, without_native(solver)))
@@ -194,7 +194,7 @@ TEXTBOOKS = [
 def test_dense_runs_are_the_textbooks(solver, textbook, options):
     """Every batch touches every row, and there is no penalty."""
     X, labels = dense_data(n=50, d=4, n_classes=3)
-    objective = linear_objective(X, labels, n_outputs=3, C=np.inf, **LOSSES["softmax"])
+    objective = linear_objective(X, labels, n_outputs=3, C=np.inf, loss=LOSSES["softmax"])
     solver = clone(solver).set_params(batch_size=16, schedule=ExponentialDecay(0.7))
     recorded = Recorded(objective)
     run(without_native(solver), recorded, max_iter=3)
@@ -205,7 +205,7 @@ def test_dense_runs_are_the_textbooks(solver, textbook, options):
     assert len(recorded.batches) == 3 * n_batches
 
     def mean_loss(W, batch):
-        model = dict(C=np.inf, l1_ratio=0.0, fit_intercept=True, loss="softmax")
+        model = dict(C=np.inf, l1_ratio=0.0, fit_intercept=True, loss=LOSSES["softmax"])
         return penalised(W, X[batch], labels[batch], np.ones(len(batch)), **model) / len(batch)
 
     for step, batch in enumerate(recorded.batches):

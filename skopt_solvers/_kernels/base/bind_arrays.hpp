@@ -1,4 +1,4 @@
-// Arrays between Python and the kernels.
+// Casters, checks and owners of the arrays that go between Python and the kernels.
 #pragma once
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -13,18 +13,18 @@
 
 #include "base/csr_checks.hpp"
 
-// An array of one dimension where it lies, which is at the alignment of its numbers.
+// Refers to an array of one dimension where it lies, which is at the alignment of its numbers.
 template <class T>
 struct Array : nanobind::ndarray<T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu> {
     using Base = nanobind::ndarray<T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>;
 };
-template <class T> using In = Array<const T>;
-template <class T> using Out = Array<T>;
+template <class T>
+using In = Array<const T>;
+template <class T>
+using Out = Array<T>;
 
-// The name of a parameter that takes an array as it is: a copy in another type would be read, or written, in its place.
-inline auto array(const char* name) {
-    return nanobind::arg(name).noconvert();
-}
+// Names a parameter that takes an array as it is. A copy in another type would be read, or written, in its place.
+inline auto array(const char* name) { return nanobind::arg(name).noconvert(); }
 
 namespace nanobind::detail {
 // NumPy has arrays that are not aligned, and loops of vectors rely on it.
@@ -45,7 +45,7 @@ inline void require(bool condition, const char* message) {
     if (!condition) throw std::invalid_argument(message);
 }
 
-// A vector that NumPy owns.
+// Returns an array of NumPy's that owns the vector.
 template <class T>
 auto to_numpy(std::vector<T> values, std::initializer_list<size_t> shape) {
     auto owner = std::make_unique<std::vector<T>>(std::move(values));

@@ -36,8 +36,7 @@ static double dot_of(In<T> a, In<T> b) {
 }
 
 static void shuffled(In<int64_t> values, uint64_t seed, size_t run, Out<int64_t> out) {
-    require(values.size() == out.size() && run > 0,
-            "values and out must have the same size, and run must be positive");
+    require(values.size() == out.size() && run > 0, "values and out must have the same size, and run must be positive");
     nb::gil_scoped_release release;
     shuffle_runs(values.data(), values.size(), run, seed, out.data());
 }

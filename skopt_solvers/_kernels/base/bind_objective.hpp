@@ -14,7 +14,7 @@
 namespace nb = nanobind;
 using namespace nb::literals;
 
-// The matrix, checked.
+// Returns the matrix, or throws where the arrays are not one.
 template <class T, class I>
 Csr<T, I> csr(const In<I>& indptr, const In<I>& indices, const In<T>& data, size_t n_columns) {
     nb::gil_scoped_release release;
@@ -28,7 +28,7 @@ T* pointer_or_null(const Array<T>& values) {
     return values.size() ? values.data() : nullptr;
 }
 
-// A call of what has scratch memory, which serves one at a time. Meanwhile Python's lock is free.
+// Guards a call of what has scratch memory, which serves one at a time. Meanwhile Python's lock is free.
 class Call {
 public:
     explicit Call(std::atomic_flag& busy) : busy_(claim(busy)) {}

@@ -9,8 +9,8 @@
 
 #include "base/csr.hpp"
 
-// n ranges of columns with about as many of `total` entries each, count[j] being those of column j: range t is
-// [bounds[t], bounds[t + 1]).
+// Returns the bounds of n ranges of columns that have about as many of `total` entries each. Column j has count[j], and
+// range t is [bounds[t], bounds[t + 1]).
 inline std::vector<size_t> balanced_ranges(const std::vector<size_t>& count, size_t total, size_t n_cols, int n) {
     std::vector<size_t> bounds(n + 1, n_cols);
     bounds[0] = 0;
@@ -23,7 +23,7 @@ inline std::vector<size_t> balanced_ranges(const std::vector<size_t>& count, siz
     return bounds;
 }
 
-// Ranges of columns with about as many non-zeros each, one a thread, and where each sorted row passes from one to the next.
+// Keeps the ranges, and where each sorted row passes from one to the next.
 struct ColumnRanges {
     int n = 0;
     std::vector<size_t> bounds;  // range t is [bounds[t], bounds[t + 1])
@@ -40,12 +40,13 @@ struct ColumnRanges {
         uint32_t* cut = cuts_.get();
         for (size_t i = 0; i < X.n_rows; ++i) {
             const I *first = X.indices + X.indptr[i], *last = X.indices + X.indptr[i + 1];
-            for (int t = 1; t < n_ranges; ++t) *cut++ = static_cast<uint32_t>(std::lower_bound(first, last, static_cast<I>(bounds[t])) - first);
+            for (int t = 1; t < n_ranges; ++t)
+                *cut++ = static_cast<uint32_t>(std::lower_bound(first, last, static_cast<I>(bounds[t])) - first);
         }
         n = n_ranges;
     }
 
-    // The non-zeros of row i that lie in range t.
+    // Returns the first and the end of the non-zeros of row i that lie in range t.
     template <class T, class I>
     std::pair<size_t, size_t> of_row(const Csr<T, I>& X, size_t i, int t) const {
         size_t begin = X.indptr[i], end = X.indptr[i + 1];

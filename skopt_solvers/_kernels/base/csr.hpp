@@ -1,4 +1,4 @@
-// Rows of a CSR matrix against a table: gather and scatter.
+// Products of the rows of a CSR matrix with a table: gather and scatter.
 #pragma once
 #include <cstddef>
 
@@ -13,8 +13,8 @@ struct Csr {
     size_t n_rows, n_cols;
 };
 
-// N vectors and R outputs more stay in registers while the non-zeros of a row go by; few of them twice, because one sum
-// would wait for each addition.
+// Gathers N vectors and R outputs more, which stay in registers while the non-zeros of a row go by. Where they are few
+// there are two sums of each, because one would wait for each addition.
 template <int N, int R, class T, class I>
 inline void gather_tile(const I* index, const T* x, size_t n, const T* W, size_t K, T* z) {
     constexpr int ways = N <= 2 ? 2 : 1;
@@ -62,11 +62,12 @@ inline void in_last_tile(size_t rest, F f) {
     }
 }
 
-// f.template operator()<N, R>(k): few tiles that cover [0, K), because each reads the row again.
+// Calls f.template operator()<N, R>(k) for the tiles that cover [0, K). They are few, because each reads the row again.
 template <class T, class F>
 inline void in_blocks(size_t K, F f) {
     size_t k = 0, vectors = K / kLanes<T>, rest = K % kLanes<T>;
-    for (; vectors > kWidest || (vectors == kWidest && !rest); vectors -= kWidest, k += kWidest * kLanes<T>) f.template operator()<kWidest, 0>(k);
+    for (; vectors > kWidest || (vectors == kWidest && !rest); vectors -= kWidest, k += kWidest * kLanes<T>)
+        f.template operator()<kWidest, 0>(k);
     auto last = [&]<int N, int R>() { f.template operator()<N, R>(k); };
     switch (vectors) {
         case 0: return rest ? in_last_tile<T, 0, 1>(rest, last) : void();
@@ -84,7 +85,7 @@ inline void in_blocks(size_t K, F f) {
 #define WITHOUT_VECTORS
 #endif
 
-// z += sum_p x_p W[index_p]
+// Computes z += sum_p x_p W[index_p].
 template <class T, class I>
 WITHOUT_VECTORS inline T gather_one(const I* index, const T* x, size_t n, const T* W) {
     T a = 0, b = 0, c = 0, d = 0;  // four sums, because one would wait for each addition
@@ -99,7 +100,7 @@ WITHOUT_VECTORS inline T gather_one(const I* index, const T* x, size_t n, const 
     return (a + b) + (c + d);
 }
 
-// The same for the first `width` columns of a table whose rows are K apart.
+// Computes the same for the first `width` columns of a table whose rows are K apart.
 template <class T, class I>
 inline void gather(const I* index, const T* x, size_t n, const T* W, size_t K, size_t width, T* z) {
     if (K == 1) {
@@ -114,7 +115,7 @@ inline void gather(const I* index, const T* x, size_t n, const T* W, size_t K, T
     gather(index, x, n, W, K, K, z);
 }
 
-// G[index_p] += x_p d, likewise.
+// Computes G[index_p] += x_p d, likewise.
 template <class T, class I>
 inline void scatter(const I* index, const T* x, size_t n, const T* d, size_t K, size_t width, T* G) {
     in_blocks<T>(width, [&]<int N, int R>(size_t k) { scatter_tile<N, R>(index, x, n, d + k, K, G + k); });

@@ -10,7 +10,7 @@
 
 #include "base/parallel.hpp"
 
-// What is wrong with the rows of a compressed matrix, whose arrays have `n_entries`, or nullptr.
+// Returns what is wrong with the rows of a compressed matrix, whose arrays have `n_entries`, or nullptr.
 template <class I>
 const char* check_indptr(const I* indptr, size_t n_indptr, size_t n_entries) {
     if (n_indptr == 0 || indptr[0] != 0) return "indptr must start at 0";
@@ -20,11 +20,12 @@ const char* check_indptr(const I* indptr, size_t n_indptr, size_t n_entries) {
     return nullptr;
 }
 
-// Whether all indices are in [0, n_minor); a loop without a branch, which becomes vectors.
+// Tells whether all indices are in [0, n_minor). The loop has no branch, so that it becomes vectors.
 template <class I>
 bool within(const I* indices, size_t begin, size_t end, size_t n_minor) {
     using Unsigned = std::make_unsigned_t<I>;
-    const auto most = static_cast<Unsigned>(std::min<uint64_t>(n_minor, static_cast<uint64_t>(std::numeric_limits<I>::max()) + 1));
+    const auto most =
+        static_cast<Unsigned>(std::min<uint64_t>(n_minor, static_cast<uint64_t>(std::numeric_limits<I>::max()) + 1));
     unsigned outside = 0;
     for (size_t p = begin; p < end; ++p) outside |= static_cast<Unsigned>(indices[p]) >= most;
     return !outside;
@@ -32,7 +33,7 @@ bool within(const I* indices, size_t begin, size_t end, size_t n_minor) {
 
 constexpr const char* kOutside = "indices must be between 0 and the number of columns - 1";
 
-// Whether the indices of each row increase: descents are counted everywhere, and then those between two rows.
+// Tells whether the indices of each row increase. Descents are counted everywhere, and then those between two rows.
 template <class I>
 bool increase(const I* indptr, size_t n_rows, const I* indices) {
     const size_t nnz = indptr[n_rows];
@@ -45,10 +46,11 @@ bool increase(const I* indptr, size_t n_rows, const I* indices) {
     return descents == between;
 }
 
-// What is wrong with a compressed matrix, or nullptr; `canonical` tells whether no row has a duplicate or a stored zero.
+// Returns what is wrong with a compressed matrix, or nullptr. `canonical` becomes whether no row has a duplicate or a
+// stored zero.
 template <class T, class I>
-const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices, size_t n_indices, const T* data, size_t n_data,
-                             size_t n_major, size_t n_minor, int n_threads, bool& canonical) {
+const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices, size_t n_indices, const T* data,
+                             size_t n_data, size_t n_major, size_t n_minor, int n_threads, bool& canonical) {
     canonical = true;
     if (n_indptr == 0 || n_indptr - 1 != n_major) return "indptr must have one entry more than there are rows";
     if (const char* error = check_indptr(indptr, n_indptr, std::min(n_indices, n_data))) return error;
@@ -56,7 +58,8 @@ const char* check_compressed(const I* indptr, size_t n_indptr, const I* indices,
     std::atomic<bool> valid = true, clean = true;
     int n = threads_for(n_threads, static_cast<double>(nnz));
     parallel(n, [&](int t) {
-        // Only unsorted rows ask: by column, a mark of the last row that has it; a sorted copy where columns are far more than entries.
+        // Only unsorted rows need these: a mark of the last row that has each column, or a sorted copy of the row where
+        // columns are far more than entries.
         std::vector<uint32_t> seen;
         std::vector<I> row;
         const bool wide = n_minor > (size_t(1) << 20) + 4 * nnz;

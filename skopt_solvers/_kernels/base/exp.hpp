@@ -1,4 +1,4 @@
-// exp without a branch, so that loops over classes become vector code, which libm's exp prevents.
+// The exponential function has no branch here, so that loops over classes become vector code, which libm's prevents.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -6,7 +6,8 @@
 #include <cstring>
 #include <utility>
 
-// Range reduction to [-log(2)/2, log(2)/2] and a polynomial (Cephes, expf.c), 1 ulp or so; below -87 it stays at e^-87.
+// Returns e^x to 1 ulp or so, by reduction to [-log(2)/2, log(2)/2] and a polynomial (Cephes, expf.c). Below -87 it
+// stays at e^-87.
 inline float fast_exp(float x) {
     x = std::min(std::max(x, -87.0f), 88.0f);  // in this order NaN stays NaN
     float n = x * 1.44269504088896341f;
@@ -26,7 +27,8 @@ inline float fast_exp(float x) {
     return p * scale;
 }
 
-// The same with the Taylor polynomial of degree 13, whose remainder is below the rounding; below -708 it stays there.
+// Returns the same by the Taylor polynomial of degree 13, whose remainder is below the rounding. Below -708 it stays at
+// e^-708.
 inline double fast_exp(double x) {
     x = std::min(std::max(x, -708.0), 709.0);
     constexpr double shift = 6755399441055744.0;  // 1.5 * 2^52: adding it leaves the nearest integer in the low bits
@@ -54,7 +56,7 @@ inline double fast_exp(double x) {
     return p * scale;
 }
 
-// log(1 + e) for e in [0, 1], by 2 artanh(e / (2 + e)) to the rounding.
+// Returns log(1 + e) for e in [0, 1], as 2 artanh(e / (2 + e)), to the rounding.
 template <class T>
 inline T log1p_of_unit(T e) {
     constexpr int terms = sizeof(T) == 4 ? 8 : 17;
@@ -63,7 +65,7 @@ inline T log1p_of_unit(T e) {
     return 2 * s * sum;
 }
 
-// p_k = e^(z_k - top) / sum, top being the largest of z; p is not z. Returns top and sum.
+// Computes p_k = e^(z_k - top) / sum, top being the largest of z, and returns top and sum. p must not be z.
 template <class T>
 inline std::pair<T, T> softmax(const T* z, size_t K, T* p) {
     T top = z[0], sum = 0;

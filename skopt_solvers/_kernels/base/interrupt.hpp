@@ -1,20 +1,20 @@
-// Ctrl-C inside a kernel: the thread that Python called asks for it now and then, and the others see what it found.
+// Ctrl-C ends a kernel: the thread that Python called asks for it now and then, and the others see what it found.
 #pragma once
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 
-// Thrown out of a kernel when all its threads have ended. What the kernel was writing is then of no use.
+// Is thrown out of a kernel when all its threads have ended. What the kernel was writing is then of no use.
 struct Interrupted {};
 
-// Whether a signal has come that raises in Python. The bindings set it; it is called without the GIL.
+// Tells whether a signal has come that raises in Python. The bindings set it, and it is called without the GIL.
 inline bool (*signal_arrived)() = nullptr;
 
-// The view of one call of a kernel.
+// Keeps whether one call of a kernel is interrupted.
 class Interruption {
 public:
-    // For thread t of the call, 0 being the one that Python called: whether to stop. Python is asked every 50 ms.
+    // Tells thread t of the call, 0 being the one that Python called, whether to stop. Python is asked every 50 ms.
     bool stops(int t) {
         if (t == 0 && !stop_ && signal_arrived && Clock::now() >= next_) {
             next_ = Clock::now() + std::chrono::milliseconds(50);
@@ -32,7 +32,7 @@ private:
     Clock::time_point next_ = Clock::now() + std::chrono::milliseconds(50);
 };
 
-// f(i) for i in [begin, end) in thread t, unless it is interrupted.
+// Calls f(i) for i in [begin, end) in thread t, until it is interrupted.
 template <class F>
 void each_row(size_t begin, size_t end, int t, Interruption& interruption, F f) {
     constexpr size_t block = 512;

@@ -1,4 +1,4 @@
-// What an objective gives to a solver: the gradient of a minibatch, on the rows that it touches.
+// The interface of objectives to solvers is the gradient of a minibatch, on the rows that it touches.
 #pragma once
 #include <atomic>
 #include <cmath>
@@ -8,7 +8,7 @@
 
 #include "base/parallel.hpp"
 
-// Buffers that a batch fills up to `size` rows and the next one uses again.
+// Holds the gradient. A batch fills the buffers up to `size` rows, and the next one uses them again.
 template <class T>
 struct RowGradient {
     size_t size = 0;            // touched rows
@@ -23,7 +23,7 @@ struct Penalty {
     double l1 = 0, l2 = 0;
 };
 
-// The penalty of n weights; its smooth part's gradient is added to G where one is given.
+// Returns the penalty of n weights, and adds the gradient of its smooth part to G where one is given.
 template <class T>
 double penalise(const Penalty<T>& p, const T* W, T* G, size_t n) {
     if (p.l1 == 0 && p.l2 == 0) return 0;

@@ -14,7 +14,8 @@ inline void relax() {
 #endif
 }
 
-// Where threads wait for each other many times in a call: a short spin before sleeping, which costs as much as a block of work.
+// Lets threads wait for each other many times in a call. They spin for a short time before they sleep, because to sleep
+// costs as much as a block of work.
 class SpinBarrier {
 public:
     explicit SpinBarrier(int n) : n_(n) {}
@@ -33,7 +34,8 @@ public:
         if (turn_.load(std::memory_order_relaxed) == kAbandoned) throw Abandoned{};
     }
 
-    // One of the threads will not come: whoever waits, or will, throws. As it has not arrived, no turn can end meanwhile.
+    // Says that one of the threads will not come, so that whoever waits, or will wait, throws. As it has not arrived,
+    // no turn can end meanwhile.
     void abandon() {
         turn_ = kAbandoned;
         turn_.notify_all();
@@ -46,10 +48,10 @@ private:
     std::atomic<int> arrived_ = 0, turn_ = 0;
 };
 
-// f(t) for t in [0, n_threads); the caller runs t = 0. Threads live for one call: a pool would
-// survive fork() as a deadlock, and starting a thread costs less than 1 % of a pass worth sharing.
-// All have ended when the first exception of any of them, or of a thread that could not be started, is thrown to the caller.
-// `barrier` is the one at which they wait for each other.
+// Calls f(t) for t in [0, n_threads), and the caller runs t = 0. Threads live for one call: a pool would survive fork()
+// as a deadlock, and starting a thread costs less than 1 % of a pass worth sharing. All have ended when the first
+// exception of any of them, or of a thread that could not be started, is thrown to the caller. `barrier` is the one at
+// which they wait for each other.
 template <class F>
 void parallel(int n_threads, F f, SpinBarrier* barrier = nullptr) {
     std::atomic_flag failed;
@@ -77,12 +79,12 @@ void parallel(int n_threads, F f, SpinBarrier* barrier = nullptr) {
     if (first) std::rethrow_exception(first);
 }
 
-// Work below this many multiply-adds a thread is done sooner than a thread starts.
+// Returns how many threads have so much work, in multiply-adds, that it takes longer than to start them.
 inline int threads_for(int n_threads, double work) {
     return static_cast<int>(std::max(1.0, std::min<double>(n_threads, work / 100000.0)));
 }
 
-// Part t of n equal parts of [0, size), cut at multiples of `grain`.
+// Returns where part t of n equal parts of [0, size) begins. Parts are cut at multiples of `grain`.
 inline size_t part(size_t size, size_t grain, int t, int n) {
     size_t grains = (size + grain - 1) / grain;
     return std::min(size, grains * t / n * grain);

@@ -1,4 +1,4 @@
-// Calls of cache lines before their use, where no hardware foresees it.
+// Cache lines are called here before their use, where no hardware foresees it.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -17,7 +17,7 @@ inline void prefetch_all(const A* values, size_t n) {
     for (size_t i = 0; i < n; i += 64 / sizeof(A)) __builtin_prefetch(values + i);
 }
 
-// The first lines of a row; the hardware brings the rest of a long one.
+// Calls the first lines of a row. The hardware brings the rest of a long one.
 template <class A>
 inline void prefetch_line_ends(const A* values, size_t n) {
     __builtin_prefetch(values);

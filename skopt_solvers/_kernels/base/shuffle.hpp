@@ -1,4 +1,4 @@
-// Random orders, the same on every platform.
+// Random orders are the same on every platform.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-// splitmix64 (Steele et al. 2014)
+// Generates random numbers by splitmix64 (Steele et al. 2014).
 class Random {
 public:
     explicit Random(uint64_t seed) : state_(seed) {}
@@ -22,13 +22,13 @@ private:
     uint64_t state_;
 };
 
-// Fisher and Yates
+// Shuffles the values as Fisher and Yates do.
 inline void shuffle(int64_t* values, size_t n, Random& random) {
     for (size_t i = n; i > 1; --i) std::swap(values[i - 1], values[random.below(i)]);
 }
 
-// Runs of values change places, and the values within each: most of a random order, of which a run lies together in memory.
-// With runs of one value it is a random order.
+// Shuffles runs of values, and the values within each. This is most of a random order, of which a run lies together in
+// memory; with runs of one value it is a random order.
 inline void shuffle_runs(const int64_t* values, size_t n, size_t run, uint64_t seed, int64_t* out) {
     Random random(seed);
     run = std::min(run, std::max<size_t>(n, 1));

@@ -24,7 +24,7 @@ public:
     // Counts the non-zeros of each column in the given rows, once.
     void prepare(const Csr<T, I>& X, const int64_t* rows, size_t n) { prepare(X, rows, n, Whole{X.indptr}); }
 
-    // The same for the non-zeros of row i from part(i).first to part(i).second alone.
+    // Counts those of row i from part(i).first to part(i).second alone.
     template <class P>
     void prepare(const Csr<T, I>& X, const int64_t* rows, size_t n, P part) {
         if (prepared()) return;
@@ -39,7 +39,7 @@ public:
         slot_.assign(X.n_cols + 1, -1);
     }
 
-    // Before `prepare`: counts that take the place of its own, each to be divided by `times`.
+    // Sets, before `prepare`, the counts that take the place of its own, each to be divided by `times`.
     void count_as(const double* count, size_t n_columns, double times) {
         inverse_count_.assign(n_columns, T(0));
         for (size_t j = 0; j < n_columns; ++j)
@@ -51,8 +51,8 @@ public:
         touch(X, batch, n, weights_of, Whole{X.indptr});
     }
 
-    // Forgets the batch before. weights_of(j) is where the weights of column j lie, to call them early. Whether a column is new to the batch is a
-    // coin toss, so the loop has no branch for it.
+    // Numbers the columns of a batch, and forgets the batch before. weights_of(j) is where the weights of column j lie,
+    // to call them early. Whether a column is new to the batch is a coin toss, so the loop has no branch for it.
     template <class F, class P>
     void touch(const Csr<T, I>& X, const int64_t* batch, size_t n, F weights_of, P part) {
         for (size_t r = 0; r < size; ++r) touches_[r] = 0, slot_[columns[r]] = -1;
@@ -93,7 +93,7 @@ public:
         size = touched;
     }
 
-    // The part of all non-zeros of the r-th touched column that the batch has.
+    // Returns the part of all non-zeros of the r-th touched column that the batch has.
     T part(size_t r) const { return static_cast<T>(touches_[r]) * inverse_count_[columns[r]]; }
 
 private:

@@ -1,4 +1,4 @@
-// Vectors of one register in the extensions of GCC and clang: SSE in the baseline, AVX in v3.
+// Vectors of one register, in the extensions of GCC and clang, are SSE in the baseline and AVX in v3.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -12,21 +12,23 @@ constexpr size_t kVectorBytes = 32;
 constexpr size_t kVectorBytes = 16;
 #endif
 constexpr int kTile = 8;  // vectors of sums that fit the registers
-template <class T> constexpr size_t kLanes = kVectorBytes / sizeof(T);
+template <class T>
+constexpr size_t kLanes = kVectorBytes / sizeof(T);
 
 template <class T>
 struct VectorOf {
     typedef T type __attribute__((vector_size(kVectorBytes)));
     typedef T in_memory __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
 };
-template <class T> using Vec = typename VectorOf<T>::type;
+template <class T>
+using Vec = typename VectorOf<T>::type;
 
 template <class T>
 inline size_t padded(size_t n) {
     return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
 }
 
-// A vector in memory, at the alignment of its numbers.
+// at(p) is a vector in memory, at the alignment of its numbers.
 #if defined(__clang__)
 // clang forgets a typedef's alignment on the way through a template, and would store as if it were a register's.
 template <class T>
@@ -59,7 +61,7 @@ inline InMemory<T> at(T* p) {
     return InMemory<T>(p);
 }
 #else
-// By reference: one that is passed by value changes the ABI with the instruction set.
+// It is a reference, because a vector that is passed by value changes the ABI with the instruction set.
 template <class T>
 inline auto& at(T* p) {
     return *reinterpret_cast<typename VectorOf<T>::in_memory*>(p);
@@ -90,7 +92,8 @@ struct AlignedAllocator {
         return true;
     }
 };
-template <class T> using Aligned = std::vector<T, AlignedAllocator<T>>;
+template <class T>
+using Aligned = std::vector<T, AlignedAllocator<T>>;
 
 template <class T>
 inline void raise(Vec<T>& best, const Vec<T>& value) {
@@ -105,7 +108,7 @@ inline T sum_of(const Vec<T>& v) {
     return sum;
 }
 
-// The largest of `width` values, which are whole vectors; the compiler must not reorder a scalar maximum.
+// Returns the largest of `width` values, which are whole vectors. The compiler must not reorder a scalar maximum.
 template <class T>
 inline T largest_of(const T* values, size_t width) {
     Vec<T> best = at(values);
@@ -118,7 +121,7 @@ inline T largest_of(const T* values, size_t width) {
     return *std::max_element(half, half + kLanes<T> / 2);
 }
 
-// N vectors of a^T M, with M of K rows and `width` columns.
+// Computes N vectors of a^T M, with M of K rows and `width` columns.
 template <int N, class T>
 inline void multiply_tile(const T* a, const T* M, size_t K, size_t width, T* out) {
     constexpr int ways = N <= 2 ? 4 : N * 2 <= kTile ? 2 : 1;  // sums that do not wait for each other
@@ -135,7 +138,7 @@ inline void multiply_tile(const T* a, const T* M, size_t K, size_t width, T* out
     }
 }
 
-// f.template operator()<N>(first vector): tiles of at most kTile that cover `n` vectors.
+// Calls f.template operator()<N>(first vector) for the tiles, of at most kTile, that cover `n` vectors.
 template <class F>
 inline void in_tiles(size_t n, F f) {
     size_t v = 0;
@@ -151,13 +154,14 @@ inline void in_tiles(size_t n, F f) {
     }
 }
 
-// out = a^T M, `width` being whole vectors.
+// Computes out = a^T M, `width` being whole vectors.
 template <class T>
 inline void multiply(const T* a, const T* M, size_t K, size_t width, T* out) {
-    in_tiles(width / kLanes<T>, [&]<int N>(size_t v) { multiply_tile<N>(a, M + v * kLanes<T>, K, width, out + v * kLanes<T>); });
+    in_tiles(width / kLanes<T>,
+             [&]<int N>(size_t v) { multiply_tile<N>(a, M + v * kLanes<T>, K, width, out + v * kLanes<T>); });
 }
 
-// A += sum_t left_t right_t^T over n rows: R rows of A by N vectors in registers while t runs.
+// Computes A += sum_t left_t right_t^T over n rows, for R rows of A by N vectors, in registers while t runs.
 template <int R, int N, class T>
 inline void outer_tile(const T* left, const T* right, size_t n, size_t width, T* A) {
     Vec<T> sum[R][N];
@@ -165,7 +169,8 @@ inline void outer_tile(const T* left, const T* right, size_t n, size_t width, T*
         UNROLLED_FOR (int v = 0; v < N; ++v) sum[i][v] = at(A + i * width + v * kLanes<T>);
     for (size_t t = 0; t < n; ++t)
         UNROLLED_FOR (int i = 0; i < R; ++i)
-            UNROLLED_FOR (int v = 0; v < N; ++v) sum[i][v] += left[t * width + i] * at(right + t * width + v * kLanes<T>);
+            UNROLLED_FOR (int v = 0; v < N; ++v)
+                sum[i][v] += left[t * width + i] * at(right + t * width + v * kLanes<T>);
     UNROLLED_FOR (int i = 0; i < R; ++i)
         UNROLLED_FOR (int v = 0; v < N; ++v) at(A + i * width + v * kLanes<T>) = sum[i][v];
 }
@@ -186,7 +191,7 @@ inline void add_outer(const T* left, const T* right, size_t n, size_t K, size_t 
     if (n_vectors - v == 1) rows.template operator()<1>(v);
 }
 
-// z = sum_p x_p W[index_p], rows of `width`.
+// Computes z = sum_p x_p W[index_p] with rows of `width`.
 template <class T, class I>
 inline void gather_rows(const I* index, const T* x, size_t n, const T* W, size_t width, T* z) {
     in_tiles(width / kLanes<T>, [&]<int N>(size_t first) {
@@ -200,7 +205,7 @@ inline void gather_rows(const I* index, const T* x, size_t n, const T* W, size_t
     });
 }
 
-// G[index_p] += x_p d, rows of `width`.
+// Computes G[index_p] += x_p d with rows of `width`.
 template <class T, class I>
 inline void scatter_rows(const I* index, const T* x, size_t n, const T* d, size_t width, T* G) {
     in_tiles(width / kLanes<T>, [&]<int N>(size_t first) {

@@ -39,8 +39,8 @@ static auto pairs(In<I> indptr, In<I> indices, In<int32_t> labels, size_t n_colu
 
 template <class I>
 static void bind_observed_pairs(nb::module_& m) {
-    m.def("observed_pairs", &pairs<I>, array("indptr"), array("indices"), array("labels"), "n_columns"_a,
-          "n_labels"_a, array("first"));
+    m.def("observed_pairs", &pairs<I>, array("indptr"), array("indices"), array("labels"), "n_columns"_a, "n_labels"_a,
+          array("first"));
 }
 
 void bind_chain(nb::module_& m) {

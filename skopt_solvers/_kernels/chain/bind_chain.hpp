@@ -1,4 +1,4 @@
-// The objective of a chain with the arrays that it reads. Solvers add their methods to its class.
+// The class of Python for the objective of a chain. Solvers add their methods to it.
 #pragma once
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "chain/bind_sequences.hpp"
 #include "chain/chain_objective.hpp"
 
-// The arrays that the objective keeps alive.
+// Keeps the arrays of the objective alive.
 template <class T, class I>
 struct ChainArrays {
     In<I> indptr, indices;
@@ -26,9 +26,8 @@ class BoundChain final : public ChainObjective<T, I> {
 
 public:
     BoundChain(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<int32_t> labels,
-               In<T> omega, In<int64_t> active, size_t n_labels, bool boundaries, In<int64_t> first,
-               In<int32_t> label, In<int32_t> transitions, In<bool> allowed, double l1, double l2, int n_threads,
-               size_t block)
+               In<T> omega, In<int64_t> active, size_t n_labels, bool boundaries, In<int64_t> first, In<int32_t> label,
+               In<int32_t> transitions, In<bool> allowed, double l1, double l2, int n_threads, size_t block)
         : BoundChain(Arrays{indptr, indices, data, offsets, labels, omega, active, first, label, transitions, allowed},
                      n_columns, n_labels, boundaries, Penalty<T>{l1, l2}, n_threads, block) {}
 
@@ -93,8 +92,7 @@ private:
     }
 
     void require_tables(const In<T>& W, const Out<T>& G) const {
-        require(W.size() == this->table_size() && (G.size() == 0 || G.size() == W.size()),
-                "W or G has the wrong size");
+        require(W.size() == this->table_size() && (G.size() == 0 || G.size() == W.size()), "W or G has the wrong size");
     }
 
     Arrays kept_;

@@ -1,4 +1,4 @@
-// Bindings of the decoder, which says what a fitted chain thinks of new sequences.
+// Bindings of the decoder of a fitted chain.
 #include <algorithm>
 #include <tuple>
 
@@ -6,7 +6,7 @@
 #include "chain/bind_sequences.hpp"
 #include "chain/decoder.hpp"
 
-// The decoder with the arrays that it reads, which it keeps alive.
+// Keeps the arrays alive that the decoder reads.
 template <class T, class I>
 class BoundDecoder final : public ChainDecoder<T, I> {
     using Decoder = ChainDecoder<T, I>;

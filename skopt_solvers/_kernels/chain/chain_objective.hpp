@@ -24,7 +24,7 @@ public:
     using Worker = typename Likelihood::Worker;
     using Block = typename Likelihood::Block;
 
-    // What a solver of chains alone is made of.
+    // A solver that is made for chains alone composes these.
     Likelihood likelihood;
     ColumnRanges ranges;
     Aligned<T> expanded_W, expanded_G;  // rows of all labels, padded to whole vectors
@@ -51,22 +51,20 @@ public:
         return threads_for(n_threads_, static_cast<double>(n_tokens_) * K * (K + 10));
     }
 
-    // sum_s omega_s nll_s, and its gradient where G is given. Sequences are taken by blocks of units: threads share the units of
-    // a block, and when its marginals are there each adds them to its own range of features. Sums are formed in an
-    // order that does not depend on the threads.
+    // Returns sum_s omega_s nll_s, and writes its gradient where G is given. Sequences are taken by blocks of units:
+    // threads share the units of a block, and when its marginals are there each adds them to its own range of features.
+    // Sums are formed in an order that does not depend on the threads.
     double value_and_gradient(const T* W, T* G) {
         const size_t K = likelihood.K(), table = layout().n_features * likelihood.width();
         const int n = threads();
-        const bool in_place = layout().in_place();
         ranges.split(data().X, n);
         layout().unpack(W, likelihood.transitions);
-        if (!in_place) {
+        if (!layout().in_place()) {
             if (expanded_W.size() != table) expanded_W.resize(table);
             if (G && expanded_G.size() != table) expanded_G.resize(table);
         }
-        Pass pass(in_place ? W : expanded_W.data(), G && !in_place ? expanded_G.data() : G, n, K,
-                  order_.block_tokens * likelihood.width(), K * likelihood.width());
-        parallel(n, [&](int t) { run_pass(W, G, t, pass); }, &pass.barrier);
+        Pass pass(*this, W, G, n);
+        parallel(n, [&](int t) { run_pass(t, pass); }, &pass.barrier);
         pass.interruption.rethrow();
         if (G) {
             for (size_t i = 0; i < K * K; ++i) pass.tail.pairs[i] -= label_pairs_[i];
@@ -75,7 +73,8 @@ public:
         return pass.loss;
     }
 
-    // As for linear models; a row of transitions counts the sequences that have one. Not with observed pairs.
+    // Sets the shares of the penalty as linear models do. A row of transitions counts the sequences that have one.
+    // Pairs must be all, not the observed ones.
     void count_as(const double* count, double n_seen) {
         double times = n_seen / static_cast<double>(data().n_active);
         touched_.count_as(count, layout().n_features, times);
@@ -108,8 +107,8 @@ public:
         return batch_;
     }
 
-    // sum_s omega_s sum_t x_tj^2 for the rows of features; transitions count as K features that are each on in 1/K of the
-    // tokens, and boundaries in one token of a sequence.
+    // Computes sum_s omega_s sum_t x_tj^2 for the rows of features. Transitions count as K features that are each on in
+    // 1/K of the tokens, and boundaries in one token of a sequence.
     void squared_norms(double* square) const {
         const auto& X = data().X;
         std::vector<double> features(layout().n_features, 0.0);
@@ -126,10 +125,12 @@ public:
     }
 
 private:
-    // What the threads of a pass over all sequences share.
+    // Holds what the threads of a pass over all sequences share.
     struct Pass {
+        const T* W;
+        T* G;            // null where no gradient is asked for
         const T* state;  // rows of weights, `width` apart
-        T* gradient;     // null where none is asked for
+        T* gradient;     // rows of the gradient likewise; null too where there are no features
         std::vector<Block> blocks;
         TailGradient tail;
         double loss = 0;
@@ -138,15 +139,21 @@ private:
         Interruption interruption;
         bool stops[2] = {};  // by blocks that are even or odd: all threads leave after the same one
 
-        Pass(const T* state, T* gradient, int n_threads, size_t K, size_t block_size, size_t pairs_size)
-            : state(state), gradient(gradient), blocks(2, Block(gradient ? block_size : 0, gradient ? pairs_size : 0)),
-              tail(gradient ? K : 0), barrier(n_threads) {}
+        Pass(ChainObjective& o, const T* W, T* G, int n_threads)
+            : W(W), G(G), state(o.layout().in_place() ? W : o.expanded_W.data()),
+              gradient(o.layout().in_place() ? G : o.expanded_G.data()), blocks(2, o.block_for(G)),
+              tail(G ? o.likelihood.K() : 0), barrier(n_threads) {}
     };
+
+    Block block_for(const T* G) const {
+        const size_t width = likelihood.width();
+        return G ? Block(order_.block_tokens * width, likelihood.K() * width) : Block(0, 0);
+    }
 
     const ChainData<T, I>& data() const { return likelihood.data; }
     const ChainLayout<T>& layout() const { return likelihood.layout; }
 
-    // What the labels alone tell of the gradient.
+    // Adds up what the labels alone tell of the gradient.
     void count_labels() {
         label_pairs_.assign(likelihood.K() * likelihood.K(), 0.0);
         for (int64_t s : order_.sequences) {
@@ -159,16 +166,17 @@ private:
         long_count_ = static_cast<double>(n_long_);
     }
 
-    // The part of thread t.
-    void run_pass(const T* W, T* G, int t, Pass& pass) {
+    // Runs the part of thread t.
+    void run_pass(int t, Pass& pass) {
         Worker worker;
         const size_t width = likelihood.width(), first_column = ranges.bounds[t], last_column = ranges.bounds[t + 1];
         const bool in_place = layout().in_place();
         if (!in_place) {
-            for (size_t j = first_column; j < last_column; ++j) layout().expand_padded(W, j, &expanded_W[j * width]);
+            for (size_t j = first_column; j < last_column; ++j)
+                layout().expand_padded(pass.W, j, &expanded_W[j * width]);
             pass.barrier.wait();
         }
-        if (G) std::fill(pass.gradient + first_column * width, pass.gradient + last_column * width, T(0));
+        if (pass.G) std::fill(pass.gradient + first_column * width, pass.gradient + last_column * width, T(0));
         for (size_t b = 0; b < order_.n_blocks(); ++b) {
             Block& block = pass.blocks[b % 2];
             size_t unit;
@@ -177,15 +185,15 @@ private:
             if (t == 0) pass.stops[b % 2] = pass.interruption.stops(0);
             pass.barrier.wait();
             if (pass.stops[b % 2]) return;
-            if (G) scatter_block(b, t, block, pass.gradient);
+            if (pass.G) scatter_block(b, t, block, pass.gradient);
             if (t == 0) {
                 for (size_t u = 0; u < order_.last_of(b) - order_.first_of(b); ++u) pass.loss += block.loss[u];
-                if (G) add_block(b, block, pass.tail);
+                if (pass.G) add_block(b, block, pass.tail);
             }
         }
-        if (G && !in_place)
+        if (pass.G && !in_place)
             for (size_t j = first_column; j < last_column; ++j)
-                layout().compress(pass.gradient + j * width, j, layout().weights_of(G, j));
+                layout().compress(pass.gradient + j * width, j, layout().weights_of(pass.G, j));
     }
 
     void run_unit(size_t unit, size_t b, Pass& pass, Worker& worker) const {
@@ -198,15 +206,15 @@ private:
         for (size_t i = order_.units[unit]; i < order_.units[unit + 1]; ++i) {
             size_t s = order_.sequences[i];
             likelihood.gather_sequence(s, pass.state, worker);
-            T* D = pass.gradient ? &block.D[at * likelihood.width()] : nullptr;
-            block.loss[u] += likelihood.run_sequence(s, worker.z.data(), data().omega[s],
-                                                     {D, block.A[u].data(), nullptr}, worker);
+            T* D = pass.G ? &block.D[at * likelihood.width()] : nullptr;
+            block.loss[u] +=
+                likelihood.run_sequence(s, worker.z.data(), data().omega[s], {D, block.A[u].data(), nullptr}, worker);
             at += data().length(s);
         }
         block.direct[u] = worker.lattice.direct;
     }
 
-    // The part of a block's gradient that lies in the columns of thread t.
+    // Adds the part of a block's gradient that lies in the columns of thread t.
     void scatter_block(size_t b, int t, const Block& block, T* gradient) const {
         constexpr size_t ahead = 2;  // tokens
         const auto& X = data().X;
@@ -236,8 +244,8 @@ private:
         }
     }
 
-    // z_ = the scores of a batch's tokens. The weights of the batch lie together, and a feature that many tokens have is
-    // looked up once.
+    // Computes the scores z_ of a batch's tokens. The weights of the batch lie together, and a feature that many tokens
+    // have is looked up once.
     void gather_batch(const T* W, const int64_t* batch, size_t n) {
         const size_t width = likelihood.width();
         const auto& X = data().X;
@@ -260,7 +268,7 @@ private:
         }
     }
 
-    // The gradient d_ with respect to the scores, as rows of features.
+    // Turns the gradient d_ with respect to the scores into rows of features.
     void scatter_batch(T scale) {
         const size_t width = likelihood.width();
         const auto& X = data().X;

@@ -1,4 +1,4 @@
-// What a fitted chain says of new sequences: best paths, marginals, likelihoods.
+// The decoder of a fitted chain computes best paths, marginals and likelihoods of new sequences.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -7,19 +7,20 @@
 #include <limits>
 #include <vector>
 
-#include "chain/parameter_layout.hpp"
 #include "base/csr.hpp"
-#include "chain/lattice.hpp"
 #include "base/parallel.hpp"
+#include "chain/lattice.hpp"
+#include "chain/parameter_layout.hpp"
 
 template <class T, class I>
 class ChainDecoder {
 public:
-    // W has the weights of the features, in `layout`; log, log_start and log_end of `chain` are set. `fixed` are labels that
-    // tokens must have, or kAnyLabel; null for none.
-    ChainDecoder(Csr<T, I> X, const int64_t* offsets, size_t n_sequences, ChainLayout<T> layout, const T* W, Transitions<T> chain,
-                 const int32_t* fixed, int n_threads)
-        : X_(X), offsets_(offsets), n_sequences_(n_sequences), layout_(layout), W_(W), chain_(std::move(chain)), fixed_(fixed), n_threads_(n_threads) {
+    // W has the weights of the features, in `layout`, and log, log_start and log_end of `chain` are set. `fixed` are
+    // labels that tokens must have, or kAnyLabel, and null where there are none.
+    ChainDecoder(Csr<T, I> X, const int64_t* offsets, size_t n_sequences, ChainLayout<T> layout, const T* W,
+                 Transitions<T> chain, const int32_t* fixed, int n_threads)
+        : X_(X), offsets_(offsets), n_sequences_(n_sequences), layout_(layout), W_(W), chain_(std::move(chain)),
+          fixed_(fixed), n_threads_(n_threads) {
         chain_.exponentiate();
     }
 
@@ -27,12 +28,14 @@ public:
     size_t n_sequences() const { return n_sequences_; }
     size_t n_tokens() const { return offsets_[n_sequences_]; }
 
-    // The best path of each sequence (Viterbi 1967); kAnyLabel where none is allowed.
+    // Computes the best path of each sequence (Viterbi 1967). It is kAnyLabel where none is allowed.
     void viterbi(int32_t* path) const {
-        each([&](size_t s, T* z, size_t n, Worker& worker) { viterbi_of(z, n, fixed_of(s), worker.delta, path + offsets_[s]); });
+        each([&](size_t s, T* z, size_t n, Worker& worker) {
+            viterbi_of(z, n, fixed_of(s), worker.delta, path + offsets_[s]);
+        });
     }
 
-    // P (n_tokens x K): the probability of each label; NaN where no path is allowed.
+    // Computes P (n_tokens x K), the probability of each label. It is NaN where no path is allowed.
     void marginals(T* P) const {
         const size_t K = chain_.K, width = chain_.width;
         each([&](size_t s, T* z, size_t n, Worker& worker) {
@@ -41,11 +44,13 @@ public:
             worker.lattice.backward(T(1), worker.delta.data(), nullptr);
             for (size_t t = 0; t < n; ++t)
                 for (size_t k = 0; k < K; ++k)
-                    P[(offsets_[s] + t) * K + k] = std::isfinite(log_z) ? worker.delta[t * width + k] : std::numeric_limits<T>::quiet_NaN();
+                    P[(offsets_[s] + t) * K + k] =
+                        std::isfinite(log_z) ? worker.delta[t * width + k] : std::numeric_limits<T>::quiet_NaN();
         });
     }
 
-    // log p(labels | x) of each sequence, summed over the labels that are missing; -inf where a label is forbidden.
+    // Computes log p(labels | x) of each sequence, summed over the labels that are missing. It is -inf where a label is
+    // forbidden.
     void log_likelihood(const int32_t* labels, double* out) const {
         each([&](size_t s, T* z, size_t n, Worker& worker) {
             const int32_t* y = labels + offsets_[s];
@@ -55,8 +60,9 @@ public:
         });
     }
 
-    // The `most` best paths of each sequence (list Viterbi; Seshadri & Sundberg 1994), best first: path r of sequence s is at
-    // paths + most * offsets[s] + r * n, its log-probability in out[s * most + r]; counts[s] says how many there are.
+    // Computes the `most` best paths of each sequence, best first (list Viterbi; Seshadri & Sundberg 1994). Path r of
+    // sequence s is at paths + most * offsets[s] + r * n, its log-probability is out[s * most + r], and counts[s] says
+    // how many there are.
     void best_paths(size_t most, int32_t* paths, double* out, int64_t* counts) const {
         for (size_t s = 0; s < n_sequences_; ++s) counts[s] = 0;
         each([&](size_t s, T* z, size_t n, Worker& worker) {
@@ -75,7 +81,7 @@ private:
 
     const int32_t* fixed_of(size_t s) const { return fixed_ ? fixed_ + offsets_[s] : nullptr; }
 
-    // f(s, z, n, worker) for each sequence that has tokens, z being its scores.
+    // Calls f(s, z, n, worker) for each sequence that has tokens, z being its scores.
     template <class F>
     void each(F f) const {
         const size_t width = chain_.width;
@@ -96,16 +102,19 @@ private:
                 for (size_t i = 0; i < n; ++i) {
                     size_t row = offsets_[s] + i, first = X_.indptr[row];
                     if (i + 1 < n)
-                        for (size_t p = X_.indptr[row + 1]; p < static_cast<size_t>(X_.indptr[row + 2]); ++p) __builtin_prefetch(layout_.weights_of(W_, X_.indices[p]));
-                    layout_.gather(X_.indices + first, X_.data + first, X_.indptr[row + 1] - first, W_, &worker.z[i * width]);
+                        for (size_t p = X_.indptr[row + 1]; p < static_cast<size_t>(X_.indptr[row + 2]); ++p)
+                            __builtin_prefetch(layout_.weights_of(W_, X_.indices[p]));
+                    layout_.gather(X_.indices + first, X_.data + first, X_.indptr[row + 1] - first, W_,
+                                   &worker.z[i * width]);
                 }
                 f(s, worker.z.data(), n, worker);
             }
         });
     }
 
-    // delta_t[j] = max_i (delta_{t-1}[i] + log[i, j]) + z_t[j], less the largest of the step before, which keeps its range. Only the
-    // values are kept: the predecessor of the one label that the path has is found on the way back.
+    // Computes delta_t[j] = max_i (delta_{t-1}[i] + log[i, j]) + z_t[j], less the largest of the step before, which
+    // keeps its range. Only the values are kept: the predecessor of the one label that the path has is found on the way
+    // back.
     void viterbi_of(const T* z, size_t n, const int32_t* fixed, Aligned<T>& delta, int32_t* path) const {
         const size_t K = chain_.K, width = chain_.width;
         if (delta.size() < n * width) delta.resize(n * width);
@@ -114,7 +123,9 @@ private:
             T* d = &delta[t * width];
             const T* scores = z + t * width;
             if (t) {
-                in_tiles(width / kLanes<T>, [&]<int N>(size_t v) { max_plus<N>(d - width, chain_.log.data() + v * kLanes<T>, K, width, d + v * kLanes<T>); });
+                in_tiles(width / kLanes<T>, [&]<int N>(size_t v) {
+                    max_plus<N>(d - width, chain_.log.data() + v * kLanes<T>, K, width, d + v * kLanes<T>);
+                });
             } else {
                 std::copy(chain_.log_start.begin(), chain_.log_start.end(), d);
             }
@@ -155,7 +166,8 @@ private:
         size_t i = 0;
         for (; i + ways <= K; i += ways)
             UNROLLED_FOR (int w = 0; w < ways; ++w)
-                UNROLLED_FOR (int v = 0; v < N; ++v) raise<T>(best[w][v], a[i + w] + at(M + (i + w) * width + v * kLanes<T>));
+                UNROLLED_FOR (int v = 0; v < N; ++v)
+                    raise<T>(best[w][v], a[i + w] + at(M + (i + w) * width + v * kLanes<T>));
         for (; i < K; ++i)
             UNROLLED_FOR (int v = 0; v < N; ++v) raise<T>(best[0][v], a[i] + at(M + i * width + v * kLanes<T>));
         UNROLLED_FOR (int v = 0; v < N; ++v) {
@@ -164,14 +176,17 @@ private:
         }
     }
 
-    size_t best_paths_of(const T* z, size_t n, const int32_t* fixed, size_t most, double log_z, int32_t* paths, double* out) const {
+    size_t best_paths_of(const T* z, size_t n, const int32_t* fixed, size_t most, double log_z, int32_t* paths,
+                         double* out) const {
         struct Entry {
             double score;
             size_t before;  // place of the predecessor among the K * most of the step before
         };
         const size_t K = chain_.K, width = chain_.width, wide = K * most;
         const Entry none{-std::numeric_limits<double>::infinity(), 0};
-        const auto better = [](const Entry& a, const Entry& b) { return a.score > b.score || (a.score == b.score && a.before < b.before); };
+        const auto better = [](const Entry& a, const Entry& b) {
+            return a.score > b.score || (a.score == b.score && a.before < b.before);
+        };
         std::vector<Entry> table(n * wide, none), candidates;
         for (size_t t = 0; t < n; ++t)
             for (size_t j = 0; j < K; ++j) {

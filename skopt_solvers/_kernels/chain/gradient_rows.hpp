@@ -9,38 +9,43 @@
 #include "base/touched_columns.hpp"
 #include "chain/parameter_layout.hpp"
 
-// The rows of a minibatch's gradient: the weights of the touched features, then transitions and boundaries.
+// Lists the rows: the weights of the touched features, then transitions and boundaries.
 template <class T>
 class ChainRows {
 public:
     explicit ChainRows(const ChainLayout<T>& layout) : layout_(layout) {}
 
-    // Those of the touched columns.
+    // Begins with the rows of the touched columns.
     void begin(const int64_t* columns, size_t n, RowGradient<T>& out) {
         offset_.resize(n + 1);
         offset_[0] = 0;
-        for (size_t r = 0; r < n; ++r) offset_[r + 1] = offset_[r] + (layout_.observed() ? layout_.first[columns[r] + 1] - layout_.first[columns[r]] : 1);
+        for (size_t r = 0; r < n; ++r)
+            offset_[r + 1] =
+                offset_[r] + (layout_.observed() ? layout_.first[columns[r] + 1] - layout_.first[columns[r]] : 1);
         columns_ = columns;
-        size_t tail = (layout_.observed() ? layout_.n_transitions : layout_.K) + (layout_.boundaries ? layout_.observed() ? 2 * layout_.K : 2 : 0);
+        size_t tail = (layout_.observed() ? layout_.n_transitions : layout_.K) +
+                      (layout_.boundaries ? layout_.observed() ? 2 * layout_.K : 2 : 0);
         out.size = offset_[n] + tail;
         reserve(out.rows, out.size);
         reserve(out.share, out.size);
         reserve(out.values, out.size * layout_.n_outputs());
-        std::fill(out.values.begin() + offset_[n] * layout_.n_outputs(), out.values.begin() + out.size * layout_.n_outputs(), T(0));
+        std::fill(out.values.begin() + offset_[n] * layout_.n_outputs(),
+                  out.values.begin() + out.size * layout_.n_outputs(), T(0));
         for (size_t r = 0; r < n; ++r)
-            for (size_t i = offset_[r]; i < offset_[r + 1]; ++i) out.rows[i] = layout_.observed() ? layout_.first[columns[r]] + (i - offset_[r]) : columns[r];
+            for (size_t i = offset_[r]; i < offset_[r + 1]; ++i)
+                out.rows[i] = layout_.observed() ? layout_.first[columns[r]] + (i - offset_[r]) : columns[r];
     }
 
     void set_share(size_t r, T share, RowGradient<T>& out) const {
         for (size_t i = offset_[r]; i < offset_[r + 1]; ++i) out.share[i] = share;
     }
 
-    // The gradient of the r-th touched feature, from a row of labels.
+    // Sets the gradient of the r-th touched feature from a row of labels.
     void set_values(size_t r, const T* row, RowGradient<T>& out) const {
         layout_.compress(row, columns_[r], out.values.data() + offset_[r] * layout_.n_outputs());
     }
 
-    // Those of transitions and boundaries.
+    // Ends with the rows of transitions and boundaries.
     void end(const TailGradient& tail, T share_pairs, T share_boundaries, RowGradient<T>& out) const {
         size_t r = offset_.back();
         if (layout_.observed()) {
@@ -50,7 +55,8 @@ public:
             }
         } else {
             for (size_t i = 0; i < layout_.K; ++i) set_row(r + i, layout_.n_features + i, share_pairs, out);
-            for (size_t q = 0; q < layout_.n_transitions; ++q) out.values[r * layout_.K + layout_.transitions[q]] = static_cast<T>(tail.pairs[layout_.transitions[q]]);
+            for (size_t q = 0; q < layout_.n_transitions; ++q)
+                out.values[r * layout_.K + layout_.transitions[q]] = static_cast<T>(tail.pairs[layout_.transitions[q]]);
             r += layout_.K;
         }
         if (!layout_.boundaries) return;

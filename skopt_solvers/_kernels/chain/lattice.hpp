@@ -1,4 +1,4 @@
-// Forward and backward over the label lattice of one sequence.
+// The forward and backward recursions over the label lattice of one sequence.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -11,18 +11,18 @@
 #include "base/vectors.hpp"
 #include "chain/transitions.hpp"
 
-// Marginals by the scaled recursions (Rabiner 1989, section V.A), in the exponential domain. What rounds to 0 in a step is lost;
-// it can grow, against what is kept, by e^spread where no transition is forbidden, and by max b_t anyway (b_t being the
-// backward values, scaled so that a_t b_t sum to 1). Where that comes near the range of T, the sequence is done again with
-// logarithms in double, which is exact for any weights.
+// Computes marginals by the scaled recursions (Rabiner 1989, section V.A), in the exponential domain. What rounds to 0
+// in a step is lost; it can grow, against what is kept, by e^spread where no transition is forbidden, and by max b_t
+// anyway (b_t being the backward values, scaled so that a_t b_t sum to 1). Where that comes near the range of T, the
+// sequence is done again with logarithms in double, which is exact for any weights.
 template <class T>
 class Lattice {
 public:
     // Expected pairs that the logarithmic way found: they are added as they are, not times M.
     std::vector<double> direct;
 
-    // log Z of one sequence with scores z (n x width, whose padding is overwritten). `fixed` are labels that a path must pass, or kAnyLabel; null
-    // for none. -inf where no path is allowed.
+    // Returns log Z of one sequence with scores z (n x width, whose padding is overwritten), which is -inf where no
+    // path is allowed. `fixed` are labels that a path must pass, or kAnyLabel, and null where there are none.
     double forward(T* z, size_t n, const Transitions<T>& chain, const int32_t* fixed = nullptr) {
         n_ = n, z_ = z, chain_ = &chain, fixed_ = fixed;
         size_t width = chain.width;
@@ -69,7 +69,8 @@ public:
         return logarithmic_ ? log_forward() : log_z;
     }
 
-    // After forward: D = weight * marginals (n x width), A += weight * expected pairs before their factor M, unless null.
+    // Computes, after forward, D = weight * marginals (n x width), and adds weight * expected pairs, before their
+    // factor M, to A unless it is null.
     void backward(T weight, T* D, T* A) {
         if (!logarithmic_ && scaled_backward(weight, D)) {
             if (A && n_ > 1) add_outer(a_.data(), u_.data() + chain_->width, n_ - 1, chain_->K, chain_->width, A);
@@ -80,10 +81,10 @@ public:
     }
 
 private:
-    // -log of the smallest number of T, less 18 and 37 for the digits that shall be right.
+    // This is -log of the smallest number of T, less 18 and 37 for the digits that shall be right.
     static constexpr double kRange = sizeof(T) == 4 ? 69 : 671;
 
-    // Whether no backward value is above e^most.
+    // Tells whether no backward value is above e^most.
     bool in_range(double most) {
         const auto& chain = *chain_;
         size_t width = chain.width;
@@ -98,7 +99,7 @@ private:
         return true;
     }
 
-    // E_t = exp(z_t - max z_t), a fixed label being the only one; the sum of the maxima.
+    // Computes E_t = exp(z_t - max z_t), a fixed label being the only one, and returns the sum of the maxima.
     double emissions() {
         size_t K = chain_->K, width = chain_->width;
         double total = 0;
@@ -119,7 +120,7 @@ private:
         return total;
     }
 
-    // False where the range of T has been left.
+    // Returns false where the range of T has been left.
     bool scaled_backward(T weight, T* D) {
         size_t width = chain_->width, n_vectors = width / kLanes<T>;
         T *b = b_.data(), *w = b + width;
@@ -148,7 +149,8 @@ private:
     }
 
     double emission(size_t t, size_t k) const {
-        if (fixed_ && fixed_[t] != kAnyLabel && fixed_[t] != static_cast<int32_t>(k)) return -std::numeric_limits<double>::infinity();
+        if (fixed_ && fixed_[t] != kAnyLabel && fixed_[t] != static_cast<int32_t>(k))
+            return -std::numeric_limits<double>::infinity();
         return z_[t * chain_->width + k];
     }
 
@@ -218,7 +220,7 @@ private:
     const int32_t* fixed_ = nullptr;
     bool logarithmic_ = false;
     T last_ = 1;
-    Aligned<T> E_, a_, u_, b_;  // emissions, forward, scaled right sides of pairs, backward
+    Aligned<T> E_, a_, u_, b_;       // emissions, forward, scaled right sides of pairs, backward
     std::vector<T> inverse_, norm_;  // 1 / the sum of a step; what is left to divide the stored row by
     std::vector<double> log_a_, tops_, terms_;
 };

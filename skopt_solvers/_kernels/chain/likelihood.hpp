@@ -14,13 +14,14 @@
 template <class T, class I>
 class ChainLikelihood {
 public:
-    // The scratch memory of a thread.
+    // Holds the scratch memory of a thread.
     struct Worker {
         Lattice<T> lattice;
         Aligned<T> z, second;
     };
 
-    // The gradient of a block of units: marginals of its tokens, and for each unit its loss and its expected pairs.
+    // Holds the gradient of a block of units: the marginals of its tokens, and the loss and the expected pairs of each
+    // unit.
     struct Block {
         Aligned<T> D;
         std::vector<Aligned<T>> A;
@@ -35,7 +36,7 @@ public:
         }
     };
 
-    // Where the gradient of a sequence goes.
+    // Says where the gradient of a sequence goes.
     struct Target {
         T* D;                        // with respect to the scores, overwritten; null where no gradient is asked for
         T* A;                        // expected pairs before their factor M are added to it
@@ -53,7 +54,7 @@ public:
     size_t K() const { return layout.K; }
     size_t width() const { return transitions.width; }
 
-    // worker.z = the scores of a sequence under rows of weights that are `width` apart.
+    // Computes worker.z, the scores of a sequence under rows of weights that are `width` apart.
     void gather_sequence(size_t s, const T* state, Worker& worker) const {
         const auto& X = data.X;
         const size_t width = transitions.width, token = data.offsets[s], n = data.length(s);
@@ -91,7 +92,7 @@ public:
         return omega * (log_z - path_score(z, y, n, transitions));
     }
 
-    // pairs += M A + direct
+    // Computes pairs += M A + direct, M and A being multiplied entry by entry.
     void finish_pairs(const T* A, const std::vector<double>& direct, std::vector<double>& pairs) const {
         const size_t K = layout.K, width = transitions.width;
         for (size_t i = 0; i < K; ++i)

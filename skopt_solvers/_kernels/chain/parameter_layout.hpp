@@ -1,8 +1,8 @@
-// Where the parameters of a chain lie in the table W.
+// The layout of the parameters of a chain in the table W.
 //
-// All pairs: rows of K values, first the features, then the K rows of transitions (row: from, column: to), then start and
-// end. Observed pairs: rows of one value, first the (feature, label) pairs grouped by feature, then the listed
-// transitions, then start and end.
+// With all pairs it has rows of K values: first the features, then the K rows of transitions (from the row to the
+// column), then start and end. With observed pairs it has rows of one value: first the (feature, label) pairs grouped
+// by feature, then the listed transitions, then start and end.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -14,7 +14,7 @@
 #include "base/vectors.hpp"
 #include "chain/transitions.hpp"
 
-// The gradient with respect to the scores of transitions, starts and ends.
+// Holds the gradient with respect to the scores of transitions, starts and ends.
 struct TailGradient {
     std::vector<double> pairs, start, end;
 
@@ -76,7 +76,7 @@ struct ChainLayout {
         }
     }
 
-    // The weights of feature j to a row of `K` labels; labels without a weight stay as they are.
+    // Writes the weights of feature j to a row of `K` labels. Labels without a weight stay as they are.
     void expand(const T* W, size_t j, T* row) const {
         if (!observed()) {
             for (size_t k = 0; k < K; ++k) row[k] = W[j * K + k];
@@ -85,13 +85,13 @@ struct ChainLayout {
         }
     }
 
-    // The same to a row of whole vectors, which is 0 where a label has no weight.
+    // Writes them to a row of whole vectors, which is 0 where a label has no weight.
     void expand_padded(const T* W, size_t j, T* row) const {
         std::fill_n(row, padded<T>(K), T(0));
         expand(W, j, row);
     }
 
-    // The same back, to the place of the feature's weights.
+    // Writes the row back to the place of the feature's weights.
     void compress(const T* row, size_t j, T* weights) const {
         if (!observed()) {
             for (size_t k = 0; k < K; ++k) weights[k] = row[k];
@@ -100,7 +100,7 @@ struct ChainLayout {
         }
     }
 
-    // z += sum_p x_p W[index_p]
+    // Computes z += sum_p x_p W[index_p].
     template <class I>
     void gather(const I* index, const T* x, size_t n, const T* W, T* z) const {
         if (!observed()) return ::gather(index, x, n, W, K, z);
@@ -108,19 +108,23 @@ struct ChainLayout {
             for (int64_t q = first[index[p]]; q < first[index[p] + 1]; ++q) z[label[q]] += x[p] * W[q];
     }
 
-    // One value a row of features, one for all transitions and one for the boundaries, as a value a row of the table.
+    // Writes one value a row of features, one for all transitions and one for the boundaries as a value a row of the
+    // table.
     void spread(const double* features, double pairs, double ends, double* out) const {
         size_t r = 0;
         for (size_t j = 0; j < n_features; ++j)
-            for (size_t i = 0; i < (observed() ? static_cast<size_t>(first[j + 1] - first[j]) : 1); ++i) out[r++] = features[j];
+            for (size_t i = 0; i < (observed() ? static_cast<size_t>(first[j + 1] - first[j]) : 1); ++i)
+                out[r++] = features[j];
         for (size_t i = 0; i < (observed() ? n_transitions : K); ++i) out[r++] = pairs;
         for (size_t i = 0; boundaries && i < (observed() ? 2 * K : 2); ++i) out[r++] = ends;
     }
 };
 
-// The (column, label) pairs that occur in rows with a label: label[first[j]] to label[first[j + 1]] are those of column j.
+// Returns the labels of the (column, label) pairs that occur in rows with a label. Those from first[j] to first[j + 1]
+// are of column j.
 template <class I>
-std::vector<int32_t> observed_pairs(const I* indptr, const I* indices, const int32_t* labels, size_t n_rows, size_t n_columns, size_t K, int64_t* first) {
+std::vector<int32_t> observed_pairs(const I* indptr, const I* indices, const int32_t* labels, size_t n_rows,
+                                    size_t n_columns, size_t K, int64_t* first) {
     std::vector<uint64_t> seen((n_columns * K + 63) / 64, 0);
     for (size_t i = 0; i < n_rows; ++i) {
         if (labels[i] == kAnyLabel) continue;

@@ -29,15 +29,16 @@ struct ChainData {
     void list_tokens(const int64_t* sequences, size_t n, std::vector<int64_t>& tokens) const {
         tokens.clear();
         for (size_t i = 0; i < n; ++i)
-            for (int64_t token = offsets[sequences[i]]; token < offsets[sequences[i] + 1]; ++token) tokens.push_back(token);
+            for (int64_t token = offsets[sequences[i]]; token < offsets[sequences[i] + 1]; ++token)
+                tokens.push_back(token);
     }
 };
 
 constexpr size_t kUnits = 8;  // of a block
 
-// The units of a pass, which threads share: whole sequences that are some tokens together, `kUnits` units being a block.
-// The order is that of `active` but for blocks of about so many non-zeros, in which long sequences go first, so that the units of
-// a block take about as long.
+// Divides a pass into units, which threads share. A unit is whole sequences that are some tokens together, and `kUnits`
+// units are a block. The order is that of `active` but for blocks of about so many non-zeros, in which long sequences
+// go first, so that the units of a block take about as long.
 class PassOrder {
 public:
     std::vector<int64_t> sequences;

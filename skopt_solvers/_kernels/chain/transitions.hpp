@@ -1,7 +1,7 @@
-// Scores of transitions, starts and ends, and their exponentials.
+// The scores of transitions, starts and ends, and their exponentials.
 //
-// score(y | x) = sum_t z_t[y_t] + sum_t log[y_{t-1}, y_t] + log_start[y_1] + log_end[y_n] with z = x W. Rows of labels are
-// padded to `width`, which is whole vectors.
+// score(y | x) = sum_t z_t[y_t] + sum_t log[y_{t-1}, y_t] + log_start[y_1] + log_end[y_n] with z = x W. Rows of labels
+// are padded to `width`, which is whole vectors.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -14,8 +14,8 @@
 template <class T>
 struct Transitions {
     size_t K = 0, width = 0;
-    Aligned<T> log, log_start, log_end;    // scores; -inf where forbidden
-    Aligned<T> M, Mt, start, end;          // exp(score - its shift), and M transposed; 0 in the padding
+    Aligned<T> log, log_start, log_end;  // scores; -inf where forbidden
+    Aligned<T> M, Mt, start, end;        // exp(score - its shift), and M transposed; 0 in the padding
     double shift = 0, shift_start = 0, shift_end = 0;
     double spread = 0;       // of the scores that the labels after a token can tell apart: transitions, ends
     bool forbidden = false;  // whether a transition or an end is
@@ -25,7 +25,7 @@ struct Transitions {
         for (auto* row : {&log_start, &log_end, &start, &end}) row->assign(width, T(0));
     }
 
-    // Call after a change of the scores.
+    // Computes the exponentials. It must be called after a change of the scores.
     void exponentiate() {
         shift = largest(log, K);
         spread = 0;
@@ -45,13 +45,16 @@ struct Transitions {
 
 private:
     void note(T score, double top) {
-        if (score >= std::numeric_limits<T>::lowest()) spread = std::max(spread, top - score);
-        else forbidden = true;
+        if (score >= std::numeric_limits<T>::lowest())
+            spread = std::max(spread, top - score);
+        else
+            forbidden = true;
     }
 
     void exp_row(const T* scores, double shift, T* out) const {
         constexpr T lowest = std::numeric_limits<T>::lowest();
-        for (size_t j = 0; j < K; ++j) out[j] = fast_exp(scores[j] - static_cast<T>(shift)) * (scores[j] >= lowest ? T(1) : T(0));
+        for (size_t j = 0; j < K; ++j)
+            out[j] = fast_exp(scores[j] - static_cast<T>(shift)) * (scores[j] >= lowest ? T(1) : T(0));
     }
     double largest(const Aligned<T>& scores, size_t rows) const {
         T top = std::numeric_limits<T>::lowest();
@@ -63,7 +66,7 @@ private:
 
 constexpr int32_t kAnyLabel = -1;
 
-// score(y | x) of a path without missing labels.
+// Returns score(y | x) of a path without missing labels.
 template <class T>
 double path_score(const T* z, const int32_t* y, size_t n, const Transitions<T>& chain) {
     double score = static_cast<double>(chain.log_start[y[0]]) + chain.log_end[y[n - 1]];

@@ -24,7 +24,8 @@ void bind_token_columns(nb::module_& m);
 
 template <class T>
 static auto csr_arrays(Rows<T> rows) {
-    return std::make_tuple(to_numpy(std::move(rows.data)), to_numpy(std::move(rows.indices)), to_numpy(std::move(rows.indptr)));
+    return std::make_tuple(to_numpy(std::move(rows.data)), to_numpy(std::move(rows.indices)),
+                           to_numpy(std::move(rows.indptr)));
 }
 
 // Returns raw rows and the number of tokens of each sequence.
@@ -83,7 +84,7 @@ static auto columns_by_frequency(In<int32_t> indices, In<int32_t> indptr, size_t
     return std::make_pair(to_numpy(std::move(column)), n_columns);
 }
 
-// The value of each token, the rows that values stand for, the offset, and the first feature.
+// A part is the value of each token, the rows that values stand for, the offset, and the first feature.
 using BoundPart = std::tuple<In<int32_t>, In<int32_t>, In<int32_t>, int64_t, int32_t>;
 
 static auto gather(In<int64_t> lengths, const std::vector<BoundPart>& parts) {
@@ -95,7 +96,8 @@ static auto gather(In<int64_t> lengths, const std::vector<BoundPart>& parts) {
         require(static_cast<int64_t>(value.size()) == n_tokens, "a part must have one value a token");
         check_features(indptr, indices, 0, int64_t(INT32_MAX) - std::max(first, 0) + 1);
         require(first >= 0 && between(value, INT32_MIN, indptr.size() - 1), "a part's values must have rows");
-        pointers.push_back({value.data(), indptr.data(), indices.data(), std::clamp(offset, -n_tokens, n_tokens), first});
+        pointers.push_back(
+            {value.data(), indptr.data(), indices.data(), std::clamp(offset, -n_tokens, n_tokens), first});
     }
     auto rows = [&] {
         nb::gil_scoped_release release;

@@ -21,7 +21,8 @@ struct Nested {
     ~Nested() { Py_LeaveRecursiveCall(); }
 };
 
-// Reads items as python-crfsuite's ItemSequence does. `number(names, columns)` gives the columns of features, -1 for none.
+// Reads items as python-crfsuite's ItemSequence does. `number(names, columns)` gives the columns of features, -1 for
+// none.
 //
 // A number's __float__ may run foreign code. Whatever that does to the containers, each is held while it is read.
 template <class T, class Number>
@@ -74,7 +75,7 @@ private:
         }
     }
 
-    // In sorted order, so that columns do not depend on the seed of Python's hashes.
+    // Reads a set in sorted order, so that columns do not depend on the seed of Python's hashes.
     void set(PyObject* x) {
         nb::object list = nb::steal(PySequence_List(x));
         if (!list.is_valid()) throw nb::python_error();
@@ -116,7 +117,8 @@ private:
     void number(double x) {
         T value = static_cast<T>(x);
         if (!std::isfinite(value))
-            refuse("the value is " + std::string(nb::repr(nb::float_(x)).c_str()) + ", which is not finite" + (std::isfinite(x) ? " in float32" : ""));
+            refuse("the value is " + std::string(nb::repr(nb::float_(x)).c_str()) + ", which is not finite" +
+                   (std::isfinite(x) ? " in float32" : ""));
         if (value != 0) close(value);
     }
 
@@ -125,16 +127,20 @@ private:
         double x = PyFloat_AsDouble(value);
         if (x == -1 && PyErr_Occurred()) {
             bool too_large = PyErr_ExceptionMatches(PyExc_OverflowError);
-            if (!too_large && !PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(PyExc_ValueError)) throw nb::python_error();
+            if (!too_large && !PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(PyExc_ValueError))
+                throw nb::python_error();
             PyErr_Clear();
             refuse(too_large ? "the value is an integer that is too large for a float"
-                             : std::string("a value must be a number, a boolean, a string, or a dict, list, tuple or set of them, got ") + type_name(value));
+                             : std::string("a value must be a number, a boolean, a string, or a dict, list, tuple or "
+                                           "set of them, got ") +
+                                   type_name(value));
         }
         return x;
     }
 
     void check_string(PyObject* x) {
-        if (!PyUnicode_Check(x) && !PyBytes_Check(x)) refuse(std::string("keys, and the items of lists, must be strings, got ") + type_name(x));
+        if (!PyUnicode_Check(x) && !PyBytes_Check(x))
+            refuse(std::string("keys, and the items of lists, must be strings, got ") + type_name(x));
     }
 
     void open() {
@@ -165,7 +171,7 @@ private:
         append(text.ptr());
     }
 
-    // Not PyUnicode_AsUTF8AndSize, which would keep a copy inside each string of the user's.
+    // Encodes a string. PyUnicode_AsUTF8AndSize would keep a copy inside each string of the user's.
     void append_utf8(int kind, const void* data, size_t n) {
         char *const start = names_.room(4 * n), *out = start;
         for (size_t i = 0; i < n; ++i) {

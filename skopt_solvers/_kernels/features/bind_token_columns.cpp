@@ -13,13 +13,14 @@
 
 using namespace nb::literals;
 
-// The distinct strings of a column, and the number of each token's one.
+// Keeps the distinct strings of a column, and the number of each token's one.
 class TokenColumn {
 public:
     // Reads the string x of the column at `place`.
     void read(PyObject* x, size_t place, const Position& at) {
         if (!PyUnicode_Check(x)) {
-            at.refuse((place ? ": column " + std::to_string(place) : ": the word") + " must be a string, got " + type_name(x));
+            at.refuse((place ? ": column " + std::to_string(place) : ": the word") + " must be a string, got " +
+                      type_name(x));
         }
         nb::object exact = nb::steal(PyUnicode_FromObject(x));  // whose hash and equality run no foreign code
         if (!exact.is_valid()) throw nb::python_error();
@@ -48,14 +49,16 @@ private:
 static void read_token(PyObject* token, std::vector<TokenColumn>& columns, const Position& at) {
     bool word = PyUnicode_Check(token), tuple = PyTuple_Check(token) || PyList_Check(token);
     if (!word && !tuple) {
-        at.refuse(std::string(": a token must be a word or a tuple of strings that begins with the word, got ") + type_name(token));
+        at.refuse(std::string(": a token must be a word or a tuple of strings that begins with the word, got ") +
+                  type_name(token));
     }
     nb::object held = word ? nb::borrow(token) : unshared(token);
     token = held.ptr();
     size_t width = word ? 1 : PySequence_Fast_GET_SIZE(token);
     if (columns.empty()) columns.resize(width);
     if (width == 0 || width != columns.size()) {
-        at.refuse(" has " + std::to_string(width) + " columns where those before it have " + std::to_string(columns.size()));
+        at.refuse(" has " + std::to_string(width) + " columns where those before it have " +
+                  std::to_string(columns.size()));
     }
     for (size_t i = 0; i < width; ++i) columns[i].read(word ? token : PySequence_Fast_GET_ITEM(token, i), i, at);
 }
@@ -64,14 +67,12 @@ static void read_token(PyObject* token, std::vector<TokenColumn>& columns, const
 static auto distinct_columns(nb::list X) {
     std::vector<TokenColumn> columns;
     Position at;
-    auto lengths = each_token(X, "words or of tuples of strings", at,
-                              [&](PyObject* token) { read_token(token, columns, at); });
+    auto lengths =
+        each_token(X, "words or of tuples of strings", at, [&](PyObject* token) { read_token(token, columns, at); });
     check_entries(columns.empty() ? 0 : columns[0].size());
     nb::list result;
     for (auto& column : columns) result.append(column.release());
     return std::make_pair(to_numpy(std::move(lengths)), result);
 }
 
-void bind_token_columns(nb::module_& m) {
-    m.def("distinct_columns", &distinct_columns, "X"_a);
-}
+void bind_token_columns(nb::module_& m) { m.def("distinct_columns", &distinct_columns, "X"_a); }

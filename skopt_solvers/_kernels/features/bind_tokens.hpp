@@ -9,7 +9,7 @@
 
 namespace nb = nanobind;
 
-// What is read, held: without a GIL a copy that other threads do not see.
+// Returns what is read, held. Without a GIL this is a copy that other threads do not see.
 inline nb::object unshared(PyObject* container) {
 #if defined(Py_GIL_DISABLED)
     nb::object copy = nb::steal(PyDict_Check(container) ? PyDict_Copy(container) : PySequence_Tuple(container));
@@ -22,22 +22,24 @@ inline nb::object unshared(PyObject* container) {
 
 inline const char* type_name(PyObject* object) { return Py_TYPE(object)->tp_name; }
 
-// Where a walk is, for messages.
+// Keeps where a walk is, for messages.
 struct Position {
     Py_ssize_t sequence = 0, token = 0;
 
     [[noreturn]] void refuse(const std::string& what) const {
-        throw nb::value_error(("X: sequence " + std::to_string(sequence) + ", token " + std::to_string(token) + what).c_str());
+        throw nb::value_error(
+            ("X: sequence " + std::to_string(sequence) + ", token " + std::to_string(token) + what).c_str());
     }
 
     [[noreturn]] void refuse_sequence(PyObject* got, const std::string& items) const {
         bool wrap = PyDict_Check(got) || PyUnicode_Check(got);
-        throw nb::value_error(("X: sequence " + std::to_string(sequence) + " must be a list of " + items + ", got " + type_name(got)
-                               + (wrap ? "; give one sequence as a list that holds it" : "")).c_str());
+        throw nb::value_error(("X: sequence " + std::to_string(sequence) + " must be a list of " + items + ", got " +
+                               type_name(got) + (wrap ? "; give one sequence as a list that holds it" : ""))
+                                  .c_str());
     }
 };
 
-// Calls read(token) for each token of each sequence; the numbers of tokens.
+// Calls read(token) for each token of each sequence, and returns the numbers of tokens.
 template <class Read>
 std::vector<int64_t> each_token(nb::list X, const char* items, Position& at, Read read) {
     std::vector<int64_t> lengths;
@@ -46,14 +48,16 @@ std::vector<int64_t> each_token(nb::list X, const char* items, Position& at, Rea
         if (at.sequence % 256 == 0 && PyErr_CheckSignals()) throw nb::python_error();
         nb::object sequence = nb::borrow(PySequence_Fast_GET_ITEM(sequences.ptr(), at.sequence));
         PyObject* s = sequence.ptr();
-        if (PyUnicode_Check(s) || PyBytes_Check(s) || PyDict_Check(s) || PyAnySet_Check(s)) at.refuse_sequence(s, items);
+        if (PyUnicode_Check(s) || PyBytes_Check(s) || PyDict_Check(s) || PyAnySet_Check(s))
+            at.refuse_sequence(s, items);
         nb::object tokens = nb::steal(PySequence_Fast(s, ""));
         if (!tokens.is_valid()) {
             PyErr_Clear();
             at.refuse_sequence(s, items);
         }
         tokens = unshared(tokens.ptr());
-        for (at.token = 0; at.token < PySequence_Fast_GET_SIZE(tokens.ptr()); ++at.token) read(PySequence_Fast_GET_ITEM(tokens.ptr(), at.token));
+        for (at.token = 0; at.token < PySequence_Fast_GET_SIZE(tokens.ptr()); ++at.token)
+            read(PySequence_Fast_GET_ITEM(tokens.ptr(), at.token));
         lengths.push_back(at.token);
     }
     return lengths;

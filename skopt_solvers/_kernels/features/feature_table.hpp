@@ -1,4 +1,4 @@
-// Numbers of features: of those that a table knows, and by a hash of the name.
+// Features get their numbers from a table that knows them, or by a hash of the name.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,12 +10,13 @@
 
 #include "features/names.hpp"
 
-// Distinct names, numbered in the order of their first appearance. Open addressing; names are compared, not hashes only.
+// Numbers distinct names in the order of their first appearance, by open addressing. Names are compared, not hashes
+// only.
 class FeatureTable {
 public:
     FeatureTable() : slots_(256) {}
 
-    // A table of distinct names.
+    // Makes a table of names that are distinct.
     explicit FeatureTable(const Names& names) : FeatureTable() {
         std::vector<int32_t> numbers(names.size());
         add(names, numbers.data());
@@ -24,13 +25,14 @@ public:
     size_t size() const { return names_.size(); }
     std::string_view operator[](size_t i) const { return names_[i]; }
 
-    // The numbers of names, -1 for those that are not here. Threads may share a table, each with memory for hashes of its own.
+    // Finds the numbers of names, -1 for those that are not here. Threads may share a table, each with memory for
+    // hashes of its own.
     void find(const Names& names, int32_t* numbers, std::vector<uint64_t>& hashes) const {
         call(names, hashes);
         for (size_t i = 0; i < names.size(); ++i) numbers[i] = slots_[probe(names, i, hashes[i])].number;
     }
 
-    // The numbers of names, new ones where need be.
+    // Finds the numbers of names, and gives new ones where need be.
     void add(const Names& names, int32_t* numbers) {
         call(names, hashes_);
         for (size_t i = 0; i < names.size(); ++i) {
@@ -77,7 +79,7 @@ private:
         }
     }
 
-    // The slot that holds a name, or the empty one where it would be put.
+    // Returns the slot that holds a name, or the empty one where it would be put.
     size_t probe(const Names& names, size_t name, uint64_t h) const {
         size_t mask = slots_.size() - 1, i = h & mask;
         for (; slots_[i].number >= 0; i = (i + 1) & mask)
@@ -98,7 +100,7 @@ private:
     }
 };
 
-// MurmurHash3_x86_32 with seed 0 (Austin Appleby, public domain), as scikit-learn's FeatureHasher uses it.
+// Computes MurmurHash3_x86_32 with seed 0 (Austin Appleby, public domain), as scikit-learn's FeatureHasher does.
 inline uint32_t murmur3(std::string_view name) {
     auto rotated = [](uint32_t x, int r) { return (x << r) | (x >> (32 - r)); };
     auto mixed = [&](uint32_t k) { return rotated(k * 0xcc9e2d51, 15) * 0x1b873593; };
@@ -109,7 +111,8 @@ inline uint32_t murmur3(std::string_view name) {
         h = rotated(h ^ mixed(k), 13) * 5 + 0xe6546b64;
     }
     k = 0;
-    for (int shift = 0; i < name.size(); ++i, shift += 8) k |= static_cast<uint32_t>(static_cast<uint8_t>(name[i])) << shift;
+    for (int shift = 0; i < name.size(); ++i, shift += 8)
+        k |= static_cast<uint32_t>(static_cast<uint8_t>(name[i])) << shift;
     h ^= mixed(k) ^ static_cast<uint32_t>(name.size());
     h = (h ^ (h >> 16)) * 0x85ebca6b;
     h = (h ^ (h >> 13)) * 0xc2b2ae35;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-// memcpy, inlined for short strings.
+// Copies as memcpy does, inlined for short strings.
 [[gnu::always_inline]] inline void copy_bytes(char* to, const char* from, size_t n) {
     auto ends = [&]<class Word>(Word) {  // two words that may overlap
         std::memcpy(to, from, sizeof(Word));
@@ -26,7 +26,7 @@
     }
 }
 
-// Strings end to end, each padded with zeros to whole words, so that hashing and comparing go by words.
+// Keeps strings end to end, each padded with zeros to whole words, so that hashing and comparing go by words.
 class Names {
 public:
     size_t size() const { return ranges_.size(); }
@@ -43,11 +43,14 @@ public:
     // A name is opened, appended to, and closed, which pads and keeps it, or opened again, which drops it.
     void open() { open_ = end_ * sizeof(uint64_t); }
 
-    std::string_view opened() const { return {reinterpret_cast<const char*>(words_.data() + end_), open_ - end_ * sizeof(uint64_t)}; }
+    std::string_view opened() const {
+        return {reinterpret_cast<const char*>(words_.data() + end_), open_ - end_ * sizeof(uint64_t)};
+    }
 
-    // Where n bytes can be written; appended(n) takes them in.
+    // Returns where n bytes can be written. appended(n) takes them in.
     [[gnu::always_inline]] char* room(size_t n) {
-        if (words_.size() * sizeof(uint64_t) < open_ + n + sizeof(uint64_t)) [[unlikely]] grow(n);
+        if (words_.size() * sizeof(uint64_t) < open_ + n + sizeof(uint64_t)) [[unlikely]]
+            grow(n);
         return reinterpret_cast<char*>(words_.data()) + open_;
     }
     void appended(size_t n) { open_ += n; }

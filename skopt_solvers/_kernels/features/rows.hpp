@@ -13,7 +13,7 @@
 // Sorts the entries of a row by column. Short rows without duplicates are ranked, as that has no branch to mispredict.
 class RowSorter {
 public:
-    // Writes the row sorted; false if a column occurs twice (equal columns then keep their order).
+    // Writes the row sorted, and returns false if a column occurs twice. Equal columns then keep their order.
     template <class T>
     bool sort(const int32_t* column, const T* value, size_t n, int32_t* sorted_column, T* sorted_value) {
         if (n <= kShort) {
@@ -52,8 +52,8 @@ private:
     std::vector<uint32_t> order_;
 };
 
-// Rows of a CSR matrix; the data may be left out where all of it is 1. Raw rows are in any order, with columns that occur
-// twice and with -1 for what is to be dropped.
+// Holds the rows of a CSR matrix. The data may be left out where all of it is 1. Raw rows are in any order, with
+// columns that occur twice and with -1 for what is to be dropped.
 template <class T>
 struct Rows {
     std::vector<int32_t> indptr{0}, indices;
@@ -64,10 +64,11 @@ inline void check_entries(size_t n) {
     if (n > INT32_MAX) throw std::length_error("more than 2**31 - 1 non-zeros: transform fewer sequences at once");
 }
 
-// For each of n features its column in the order of the number of rows that have it, most first, equal ones in the
-// order of their first appearance; -1 for those in fewer than min_count rows. And the number of columns.
-inline std::pair<std::vector<int32_t>, size_t> frequency_order(const int32_t* indptr, size_t n_rows, const int32_t* indices, size_t n,
-                                                              int64_t min_count) {
+// Returns the column of each of n features, and the number of columns. Columns are in the order of the number of rows
+// that have them, most first, equal ones in the order of their first appearance. Features in fewer than min_count rows
+// have -1.
+inline std::pair<std::vector<int32_t>, size_t> frequency_order(const int32_t* indptr, size_t n_rows,
+                                                               const int32_t* indices, size_t n, int64_t min_count) {
     struct Seen {
         int32_t count = 0, row = -1;
     };
@@ -82,12 +83,13 @@ inline std::pair<std::vector<int32_t>, size_t> frequency_order(const int32_t* in
             s.row = static_cast<int32_t>(r);
         }
     std::erase_if(features, [&](int32_t f) { return seen[f].count < min_count; });
-    std::stable_sort(features.begin(), features.end(), [&](int32_t a, int32_t b) { return seen[a].count > seen[b].count; });
+    std::stable_sort(features.begin(), features.end(),
+                     [&](int32_t a, int32_t b) { return seen[a].count > seen[b].count; });
     for (size_t j = 0; j < features.size(); ++j) column[features[j]] = static_cast<int32_t>(j);
     return {std::move(column), features.size()};
 }
 
-// Sums the values of equal columns of a sorted row, and drops the sums that are 0; the entries left.
+// Sums the values of equal columns of a sorted row, drops the sums that are 0, and returns how many entries are left.
 template <class T>
 size_t without_duplicates(int32_t* column, T* value, size_t n, size_t row) {
     size_t left = 0;
@@ -95,7 +97,8 @@ size_t without_duplicates(int32_t* column, T* value, size_t n, size_t row) {
         T sum = value[i];
         for (next = i + 1; next < n && column[next] == column[i]; ++next) sum += value[next];
         if (!std::isfinite(sum))
-            throw std::invalid_argument("X: the values of a feature that token " + std::to_string(row) + " of all has more than once sum to infinity");
+            throw std::invalid_argument("X: the values of a feature that token " + std::to_string(row) +
+                                        " of all has more than once sum to infinity");
         column[left] = column[i];
         value[left] = sum;
         left += sum != 0;
@@ -103,9 +106,11 @@ size_t without_duplicates(int32_t* column, T* value, size_t n, size_t row) {
     return left;
 }
 
-// Raw rows with column[f] in the place of f (f itself without `column`), sorted, equal columns summed, zeros dropped.
+// Returns raw rows with column[f] in the place of f (f itself without `column`), sorted, equal columns summed, zeros
+// dropped.
 template <class T>
-Rows<T> canonical_rows(const int32_t* indptr, size_t n_rows, const int32_t* indices, const T* data, const int32_t* column) {
+Rows<T> canonical_rows(const int32_t* indptr, size_t n_rows, const int32_t* indices, const T* data,
+                       const int32_t* column) {
     auto column_of = [&](int32_t f) { return column && f >= 0 ? column[f] : f; };
     size_t kept = 0, q = 0;
     for (int32_t p = 0; p < indptr[n_rows]; ++p) kept += column_of(indices[p]) >= 0;
@@ -138,15 +143,15 @@ Rows<T> canonical_rows(const int32_t* indptr, size_t n_rows, const int32_t* indi
     return out;
 }
 
-// Features of the tokens at one offset: token t gets first + the features of value[t + offset], none where that is
-// outside of the sequence or negative.
+// Says which features tokens get at one offset. Token t gets first + the features of value[t + offset], and none where
+// that is outside of the sequence or negative.
 struct Part {
     const int32_t *value, *indptr, *indices;
     int64_t offset;
     int32_t first;
 };
 
-// Raw rows of all tokens.
+// Returns raw rows of all tokens.
 inline Rows<float> gathered(const int64_t* lengths, size_t n_sequences, const std::vector<Part>& parts) {
     size_t n_tokens = std::accumulate(lengths, lengths + n_sequences, size_t(0)), most = 0;
     for (const Part& part : parts)

@@ -8,7 +8,7 @@
 #include "base/bind_objective.hpp"
 #include "linear/dual_ascent.hpp"
 
-// The ascent with the arrays that it reads, which it keeps alive.
+// Keeps the arrays alive that the ascent reads.
 template <class T, class I>
 class BoundDual final : public DualAscent<T, I> {
     using Dual = DualAscent<T, I>;
@@ -16,8 +16,8 @@ class BoundDual final : public DualAscent<T, I> {
 public:
     BoundDual(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> c, size_t n_outputs,
               bool intercept, const std::string& loss, double gamma, bool squared, int n_threads)
-        : Dual(csr(indptr, indices, data, n_columns), labels_of_rows(indptr, labels, c, n_outputs), c.data(),
-               n_outputs, intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
+        : Dual(csr(indptr, indices, data, n_columns), labels_of_rows(indptr, labels, c, n_outputs), c.data(), n_outputs,
+               intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
           kept_(indptr, indices, data, labels, c), n_rows_(labels.size()) {
         product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
         require(between(labels, 0, this->n_labels()), "labels must index outputs");
@@ -43,7 +43,7 @@ public:
     }
 
 private:
-    // The constructor of the ascent reads c, so that this is checked before.
+    // Returns the labels. The constructor of the ascent reads c, so that sizes are checked before it.
     static const int32_t* labels_of_rows(const In<I>& indptr, const In<int32_t>& labels, const In<T>& c,
                                          size_t n_outputs) {
         require(n_outputs > 0 && labels.size() == indptr.size() - 1 && c.size() == labels.size(),

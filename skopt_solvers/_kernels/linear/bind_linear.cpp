@@ -11,7 +11,7 @@
 #include "linear/linear_objective.hpp"
 #include "linear/newton.hpp"
 
-// The objective with the arrays that it reads, which it keeps alive.
+// Keeps the arrays alive that the objective reads.
 template <class T, class I>
 class BoundLinear final : public LinearObjective<T, I> {
     using Linear = LinearObjective<T, I>;
@@ -56,8 +56,7 @@ public:
     }
 
     double penalise(In<T> W, Out<T> G) const {
-        require(W.size() == this->table_size() && (G.size() == 0 || G.size() == W.size()),
-                "W or G has the wrong size");
+        require(W.size() == this->table_size() && (G.size() == 0 || G.size() == W.size()), "W or G has the wrong size");
         nb::gil_scoped_release release;
         return Linear::penalise(W.data(), pointer_or_null(G));
     }
@@ -105,7 +104,6 @@ static void bind(nb::module_& m, const char* name) {
              array("indptr"), array("indices"), array("data"), "n_columns"_a, array("labels"), array("omega"),
              array("active"), "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "l1"_a, "l2"_a,
              "n_threads"_a)
-        .def("curvature", [](const Bound& o) { return o.curvature(); })
         .def("margins", &Bound::margins, array("W"), array("Z"))
         .def("loss", &Bound::loss, array("Z"), array("D"))
         .def("loss_along", &Bound::loss_along, array("Z"), array("V"), "step"_a, array("D"))

@@ -1,7 +1,7 @@
 // Stochastic dual coordinate ascent for linear models (Hsieh et al. 2008; Shalev-Shwartz & Zhang 2013).
 //
-// One a_i of K values a row, and always W = sum_i x_i a_i^T: a visit of row i touches the rows of W where x_i has a
-// non-zero, however strong the penalty is. Outputs that can be taken apart go in blocks, which threads share.
+// There is one a_i of K values a row, and always W = sum_i x_i a_i^T. A visit of row i touches the rows of W where x_i
+// has a non-zero, however strong the penalty is. Outputs that can be taken apart go in blocks, which threads share.
 //
 // The intercept is not penalised, so its dual constraint is sum_i a_i = 0. It is met by the method of multipliers
 // (Bertsekas 1982, chapter 2): b = center + step * sum_i a_i, and after an epoch the center moves to b.
@@ -15,18 +15,20 @@
 #include <vector>
 
 #include "base/csr.hpp"
-#include "linear/dual_steps.hpp"
 #include "base/interrupt.hpp"
 #include "base/parallel.hpp"
 #include "base/prefetch.hpp"
 #include "base/shuffle.hpp"
+#include "linear/dual_steps.hpp"
 
 template <class T, class I>
 class DualAscent {
 public:
     // c_i are the rows' weights against |W|^2 / 2; rows of weight 0 are not visited.
-    DualAscent(Csr<T, I> X, const int32_t* labels, const T* c, size_t K, bool intercept, std::unique_ptr<DualStep<T>> step, int n_threads)
-        : X_(X), labels_(labels), c_(c), K_(K), intercept_(intercept), step_(std::move(step)), n_threads_(n_threads), square_(X.n_rows) {
+    DualAscent(Csr<T, I> X, const int32_t* labels, const T* c, size_t K, bool intercept,
+               std::unique_ptr<DualStep<T>> step, int n_threads)
+        : X_(X), labels_(labels), c_(c), K_(K), intercept_(intercept), step_(std::move(step)), n_threads_(n_threads),
+          square_(X.n_rows) {
         double total = 0, weight = 0;
         for (size_t i = 0; i < X.n_rows; ++i) {
             const T* x = X.data + X.indptr[i];
@@ -34,9 +36,9 @@ public:
             total += static_cast<double>(c[i]) * square_[i];
             weight += c[i];
         }
-        // A small part of the mean square of a row hardly changes the rows' own problems; measured between 0.01 and 1 on rcv1, 20
-        // newsgroups, sms. It is large enough where the weights of an output add up to many times its inverse, which
-        // does not depend on the scale of X.
+        // A small part of the mean square of a row hardly changes the rows' own problems; measured between 0.01 and 1
+        // on rcv1, 20 newsgroups, sms. It is large enough where the weights of an output add up to many times its
+        // inverse, which does not depend on the scale of X.
         intercept_step_ = static_cast<T>(std::max(0.05 * total, 20 * static_cast<double>(K)) / weight);
     }
 
@@ -46,23 +48,29 @@ public:
     size_t n_labels() const { return step_->separable ? std::max<size_t>(K_, 2) : K_; }
     size_t table_size() const { return (X_.n_cols + intercept_) * K_; }
 
-    // As many visits as there are `rows`, which are sorted, in random order, for each block of outputs. A row that a visit does not change, as
-    // most of a hinge do not in the end, is left out for 1, 3, 7, then 15 rounds, and the others have its turn (Hsieh et al.
-    // 2008, section 3.2, shrink for good instead). A (n_rows x K) and W change together; the last row of W is b.
+    // Makes as many visits as there are `rows`, which are sorted, in random order, for each block of outputs. A row
+    // that a visit does not change, as most of a hinge do not in the end, is left out for 1, 3, 7, then 15 rounds, and
+    // the others have its turn (Hsieh et al. 2008, section 3.2, shrink for good instead). A (n_rows x K) and W change
+    // together; the last row of W is b.
     void epoch(const int64_t* rows, size_t n, uint64_t seed, T* A, T* W) {
         int threads = threads_for(n_threads_, static_cast<double>(X_.indptr[X_.n_rows]) * K_);
         size_t block = step_->separable ? kBlock : K_;
-        if (step_->separable && threads > 1 && K_ >= threads * kLeastBlock) block = std::min(block, (K_ + threads - 1) / threads);
-        const size_t n_blocks = (K_ + block - 1) / block, run = static_cast<size_t>(X_.indptr[X_.n_rows]) < kFar ? 1 : kRun;
+        if (step_->separable && threads > 1 && K_ >= threads * kLeastBlock)
+            block = std::min(block, (K_ + threads - 1) / threads);
+        const size_t n_blocks = (K_ + block - 1) / block,
+                     run = static_cast<size_t>(X_.indptr[X_.n_rows]) < kFar ? 1 : kRun;
         if (rests_.size() != n_blocks) rests_.assign(n_blocks, std::vector<Rest>(X_.n_rows));
         Interruption interruption;
         auto ascend = [&](size_t b, int t) {
             std::vector<int64_t> awake, order;
-            for (size_t visits = 0, round = 0; visits < n - n / 8 && round < kRounds && !interruption.stops(t); ++round) {
+            for (size_t visits = 0, round = 0; visits < n - n / 8 && round < kRounds && !interruption.stops(t);
+                 ++round) {
                 awake.clear();
                 for (size_t r = 0; r < n; ++r) {
-                    if (rests_[b][rows[r]].left) --rests_[b][rows[r]].left;
-                    else awake.push_back(rows[r]);
+                    if (rests_[b][rows[r]].left)
+                        --rests_[b][rows[r]].left;
+                    else
+                        awake.push_back(rows[r]);
                 }
                 order.resize(awake.size());
                 shuffle_runs(awake.data(), awake.size(), run, seed + round, order.data());
@@ -77,7 +85,7 @@ public:
         interruption.rethrow();
     }
 
-    // sum_i gain(a_i)
+    // Returns sum_i gain(a_i).
     double gain(const T* A) const {
         double total = 0;
         for (size_t i = 0; i < X_.n_rows; ++i)
@@ -85,7 +93,7 @@ public:
         return total;
     }
 
-    // After an epoch.
+    // Moves the center to b. It must be called after an epoch.
     void move_center(const T* A, T* W) const {
         if (!intercept_) return;
         std::vector<double> sum(K_, 0.0);
@@ -96,16 +104,16 @@ public:
 
 private:
     static constexpr size_t kBlock = 64, kLeastBlock = 8, kRounds = 16;
-    // Rows that stay together in a random order, where X is beyond the second cache: in an order without any they take up to half
-    // as long again to read. With runs of 8 the last digits of a model that is hard to fit take a fifth more epochs, with
-    // runs of 4 a twentieth, and the first three digits none.
+    // So many rows stay together in a random order where X is beyond the second cache. In an order without any they
+    // take up to half as long again to read. With runs of 8 the last digits of a model that is hard to fit take a fifth
+    // more epochs, with runs of 4 a twentieth, and the first three digits none.
     static constexpr size_t kRun = 4, kFar = size_t(1) << 17;
 
     struct Rest {
         uint8_t left = 0, calm = 0;  // rounds to come without a visit; visits without a change
     };
 
-    // Rows come in random order, so that no hardware foresees where the next one lies.
+    // Calls a row, as rows come in random order and no hardware foresees where the next one lies.
     void call_row(size_t i) const {
         size_t begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
         prefetch_all(X_.indices + begin, nnz);
@@ -117,11 +125,14 @@ private:
             prefetch_line_ends(table + static_cast<size_t>(X_.indices[p]) * K_, width);
     }
 
-    // Of the outputs from `first` on, the one of the row's class.
-    int positive(size_t i, size_t first) const { return K_ == 1 ? labels_[i] - 1 : labels_[i] - static_cast<int>(first); }
+    // Returns which of the outputs from `first` on is that of the row's class.
+    int positive(size_t i, size_t first) const {
+        return K_ == 1 ? labels_[i] - 1 : labels_[i] - static_cast<int>(first);
+    }
 
-    // Outputs [first, first + width).
-    void visit(const std::vector<int64_t>& order, T* A, T* W, size_t first, size_t width, Rest* rests, int t, Interruption& interruption) const {
+    // Visits the rows in this order, for the outputs [first, first + width).
+    void visit(const std::vector<int64_t>& order, T* A, T* W, size_t first, size_t width, Rest* rests, int t,
+               Interruption& interruption) const {
         const size_t n = order.size();
         std::vector<T> buffer(2 * width);
         T *z = buffer.data(), *a = z + width, *table = W + first, *intercept = table + X_.n_cols * K_;

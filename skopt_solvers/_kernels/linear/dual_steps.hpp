@@ -1,4 +1,4 @@
-// The steps of dual coordinate ascent: what a loss gives to the dual, and where its K coordinates are best.
+// The steps of dual coordinate ascent say what a loss gives to the dual, and where its K coordinates are best.
 //
 // The dual of sum_i c_i loss(x_i W) + |W|^2 / 2 is sum_i gain(a_i) - |W|^2 / 2 with W = sum_i x_i a_i^T and
 // gain(a) = -c loss*(-a / c). At the optimum a_i = -c_i times the gradient of the loss. `positive` is the output of the
@@ -19,16 +19,18 @@ template <class T>
 struct DualStep {
     bool separable = true;  // whether outputs can be taken apart: one-versus-rest
     virtual ~DualStep() = default;
-    // a = the a' that maximises gain(a') - z.(a' - a) - q/2 |a' - a|^2, z being the row's margins and q its |x|^2.
+    // Sets a to the a' that maximises gain(a') - z.(a' - a) - q/2 |a' - a|^2, z being the row's margins and q its
+    // |x|^2.
     virtual void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const = 0;
     virtual double gain(const T* a, int positive, size_t K, T c) const = 0;
     static T sign(size_t k, int positive) { return static_cast<int>(k) == positive ? T(1) : T(-1); }
 };
 
-// a = s c p with p = 1 / (1 + e^t), t being the margin s z' after the step: t = s z - q (s a) + q c p(t). Newton's method
-// from the margin before, or from 0 where that or an iterate is on the other side of 0 than the root: between 0 and the
-// root the sigmoid has no turning point and every iterate is nearer (Yu, Huang & Lin 2011, section 3, for the same problem in
-// a), by about 1 an iteration until t is log(q c). The last move is made along the tangent, without another exponential.
+// The step is a = s c p with p = 1 / (1 + e^t), t being the margin s z' after it: t = s z - q (s a) + q c p(t).
+// Newton's method begins at the margin before, or from 0 where that or an iterate is on the other side of 0 than the
+// root. Between 0 and the root the sigmoid has no turning point and every iterate is nearer (Yu, Huang & Lin 2011,
+// section 3, for the same problem in a), by about 1 an iteration until t is log(q c). The last move is made along the
+// tangent, without another exponential.
 template <class T>
 struct LogisticStep final : DualStep<T> {
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
@@ -58,19 +60,22 @@ private:
 
     static constexpr T kTangent = sizeof(T) == 4 ? 0.03 : 1e-3;  // a move whose cube is rounding
 
-    // p at the next iterate, to second order in the move: p' = -p (1 - p), p'' = p (1 - p) (1 - 2 p).
+    // Returns p at the next iterate, to second order in the move: p' = -p (1 - p), p'' = p (1 - p) (1 - 2 p).
     static T along_tangent(T t, T base, T r) {
         T p = 1 / (1 + fast_exp(t));
         return moved(p, (base + r * p - t) / (1 + r * p * (1 - p)));
     }
-    static T moved(T p, T move) { return std::min(std::max(p - p * (1 - p) * move * (1 - (T(0.5) - p) * move), T(0)), T(1)); }
+    static T moved(T p, T move) {
+        return std::min(std::max(p - p * (1 - p) * move * (1 - (T(0.5) - p) * move), T(0)), T(1));
+    }
 
-    // As many iterations as it takes.
+    // Makes as many iterations as it takes.
     static void ascend_one(T z, T s, T q, T c, T& a) {
         const T r = q * c, m = s * z, base = m - q * s * a, side = base + r / 2 > 0 ? T(1) : T(-1);
         T t = m * side > 0 ? m : T(0), p = 0, move = 0;
         for (int i = 0; i < 100; ++i) {
-            // with e = e^-|t| all of (base + r p - t) / (1 + r p (1 - p)) times (1 + e)^2, so that no quotient waits for another
+            // with e = e^-|t| numerator and denominator of (base + r p - t) / (1 + r p (1 - p)) are taken times
+            // (1 + e)^2, so that no quotient waits for another
             T e = fast_exp(-std::abs(t)), top = t > 0 ? e : T(1), whole = 1 + e;
             move = ((base - t) * whole * whole + r * top * whole) / (whole * whole + r * e);
             p = top / whole;
@@ -86,7 +91,7 @@ private:
         return t * side > 0 ? t : T(0);
     }
 
-    // The same for `width` outputs at a time.
+    // Does the same for `width` outputs at a time.
     template <size_t width>
     static void ascend_far(const T* z, int positive, size_t K, T q, T c, T* a) {
         const T r = q * c;
@@ -114,15 +119,14 @@ private:
     }
 };
 
-// Hinge, smoothed over a width gamma, or squared (Hsieh et al. 2008, eq. 9; Shalev-Shwartz & Zhang 2013, section 6.2):
-// gain = s a - slack/2 a^2 for s a in [0, most].
+// The step for losses of 1 - s z that are quadratic and then straight, such as the hinges (Hsieh et al. 2008, eq. 9;
+// Shalev-Shwartz & Zhang 2013, section 6.2). Its gain is s a - slack/2 a^2 / c for s a in [0, most c]. The slope of the
+// quadratic part is (1 - s z) / slack, and most is where it ends.
 template <class T>
 struct HingeStep final : DualStep<T> {
-    double gamma;
-    bool squared;
-    HingeStep(double gamma, bool squared) : gamma(gamma), squared(squared) {}
+    HingeStep(double slack, double most) : slack_(slack), most_(most) {}
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
-        const T slack = slack_of(c), most = squared ? std::numeric_limits<T>::max() : c;
+        const T slack = slack_of(c), most = most_of(c);
         for (size_t k = 0; k < K; ++k) {
             T s = this->sign(k, positive), b = s * a[k], slope = 1 - s * z[k] - slack * b;
             // a row without a non-zero has no curvature
@@ -140,13 +144,16 @@ struct HingeStep final : DualStep<T> {
     }
 
 private:
-    T slack_of(T c) const { return static_cast<T>(squared ? 0.5 / c : gamma / c); }
+    T slack_of(T c) const { return static_cast<T>(slack_ / c); }
+    T most_of(T c) const { return static_cast<T>(std::min<double>(most_ * c, std::numeric_limits<T>::max())); }
+
+    double slack_, most_;
 };
 
-// a = c (y - p) with p = softmax(z'), z' = z + q (a' - a): the logits u = z' minimise |u|^2 / 2 + r log sum e^u - v.u with
-// r = q c and v = z - q a + r y. Newton's method, whose matrix I + r (diag p - p p^T) is inverted by the formula of Sherman and
-// Morrison. Its third derivatives are bounded by the second, so that a step of range b times log(1 + b) / b descends, and a
-// full one where b <= 1 (Bach 2010, proposition 1).
+// The step is a = c (y - p) with p = softmax(z'), z' = z + q (a' - a). The logits u = z' minimise |u|^2 / 2 + r log sum
+// e^u - v.u with r = q c and v = z - q a + r y. Newton's method finds them, whose matrix I + r (diag p - p p^T) is
+// inverted by the formula of Sherman and Morrison. Its third derivatives are bounded by the second, so that a step of
+// range b times log(1 + b) / b descends, and a full one where b <= 1 (Bach 2010, proposition 1).
 template <class T>
 struct SoftmaxStep final : DualStep<T> {
     SoftmaxStep() { this->separable = false; }
@@ -199,8 +206,8 @@ private:
     static constexpr int kIterations = 50;
     static constexpr T kFar = 10;
 
-    // The u that minimises |u|^2 / 2 + r max u - v.u, which is some log(r K) from the one that is looked for: v, cut off at the
-    // level t above which it has r.
+    // Computes the u that minimises |u|^2 / 2 + r max u - v.u, which is some log(r K) from the one that is looked for.
+    // It is v, cut off at the level t above which it has r.
     static void level(const T* v, size_t K, T r, T* u) {
         T t = *std::max_element(v, v + K) - r, before = t;
         do {
@@ -216,11 +223,14 @@ private:
     }
 };
 
-// Throws for a loss that has no step.
+// Returns the step of a loss, and throws for a loss that has none.
 template <class T>
 std::unique_ptr<DualStep<T>> make_dual_step(const std::string& loss, double gamma, bool squared) {
+    constexpr double kInfinite = std::numeric_limits<double>::infinity();
     if (loss == "logistic") return std::make_unique<LogisticStep<T>>();
     if (loss == "softmax") return std::make_unique<SoftmaxStep<T>>();
-    if (loss == "hinge" && !(squared && gamma > 0)) return std::make_unique<HingeStep<T>>(gamma, squared);
+    if (loss == "hinge" && !(squared && gamma > 0))
+        return std::make_unique<HingeStep<T>>(squared ? 0.5 : gamma, squared ? kInfinite : 1);
+    if (loss == "modified_huber") return std::make_unique<HingeStep<T>>(0.5, 4);
     throw std::invalid_argument("the loss '" + loss + "' has no step of dual coordinate ascent");
 }

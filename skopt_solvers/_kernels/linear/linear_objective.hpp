@@ -1,4 +1,4 @@
-// Linear models over CSR rows: margins Z = X W, their loss, and the gradient X^T dZ.
+// The objective of linear models over CSR rows: margins Z = X W, their loss, and the gradient X^T dZ.
 //
 // W is a table (n_features [+ 1], K), row-major: the K values of a feature lie together, and the last row is the
 // intercept where there is one. omega_i are the sample weights divided by their sum.
@@ -14,17 +14,17 @@
 #include "base/column_ranges.hpp"
 #include "base/csr.hpp"
 #include "base/interrupt.hpp"
-#include "linear/losses.hpp"
 #include "base/objective.hpp"
 #include "base/parallel.hpp"
 #include "base/touched_columns.hpp"
+#include "linear/losses.hpp"
 
 template <class T, class I>
 class LinearObjective : public Objective<T> {
 public:
     // `active` lists the rows of weight > 0, in order: the samples of the problem.
-    LinearObjective(Csr<T, I> X, const int32_t* labels, const T* omega, const int64_t* active, size_t n_active, size_t K,
-                    bool intercept, std::unique_ptr<Loss<T>> loss, Penalty<T> penalty, int n_threads)
+    LinearObjective(Csr<T, I> X, const int32_t* labels, const T* omega, const int64_t* active, size_t n_active,
+                    size_t K, bool intercept, std::unique_ptr<Loss<T>> loss, Penalty<T> penalty, int n_threads)
         : X_(X), labels_(labels), omega_(omega), active_(active), n_active_(n_active), loss_(std::move(loss)),
           intercept_(intercept), n_threads_(n_threads) {
         this->n_rows = X.n_cols + intercept;
@@ -36,25 +36,25 @@ public:
     size_t n_margins() const { return X_.n_rows * this->n_outputs; }
     size_t table_size() const { return this->n_rows * this->n_outputs; }
     size_t n_labels() const { return loss_->n_labels(this->n_outputs); }
-    double curvature() const { return loss_->curvature(this->n_outputs); }
     bool joint() const { return loss_->joint(); }
     const Csr<T, I>& X() const { return X_; }
     size_t n_penalised() const { return X_.n_cols; }
     int n_threads() const { return n_threads_; }
     int threads() const { return threads_for(n_threads_, static_cast<double>(nnz()) * this->n_outputs); }
 
-    // Z = X W, for all rows of X.
+    // Computes Z = X W for all rows of X.
     void margins(const T* W, T* Z) const {
         size_t K = this->n_outputs;
         int n = threads();
         Interruption interruption;
         parallel(n, [&](int t) {
-            each_row(row_part(t, n), row_part(t + 1, n), t, interruption, [&](size_t i) { margins_of(i, W, Z + i * K); });
+            each_row(row_part(t, n), row_part(t + 1, n), t, interruption,
+                     [&](size_t i) { margins_of(i, W, Z + i * K); });
         });
         interruption.rethrow();
     }
 
-    // sum_i omega_i loss(Z_i); D = its gradient with respect to Z.
+    // Returns sum_i omega_i loss(Z_i), and writes its gradient with respect to Z to D.
     double loss(const T* Z, T* D) const {
         return by_chunk([&](size_t begin, size_t n, double* sums) {
             size_t K = this->n_outputs;
@@ -62,12 +62,12 @@ public:
         })[0];
     }
 
-    // The same of n rows from `begin` on, whose margins are Z.
+    // Returns the same of n rows from `begin` on, whose margins are Z.
     double loss_of_rows(const T* Z, size_t begin, size_t n, T* D) const {
         return loss_->rows(Z, labels_ + begin, omega_ + begin, n, this->n_outputs, D);
     }
 
-    // The same at Z + step V, and its derivative with respect to step.
+    // Returns the same at Z + step V, and its derivative with respect to step.
     std::pair<double, double> loss_along(const T* Z, const T* V, double step, T* D) const {
         auto sums = by_chunk([&](size_t begin, size_t n, double* sums) {
             size_t K = this->n_outputs;
@@ -81,7 +81,7 @@ public:
         return {sums[0], sums[1]};
     }
 
-    // G = X^T D.
+    // Computes G = X^T D.
     void backward(const T* D, T* G) {
         size_t K = this->n_outputs;
         int n = threads();
@@ -102,10 +102,10 @@ public:
         for (size_t k = 0; k < K; ++k) G[X_.n_cols * K + k] = static_cast<T>(sum[k]);
     }
 
-    // The penalty at W; its smooth part's gradient is added to G where one is given.
+    // Returns the penalty at W, and adds the gradient of its smooth part to G where one is given.
     double penalise(const T* W, T* G) const { return ::penalise(this->penalty, W, G, X_.n_cols * this->n_outputs); }
 
-    // sum_i omega_i x_ij^2 for every row j of the table.
+    // Computes sum_i omega_i x_ij^2 for every row j of the table.
     void squared_norms(T* square) const {
         std::fill(square, square + this->n_rows, T(0));
         for (size_t a = 0; a < n_active_; ++a) {
@@ -116,9 +116,11 @@ public:
         if (intercept_) square[X_.n_cols] = 1;
     }
 
-    // The shares of the penalty are by `count` for each row of the table in `n_seen` samples: those of a stream so far, of which
-    // these are the last.
-    void count_as(const double* count, double n_seen) { touched_.count_as(count, X_.n_cols, n_seen / static_cast<double>(n_active_)); }
+    // Sets the counts, in `n_seen` samples for each row of the table, by which the shares of the penalty are taken.
+    // They are of a stream so far, of which these samples are the last.
+    void count_as(const double* count, double n_seen) {
+        touched_.count_as(count, X_.n_cols, n_seen / static_cast<double>(n_active_));
+    }
 
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
         size_t K = this->n_outputs;
@@ -172,7 +174,7 @@ private:
         gather(X_.indices + begin, X_.data + begin, X_.indptr[i + 1] - begin, W, K, z);
     }
 
-    // First row of part t of n, parts having about as many non-zeros each.
+    // Returns the first row of part t of n, parts having about as many non-zeros each.
     size_t row_part(int t, int n) const {
         if (t == 0) return 0;
         if (t == n) return X_.n_rows;
@@ -180,7 +182,7 @@ private:
         return std::lower_bound(X_.indptr, X_.indptr + X_.n_rows, target) - X_.indptr;
     }
 
-    // Two sums over all rows, formed in fixed chunks that the threads share.
+    // Returns two sums over all rows, formed in fixed chunks that the threads share.
     template <class F>
     std::array<double, 2> by_chunk(F f) const {
         size_t rows = std::max<size_t>(1, 4096 / this->n_outputs), n_chunks = (X_.n_rows + rows - 1) / rows;
@@ -197,7 +199,7 @@ private:
         return total;
     }
 
-    // G += the rows' part of X^T D.
+    // Adds the rows' part of X^T D to G.
     void scatter_rows_of(size_t begin, size_t end, int t, const T* D, T* G, Interruption& interruption) const {
         each_row(begin, end, t, interruption, [&](size_t i) {
             if (omega_[i] != 0) scatter_row(i, X_.indices, X_.data, X_.indptr[i], X_.indptr[i + 1], D, G);
@@ -208,7 +210,7 @@ private:
         scatter(indices + begin, data + begin, end - begin, D + i * this->n_outputs, this->n_outputs, G);
     }
 
-    // With one output the table is small: a buffer a thread, added in the order of the threads.
+    // With one output the table is small. Each thread has a buffer, and they are added in the order of the threads.
     void backward_by_rows(int n, const T* D, T* G) {
         size_t size = X_.n_cols;
         buffers_.resize((n - 1) * size);
@@ -221,11 +223,12 @@ private:
         interruption.rethrow();
         parallel(n, [&](int t) {
             for (int b = 0; b < n - 1; ++b)
-                for (size_t j = part(size, kChunk, t, n); j < part(size, kChunk, t + 1, n); ++j) G[j] += buffers_[b * size + j];
+                for (size_t j = part(size, kChunk, t, n); j < part(size, kChunk, t + 1, n); ++j)
+                    G[j] += buffers_[b * size + j];
         });
     }
 
-    // With several, each thread owns a range of columns: no buffers, and sums in the order of the rows.
+    // With several, each thread owns a range of columns. There are no buffers, and sums are in the order of the rows.
     void backward_by_columns(int n, const T* D, T* G) {
         size_t K = this->n_outputs;
         if (splits_ != n) split_columns(n);
@@ -243,14 +246,15 @@ private:
         interruption.rethrow();
     }
 
-    // Column ranges with about as many non-zeros each, and where each row passes from one to the next: 4 bytes a row and
-    // thread. Rows whose entries are not in the order of the ranges, as a vectorizer's unsorted ones, are put in that
-    // order in a copy of the matrix, which only `backward` reads: sums over a row keep their order.
+    // Finds column ranges with about as many non-zeros each, and where each row passes from one to the next, which is 4
+    // bytes a row and thread. Rows whose entries are not in the order of the ranges, as a vectorizer's unsorted ones,
+    // are put in that order in a copy of the matrix, which only `backward` reads. Sums over a row keep their order.
     void split_columns(int n) {
         std::vector<size_t> count(X_.n_cols + 1, 0);
         size_t total = 0, stride = std::max<size_t>(1, X_.n_rows / 20000);  // some rows tell the balance
         for (size_t i = 0; i < X_.n_rows; i += stride)
-            for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p) ++count[X_.indices[p]], ++total;
+            for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p)
+                ++count[X_.indices[p]], ++total;
         bounds_ = balanced_ranges(count, total, X_.n_cols, n);
         auto range_of = [&](I column) {
             int r = 0;

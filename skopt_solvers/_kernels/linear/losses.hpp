@@ -1,8 +1,7 @@
-// Losses of a row of margins z (K values) and a class label; gradients with respect to z.
+// The losses of a row of margins z (K values) and a class label, and their gradients with respect to z.
 //
 // A loss is a struct with `T operator()(const T* z, int label, size_t K, T* d)`, which returns the loss and writes
-// the gradient d, and `double curvature(K)`, a bound on the largest eigenvalue of the second derivative (0 where
-// there is none).
+// the gradient d. What else is known of it is a value of objectives/_losses.py.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -17,26 +16,30 @@
 #include "base/exp.hpp"
 #include "base/parallel.hpp"
 
-// +1 for the positive class of output k, else -1; with one output the positive class is label 1.
+// Returns +1 for the positive class of output k, else -1. With one output the positive class is label 1.
 template <class T>
 inline T sign_of(int label, size_t k, size_t K) {
     return (K == 1 ? label == 1 : label == static_cast<int>(k)) ? T(1) : T(-1);
 }
 
-// sum_k log(1 + exp(-s_k z_k))
-template <class T>
-struct Logistic {
-    double curvature(size_t) const { return 0.25; }
+// sum_k F::one(s_k z_k, p): the loss at a margin, and p = minus its derivative. Without a branch, so that loops over
+// margins become vectors.
+template <class T, class F>
+struct OfMargins {
     T operator()(const T* z, int label, size_t K, T* d) const {
         T loss = 0;
         for (size_t k = 0; k < K; ++k) {
             T s = sign_of<T>(label, k, K), p;
-            loss += one(s * z[k], p);
+            loss += F::one(s * z[k], p);
             d[k] = -s * p;
         }
         return loss;
     }
-    // The loss at a margin, and p = minus its derivative. Without a branch, so that loops over margins become vectors.
+};
+
+// log(1 + exp(-margin))
+template <class T>
+struct Logistic : OfMargins<T, Logistic<T>> {
     static T one(T margin, T& p) {
         T e = fast_exp(-std::abs(margin));
         p = (margin > 0 ? e : T(1)) / (1 + e);
@@ -44,11 +47,10 @@ struct Logistic {
     }
 };
 
-// log sum_k exp(z_k) - z_label
+// The loss is log sum_k exp(z_k) - z_label.
 template <class T>
 struct Softmax {
     static constexpr bool joint = true;  // every label has an output
-    double curvature(size_t) const { return 0.5; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         const auto [top, sum] = softmax(z, K, d);
         d[label] -= 1;
@@ -56,13 +58,12 @@ struct Softmax {
     }
 };
 
-// sum_k h(1 - s_k z_k) with h(a) = max(a, 0) smoothed over a width gamma (Shalev-Shwartz & Zhang 2013, eq. 10):
-// a^2 / (2 gamma) for a in [0, gamma], a - gamma / 2 above; squared where asked.
+// The loss is sum_k h(1 - s_k z_k) with h(a) = max(a, 0) smoothed over a width gamma (Shalev-Shwartz & Zhang 2013, eq.
+// 10): h is a^2 / (2 gamma) for a in [0, gamma] and a - gamma / 2 above. It is squared where asked.
 template <class T>
 struct Hinge {
     double gamma = 0;
     bool squared = false;
-    double curvature(size_t) const { return squared ? (gamma > 0 ? 3.0 : 2.0) : gamma > 0 ? 1 / gamma : 0.0; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         T loss = 0, g = static_cast<T>(gamma);
         for (size_t k = 0; k < K; ++k) {
@@ -76,14 +77,23 @@ struct Hinge {
     }
 };
 
-// h(a) with a_k = [k != label] + z_k - z_label and h(a) = max_k a_k (Crammer & Singer 2001, eq. 3), smoothed over a
-// width gamma as `smoothed` says (Shalev-Shwartz & Zhang 2016, section 5); squared where asked.
+// The loss is the square of a = max(1 - margin, 0) up to a = 2, and 4 a - 4 above (modified Huber, Zhang 2004).
+template <class T>
+struct ModifiedHuber : OfMargins<T, ModifiedHuber<T>> {
+    static T one(T margin, T& p) {
+        T a = std::max(1 - margin, T(0)), b = std::min(a, T(2));
+        p = 2 * b;
+        return b * (2 * a - b);
+    }
+};
+
+// The loss is h(a) with a_k = [k != label] + z_k - z_label and h(a) = max_k a_k (Crammer & Singer 2001, eq. 3),
+// smoothed over a width gamma as `smoothed` says (Shalev-Shwartz & Zhang 2016, section 5). It is squared where asked.
 template <class T>
 struct CrammerSinger {
     static constexpr bool joint = true;
     double gamma = 0;
     bool squared = false;
-    double curvature(size_t K) const { return gamma > 0 ? K / gamma : 0.0; }
     T operator()(const T* z, int label, size_t K, T* d) const {
         for (size_t k = 0; k < K; ++k) d[k] = static_cast<int>(k) == label ? T(0) : 1 + z[k] - z[label];
         T value = gamma > 0 ? smoothed(d, label, K) : largest(d, label, K);
@@ -99,7 +109,7 @@ struct CrammerSinger {
     }
 
 private:
-    // a becomes the indicator of its largest entry if that is positive, else 0.
+    // Returns the largest entry of a, or 0. a becomes the indicator of that entry if it is positive, else 0.
     static T largest(T* a, int label, size_t K) {
         size_t best = std::max_element(a, a + K) - a;
         T value = a[best];
@@ -107,8 +117,8 @@ private:
         if (value > 0) a[best] = 1;
         return value;
     }
-    // max of p.a - gamma/2 |p|^2 over p >= 0, sum p <= 1, p_label = 0; a becomes the p that attains it, the projection
-    // of a / gamma (Duchi et al. 2008, fig. 1).
+    // Returns the maximum of p.a - gamma/2 |p|^2 over p >= 0, sum p <= 1, p_label = 0. a becomes the p that attains it,
+    // the projection of a / gamma (Duchi et al. 2008, fig. 1).
     T smoothed(T* a, int label, size_t K) const {
         T g = static_cast<T>(gamma), top = 0, sum = 0;
         for (size_t k = 0; k < K; ++k) top = std::max(top, a[k]);  // a_label is 0
@@ -140,14 +150,13 @@ private:
     }
 };
 
-// A loss over many rows behind one virtual call.
+// Computes a loss over many rows behind one virtual call.
 template <class T>
 struct Loss {
     virtual ~Loss() = default;
-    virtual double curvature(size_t K) const = 0;
     virtual size_t n_labels(size_t K) const = 0;
     virtual bool joint() const = 0;
-    // sum_i weight_i loss(z_i); d_i = weight_i times the gradient of loss(z_i).
+    // Returns sum_i weight_i loss(z_i), and writes weight_i times the gradient of loss(z_i) to d_i.
     virtual double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const = 0;
 };
 
@@ -155,7 +164,6 @@ template <class T, class F>
 struct LossOf final : Loss<T> {
     F f;
     explicit LossOf(F formula) : f(formula) {}
-    double curvature(size_t K) const override { return f.curvature(K); }
     size_t n_labels(size_t K) const override { return joint() ? K : std::max<size_t>(K, 2); }
     bool joint() const override {
         if constexpr (requires { F::joint; }) return F::joint;
@@ -178,7 +186,7 @@ struct LossOf final : Loss<T> {
     }
 
 private:
-    // The same for one output.
+    // Returns the same for one output.
     static double margins(const T* z, const int32_t* labels, const T* weights, size_t n, T* d) {
         thread_local std::vector<T> loss;
         loss.resize(n);
@@ -200,6 +208,8 @@ std::unique_ptr<Loss<T>> make_loss(const std::string& name, double gamma, bool s
     if (name == "logistic") return std::make_unique<LossOf<T, Logistic<T>>>(Logistic<T>{});
     if (name == "softmax") return std::make_unique<LossOf<T, Softmax<T>>>(Softmax<T>{});
     if (name == "hinge") return std::make_unique<LossOf<T, Hinge<T>>>(Hinge<T>{gamma, squared});
-    if (name == "crammer_singer") return std::make_unique<LossOf<T, CrammerSinger<T>>>(CrammerSinger<T>{gamma, squared});
+    if (name == "modified_huber") return std::make_unique<LossOf<T, ModifiedHuber<T>>>(ModifiedHuber<T>{});
+    if (name == "crammer_singer")
+        return std::make_unique<LossOf<T, CrammerSinger<T>>>(CrammerSinger<T>{gamma, squared});
     throw std::invalid_argument("unknown loss '" + name + "'");
 }

@@ -1,6 +1,7 @@
-// Directions of Newton's method for a linear model: d with H d = -g, where H is the Hessian of the loss and the ridge.
+// The directions of Newton's method for a linear model are d with H d = -g, where H is the Hessian of loss and ridge.
 //
-// Second derivatives of the loss are central differences of its gradient at the margins, so that a loss is one struct here too.
+// Second derivatives of the loss are central differences of its gradient at the margins, so that a loss is one struct
+// here too.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -9,17 +10,19 @@
 #include <numeric>
 #include <vector>
 
-#include "linear/linear_objective.hpp"
 #include "base/vectors.hpp"
+#include "linear/linear_objective.hpp"
 
 template <class T, class I>
 class Newton {
 public:
-    // At the point whose margins are Z.
-    Newton(LinearObjective<T, I>& objective, const T* Z) : o_(objective), Z_(Z), K_(objective.n_outputs), p_(objective.n_rows) {}
+    // The directions are at the point whose margins are Z.
+    Newton(LinearObjective<T, I>& objective, const T* Z)
+        : o_(objective), Z_(Z), K_(objective.n_outputs), p_(objective.n_rows) {}
 
-    // From the Hessian itself, for few parameters: p^2 multiply-adds a sample and output, or pair of outputs where the loss compares
-    // them, and Cholesky's decomposition of one matrix an output, or of one of all. False where it overflows.
+    // Computes the direction from the Hessian itself, for few parameters. This takes p^2 multiply-adds a sample and
+    // output, or pair of outputs where the loss compares them, and Cholesky's decomposition of one matrix an output, or
+    // of one of all. Returns false where it overflows.
     bool direct(const T* g, T* d) const {
         if (p_ == 0) return true;
         const auto H = hessian();
@@ -31,7 +34,8 @@ public:
                 for (size_t l = 0; l <= k; ++l) {
                     const double* from = H.data() + (o_.joint() ? k * (k + 1) / 2 + l : first) * block;
                     for (size_t i = 0; i < p_; ++i)
-                        for (size_t j = 0; j < p_; ++j) M[(k * p_ + i) * size + l * p_ + j] = from[std::max(i, j) * width() + std::min(i, j)];
+                        for (size_t j = 0; j < p_; ++j)
+                            M[(k * p_ + i) * size + l * p_ + j] = from[std::max(i, j) * width() + std::min(i, j)];
                 }
                 for (size_t i = 0; i < o_.n_penalised(); ++i) M[(k * p_ + i) * (size + 1)] += o_.penalty.l2;
                 for (size_t i = 0; i < p_; ++i) b[k * p_ + i] = -g[i * K_ + first + k];
@@ -44,7 +48,8 @@ public:
         return true;
     }
 
-    // By conjugate gradients (Nocedal & Wright 2006, algorithm 7.1), until |H d + g|^2 <= target |g|^2.
+    // Computes the direction by conjugate gradients (Nocedal & Wright 2006, algorithm 7.1), until |H d + g|^2 <= target
+    // |g|^2.
     void iterative(const T* g, double target, T* d) {
         const size_t size = p_ * K_;
         std::vector<T> r(size), p(size), Hp(size), V(o_.n_margins()), ahead(V.size()), behind(V.size()), curvatures;
@@ -60,8 +65,10 @@ public:
         Interruption interruption;
         for (size_t step = 0; step < 2 * size && !interruption.stops(0); ++step) {
             o_.margins(p.data(), V.data());
-            if (o_.joint()) slope(V.data(), ahead, behind);
-            else for (size_t m = 0; m < V.size(); ++m) ahead[m] = curvatures[m] * V[m];
+            if (o_.joint())
+                slope(V.data(), ahead, behind);
+            else
+                for (size_t m = 0; m < V.size(); ++m) ahead[m] = curvatures[m] * V[m];
             o_.backward(ahead.data(), Hp.data());
             for (size_t i = 0; i < o_.n_penalised() * K_; ++i) Hp[i] += static_cast<T>(o_.penalty.l2) * p[i];
             const double curvature = dot(p.data(), Hp.data(), size), length = dot(p.data(), p.data(), size);
@@ -86,10 +93,12 @@ private:
 
     size_t width() const { return (p_ + kTileRows - 1) / kTileRows * kTileRows; }
 
-    // The lower triangle of the loss's part of the Hessian: a width x width matrix for each output, or for each pair (k, l <= k) of
-    // outputs. Rows are summed in parts that do not depend on the number of threads, and take 16 MB at most.
+    // Returns the lower triangle of the loss's part of the Hessian, a width x width matrix for each output, or for each
+    // pair (k, l <= k) of outputs. Rows are summed in parts that do not depend on the number of threads, and take 16 MB
+    // at most.
     Aligned<double> hessian() const {
-        const size_t n_pairs = o_.joint() ? K_ * (K_ + 1) / 2 : K_, size = n_pairs * width() * width(), n_rows = o_.X().n_rows;
+        const size_t n_pairs = o_.joint() ? K_ * (K_ + 1) / 2 : K_, size = n_pairs * width() * width(),
+                     n_rows = o_.X().n_rows;
         const size_t n_parts = std::clamp<size_t>(n_rows / 4096, 1, std::clamp<size_t>((1 << 21) / size, 1, 64));
         Aligned<double> H(n_parts * size);
         const int n = threads_for(o_.n_threads(), static_cast<double>(n_rows) * size);
@@ -113,13 +122,15 @@ private:
         const auto& X = o_.X();
         for (; begin < end && !interruption.stops(t); begin += kRows) {
             const size_t n = std::min(kRows, end - begin);
-            for (size_t l = 0; l < L; ++l) second_derivatives(begin, n, l, shifted.data(), behind.data(), &S[l * n * K_]);
+            for (size_t l = 0; l < L; ++l)
+                second_derivatives(begin, n, l, shifted.data(), behind.data(), &S[l * n * K_]);
             kept.clear();
             for (size_t i = 0; i < n; ++i) {
                 if (!curved(S.data(), i, n, L)) continue;
                 double* row = &x[kept.size() * width()];
                 std::fill(row, row + width(), 0.0);
-                for (size_t e = X.indptr[begin + i]; e < static_cast<size_t>(X.indptr[begin + i + 1]); ++e) row[X.indices[e]] = X.data[e];
+                for (size_t e = X.indptr[begin + i]; e < static_cast<size_t>(X.indptr[begin + i + 1]); ++e)
+                    row[X.indices[e]] = X.data[e];
                 if (p_ > o_.n_penalised()) row[p_ - 1] = 1;
                 kept.push_back(i);
             }
@@ -135,11 +146,13 @@ private:
         }
     }
 
-    // A += left^T right over n rows; above the diagonal not everywhere.
+    // Computes A += left^T right over n rows, above the diagonal not everywhere.
     void add_lower(const double* left, const double* right, size_t n, double* A) const {
         constexpr size_t lanes = kLanes<double>;
         for (size_t i = 0; i < width(); i += kTileRows) {
-            auto tile = [&]<int N>(size_t v) { outer_tile<kTileRows, N>(left + i, right + v * lanes, n, width(), A + i * width() + v * lanes); };
+            auto tile = [&]<int N>(size_t v) {
+                outer_tile<kTileRows, N>(left + i, right + v * lanes, n, width(), A + i * width() + v * lanes);
+            };
             size_t n_vectors = (i + kTileRows) / lanes, v = 0;
             for (; v + 3 <= n_vectors; v += 3) tile.template operator()<3>(v);
             if (n_vectors - v == 2) tile.template operator()<2>(v);
@@ -154,12 +167,13 @@ private:
         return false;
     }
 
-    // S[i K + k]: the derivative of the loss's gradient in margin k of row `begin` + i in its margin l; in margin k itself where margins
-    // are independent.
+    // Computes S[i K + k], the derivative of the loss's gradient in margin k of row `begin` + i in its margin l, or in
+    // margin k itself where margins are independent.
     void second_derivatives(size_t begin, size_t n, size_t l, T* shifted, T* behind, T* S) const {
         const T h = static_cast<T>(std::cbrt(std::numeric_limits<T>::epsilon()));
         for (T side : {-h, h}) {
-            for (size_t m = 0; m < n * K_; ++m) shifted[m] = Z_[begin * K_ + m] + (!o_.joint() || m % K_ == l ? side : T(0));
+            for (size_t m = 0; m < n * K_; ++m)
+                shifted[m] = Z_[begin * K_ + m] + (!o_.joint() || m % K_ == l ? side : T(0));
             o_.loss_of_rows(shifted, begin, n, side < 0 ? behind : S);
         }
         for (size_t m = 0; m < n * K_; ++m) {
@@ -168,7 +182,7 @@ private:
         }
     }
 
-    // ahead = the derivative of the loss's gradient at the margins along V.
+    // Sets `ahead` to the derivative of the loss's gradient at the margins along V.
     void slope(const T* V, std::vector<T>& ahead, std::vector<T>& behind) const {
         double largest = 1e-300;
         for (size_t m = 0; m < ahead.size(); ++m) largest = std::max<double>(largest, std::abs(V[m]));
@@ -178,15 +192,16 @@ private:
         for (size_t m = 0; m < ahead.size(); ++m) ahead[m] = static_cast<T>((ahead[m] - behind[m]) / (2 * h));
     }
 
-    // A loss that compares outputs is flat along equal intercepts. The gradient is 0 there too, so any curvature serves.
+    // Adds curvature along equal intercepts, where a loss that compares outputs is flat. The gradient is 0 there too,
+    // so any curvature serves.
     void hold_mean(double* M, size_t size) const {
         const double curvature = M[(p_ - 1) * (size + 1)];
         for (size_t k = p_ - 1; k < size; k += p_)
             for (size_t l = p_ - 1; l <= k; l += p_) M[k * size + l] += curvature;
     }
 
-    // b <- M^-1 b by Cholesky's decomposition of the lower triangle, in place. Parameters along which nothing is left of the
-    // curvature but rounding stay where they are.
+    // Computes b <- M^-1 b by Cholesky's decomposition of the lower triangle, in place. Parameters along which nothing
+    // is left of the curvature but rounding stay where they are.
     static void solve(double* M, double* b, size_t size) {
         for (size_t i = 0; i < size; ++i) {
             double* row = M + i * size;

@@ -12,53 +12,72 @@ template <class T>
 static T* member(const Out<T>& values) {
     return pointer_or_null(values);
 }
-static double member(double value) {
-    return value;
-}
-static bool member(bool value) {
-    return value;
-}
+static double member(double value) { return value; }
+static bool member(bool value) { return value; }
 
-// A rule over arrays that it keeps alive: tables, of which the one at `optional` may be empty, and clocks of its rows.
-template <class T, class F, int optional, class... A>
+// The arrays of a rule: tables of the shape of W, of which some may be empty, and values of which each row has one.
+template <class T>
+struct Table {
+    using Array = Out<T>;
+    static bool fits(size_t size, size_t n_rows, size_t n_outputs) { return size == n_rows * n_outputs; }
+};
+template <class T>
+struct TableOrEmpty {
+    using Array = Out<T>;
+    static bool fits(size_t size, size_t n_rows, size_t n_outputs) { return size == 0 || size == n_rows * n_outputs; }
+};
+template <class V>
+struct RowValues {
+    using Array = Out<V>;
+    static bool fits(size_t size, size_t n_rows, size_t) { return size == n_rows; }
+};
+
+// What Python gives for a member of a rule: an array for one of these, and a number for itself.
+template <class A>
+struct Given {
+    using type = A;
+    static bool fits(A, size_t, size_t) { return true; }
+};
+template <class A>
+    requires requires { typename A::Array; }
+struct Given<A> {
+    using type = typename A::Array;
+    static bool fits(const type& array, size_t n_rows, size_t n_outputs) {
+        return A::fits(array.size(), n_rows, n_outputs);
+    }
+};
+
+// A rule over arrays that it keeps alive.
+template <class T, class F, class... A>
 struct BoundRule : RuleOf<T, F> {
-    std::tuple<A...> kept;
+    std::tuple<typename Given<A>::type...> kept;
 
-    explicit BoundRule(A... a) : RuleOf<T, F>(F{member(a)...}), kept(a...) {
+    explicit BoundRule(typename Given<A>::type... given) : RuleOf<T, F>(F{member(given)...}), kept(given...) {
         this->table = std::get<0>(kept).data();
         this->size = std::get<0>(kept).size();
     }
 
     bool fits(size_t n_rows, size_t n_outputs) const override {
-        int place = 0;
-        auto right = [&]<class B>(const B& value) {
-            bool may_be_empty = place++ == optional;
-            if constexpr (std::is_arithmetic_v<B>) {
-                return true;
-            } else {
-                size_t size = std::is_same_v<B, Out<T>> ? n_rows * n_outputs : n_rows;
-                return value.size() == size || (may_be_empty && value.size() == 0);
-            }
-        };
-        return std::apply([&](const auto&... values) { return (right(values) && ...); }, kept);
+        return std::apply([&](const auto&... given) { return (Given<A>::fits(given, n_rows, n_outputs) && ...); },
+                          kept);
     }
 };
 
-template <class T, class F, int optional, class... A>
+template <class T, class F, class... A>
 static void rule(nb::module_& m, const std::string& name) {
-    nb::class_<BoundRule<T, F, optional, A...>, Rule<T>>(m, name.c_str()).def(nb::init<A...>());
+    nb::class_<BoundRule<T, F, A...>, Rule<T>>(m, name.c_str()).def(nb::init<typename Given<A>::type...>());
 }
 
 template <class T>
 static void bind_rules(nb::module_& m, const std::string& suffix) {
-    using Table = Out<T>;
-    using Clock = Out<int64_t>;
+    using Clock = RowValues<int64_t>;
     nb::class_<Rule<T>>(m, ("Rule" + suffix).c_str()).def_rw("weight_decay", &Rule<T>::weight_decay);
-    rule<T, Momentum<T>, 0, Table, double, bool>(m, "Momentum" + suffix);
-    rule<T, AdaGrad<T>, -1, Table, double>(m, "AdaGrad" + suffix);
-    rule<T, RMSProp<T>, 1, Table, Table, double, double>(m, "RMSProp" + suffix);
-    rule<T, Adam<T>, 2, Table, Table, Table, Clock, double, double, double>(m, "Adam" + suffix);
-    rule<T, AdamW<T>, 2, Table, Table, Table, Clock, double, double, double>(m, "AdamW" + suffix);
+    rule<T, Momentum<T>, TableOrEmpty<T>, double, bool>(m, "Momentum" + suffix);
+    rule<T, AdaGrad<T>, Table<T>, double>(m, "AdaGrad" + suffix);
+    rule<T, RMSProp<T>, Table<T>, TableOrEmpty<T>, double, double>(m, "RMSProp" + suffix);
+    rule<T, Adam<T>, Table<T>, Table<T>, TableOrEmpty<T>, Clock, double, double, double>(m, "Adam" + suffix);
+    rule<T, AdamW<T>, Table<T>, Table<T>, TableOrEmpty<T>, Clock, double, double, double>(m, "AdamW" + suffix);
+    rule<T, FTRL<T>, Table<T>, Table<T>, RowValues<double>, double, double, double>(m, "FTRL" + suffix);
 }
 
 template <class T>

@@ -1,5 +1,5 @@
-// AdaGrad's epochs before L-BFGS, for a chain: the step of rules.hpp on rows of labels that stay expanded all along, where the
-// epochs of any rule expand and compress what each batch touches. Threads share a batch.
+// AdaGrad's epochs before L-BFGS, for a chain, make the step of rules.hpp on rows of labels that stay expanded all
+// along, where the epochs of any rule expand and compress what each batch touches. Threads share a batch.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -43,7 +43,7 @@ public:
 private:
     using Block = typename ChainObjective<T, I>::Block;
 
-    // What a thread does with a batch: a unit of its sequences, then the columns in its range.
+    // Holds what a thread needs for its part of a batch: units of its sequences, then the columns in its range.
     struct Part {
         typename ChainObjective<T, I>::Worker worker;
         std::vector<int64_t> batch, tokens;  // sequences, long ones first, and their tokens
@@ -61,7 +61,7 @@ private:
         }
     };
 
-    // What the threads of an epoch share.
+    // Holds what the threads of an epoch share.
     struct Epoch {
         Block block;
         SpinBarrier barrier;
@@ -78,8 +78,8 @@ private:
         return q < layout_.n_transitions ? layout_.transition(q) : layout_.start() + q - layout_.n_transitions;
     }
 
-    // Weights as rows of labels, and squares that are 0 for all but the pairs without a weight: those have a divisor so
-    // large that they do not move.
+    // Expands the weights to rows of labels. Squares begin at 0 for all but the pairs without a weight, which have a
+    // divisor so large that they do not move.
     void begin(T* W) {
         const size_t d = layout_.n_features;
         if (!layout_.in_place()) o_.expanded_W.resize(d * width_);
@@ -149,8 +149,8 @@ private:
         return epoch.loss;
     }
 
-    // The loss and the marginals of a unit of the batch's sequences: kUnits of them are dealt, forwards and backwards in turn, so
-    // that units are about as long.
+    // Computes the loss and the marginals of a unit of the batch's sequences. The sequences are dealt to kUnits units,
+    // forwards and backwards in turn, so that units are about as long.
     void run_unit(Part& part, size_t unit, T scale, Block& block) const {
         auto& worker = part.worker;
         block.clear(unit);
@@ -168,7 +168,7 @@ private:
         block.direct[unit] = worker.lattice.direct;
     }
 
-    // Transitions and boundaries.
+    // Steps transitions and boundaries.
     void step_tail(T* W, const Part& part, T scale, double lr, Block& block) {
         const size_t K = layout_.K, m = layout_.n_transitions, size = part.batch.size();
         const TailGradient gradient = tail_gradient(part, scale, block);
@@ -208,7 +208,7 @@ private:
         return gradient;
     }
 
-    // The features in the range of thread t.
+    // Steps the features in the range of thread t.
     void step_features(int t, Part& part, T scale, double lr, const T* D) {
         const auto& X = data_.X;
         auto& touched = part.touched;
@@ -233,7 +233,7 @@ private:
         }
     }
 
-    // `n` weights, whose squares begin at `offset`.
+    // Steps `n` weights, whose squares begin at `offset`.
     void step(AdaGrad<T> rule, T* w, const T* g, size_t offset, size_t n, T share, double lr) const {
         T l1 = share * static_cast<T>(o_.penalty.l1), l2 = share * static_cast<T>(o_.penalty.l2);
         auto update = rule.row(0, Step<T>{static_cast<T>(lr), l1, l2, T(0)});

@@ -6,10 +6,11 @@
 
 #include "base/parallel.hpp"
 
-// d = -H g, with H the inverse Hessian that the pairs (s, y) of `order`, newest first, make of H0 = diag(h0) or gamma I.
+// Computes d = -H g, where H is the inverse Hessian that the pairs (s, y) of `order`, newest first, make of H0 =
+// diag(h0) or gamma I.
 template <class T>
-void two_loop(const T* S, const T* Y, const double* rho, const int64_t* order, size_t n_pairs, const T* g, const T* h0, double gamma,
-              T* d, size_t size, int n_threads) {
+void two_loop(const T* S, const T* Y, const double* rho, const int64_t* order, size_t n_pairs, const T* g, const T* h0,
+              double gamma, T* d, size_t size, int n_threads) {
     int n = threads_for(n_threads, 4.0 * size);
     size_t n_chunks = (size + kChunk - 1) / kChunk;
     std::vector<double> sums[2] = {std::vector<double>(n_chunks), std::vector<double>(n_chunks)};
@@ -20,7 +21,8 @@ void two_loop(const T* S, const T* Y, const double* rho, const int64_t* order, s
         auto dot_with_d = [&](const T* a) {  // every thread adds all chunks, in order
             auto& sum = sums[turn];
             turn ^= 1;
-            for (size_t i = first; i < last; i += kChunk) sum[i / kChunk] = dot_chunk(a + i, d + i, std::min(kChunk, last - i));
+            for (size_t i = first; i < last; i += kChunk)
+                sum[i / kChunk] = dot_chunk(a + i, d + i, std::min(kChunk, last - i));
             barrier.wait();
             double total = 0;
             for (double value : sum) total += value;

@@ -1,8 +1,9 @@
 // The update rules of the stochastic solvers, and the epoch that runs them.
 //
-// A rule is a struct whose row(row, step) gives the update of one weight w from its gradient g, in the words of its paper; its
-// state lies in tables of the shape of W. All end in the proximal step of the penalty in the metric of the rule: with
-// h the divisor of the step, w <- argmin_u g u + h (u - w)^2 / (2 lr) + l2 u^2 / 2 + l1 |u|   (Duchi et al. 2011, eq. 4).
+// A rule is a struct whose row(row, step) gives the update of one weight w from its gradient g, in the words of its
+// paper; its state lies in tables of the shape of W. All end in the proximal step of the penalty in the metric of the
+// rule: with h the divisor of the step, w <- argmin_u g u + h (u - w)^2 / (2 lr) + l2 u^2 / 2 + l1 |u|   (Duchi et al.
+// 2011, eq. 4).
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -19,6 +20,8 @@
 template <class T>
 struct Step {
     T lr, l1, l2, decay;  // learning rate; this row's share of the penalty; decoupled decay (AdamW)
+    T share = 0;          // of `penalty`, which is that of a whole epoch
+    Penalty<T> penalty{};
 };
 
 template <class T>
@@ -78,8 +81,8 @@ struct RMSProp {
     }
 };
 
-// 1 / (1 - beta^t) for t = 1, 2, ...; a table, because pow costs more than the rest of a step. Clocks come from Python, so
-// the table has an end, and no entry for t < 1.
+// Returns 1 / (1 - beta^t) for t = 1, 2, ... out of a table, because pow costs more than the rest of a step. Clocks
+// come from Python, so the table has an end, and no entry for t < 1.
 template <class T>
 struct BiasCorrection {
     static constexpr int64_t kMost = int64_t(1) << 22;
@@ -87,7 +90,8 @@ struct BiasCorrection {
     std::vector<T> table;
     explicit BiasCorrection(double beta) : beta(beta) {}
     T operator()(int64_t t) {
-        while (static_cast<int64_t>(table.size()) < std::min(t, kMost) && power > 1e-17) table.push_back(static_cast<T>(1 / (1 - (power *= beta))));
+        while (static_cast<int64_t>(table.size()) < std::min(t, kMost) && power > 1e-17)
+            table.push_back(static_cast<T>(1 / (1 - (power *= beta))));
         if (static_cast<uint64_t>(t) - 1 < table.size()) return table[t - 1];
         return power > 1e-17 ? static_cast<T>(1 / (1 - std::pow(beta, static_cast<double>(t)))) : T(1);
     }
@@ -113,7 +117,7 @@ struct Adam {
     }
 };
 
-// Adam on the loss and L1; the L2 decays the weight beside it, not in Adam's metric.
+// Runs Adam on the loss and L1, and the L2 decays the weight beside it, not in Adam's metric.
 template <class T>
 struct AdamW {
     Adam<T> adam;
@@ -126,13 +130,46 @@ struct AdamW {
     }
 };
 
+// Algorithm 1 of McMahan et al. (2013). This z is theirs plus h w / lr, with h the divisor of the step, so that
+// neither earlier rates nor the first weights are asked for: it is minus the slope of the penalty so far where w is
+// not 0.
+template <class T>
+struct FTRL {
+    T *z, *n;
+    double* shares;       // the sum of each row's shares of the penalty
+    double beta, l1, l2;  // a penalty of its own; < 0: the objective's times `shares`
+
+    auto row(size_t row, Step<T> p) {
+        bool first = shares[row] == 0;
+        if (p.lr > 0) shares[row] += p.share;
+        p.l1 = strength(l1, p.penalty.l1, shares[row]);
+        p.l2 = strength(l2, p.penalty.l2, shares[row]);
+        // a penalty of its own holds from the first batch on, and leaves the weights there as they are
+        T l1_before = first && l1 >= 0 ? p.l1 : T(0), l2_before = first && l2 >= 0 ? p.l2 : T(0);
+        return [p, l1_before, l2_before, z = z, n = n, beta = static_cast<T>(beta)](T& w, T g, size_t i) {
+            if (p.lr == 0) return;
+            n[i] += g * g;
+            T h = beta + std::sqrt(n[i]);
+            T slope = z[i] + g - l2_before * w - l1_before * sign(w);
+            T at_zero = std::min(std::max(slope - h * w / p.lr, -p.l1), p.l1);
+            w = proximal(w, slope, h, p);
+            z[i] = w == 0 ? at_zero : -p.l2 * w - p.l1 * sign(w);
+        };
+    }
+
+    static T sign(T w) { return static_cast<T>((w > 0) - (w < 0)); }
+    static T strength(double own, double of_objective, double shares) {
+        return static_cast<T>(own < 0 ? shares * of_objective : shares > 0 ? own : 0);
+    }
+};
+
 template <class T>
 struct Rule {
     const T* table = nullptr;  // the first of the state's tables; rows of it are called ahead
     size_t size = 0;           // of each table; 0 where there is none
     double weight_decay = -1;  // AdamW's own; < 0: the objective's L2
     virtual ~Rule() = default;
-    // Whether the tables of its state have the shape of a table, and are all there.
+    // Tells whether the tables of its state have the shape of a table, and are all there.
     virtual bool fits(size_t n_rows, size_t n_outputs) const = 0;
     virtual void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) = 0;
 };
@@ -145,9 +182,11 @@ struct RuleOf : Rule<T> {
         double decay = this->weight_decay < 0 ? penalty.l2 : this->weight_decay;
         for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
-            if (this->size && r + kAhead < gradient.size) __builtin_prefetch(this->table + gradient.rows[r + kAhead] * K, 1);
+            if (this->size && r + kAhead < gradient.size)
+                __builtin_prefetch(this->table + gradient.rows[r + kAhead] * K, 1);
             T share = gradient.share[r];
-            Step<T> p{static_cast<T>(lr), share * static_cast<T>(penalty.l1), share * static_cast<T>(penalty.l2), share * static_cast<T>(decay)};
+            T l1 = share * static_cast<T>(penalty.l1), l2 = share * static_cast<T>(penalty.l2);
+            Step<T> p{static_cast<T>(lr), l1, l2, share * static_cast<T>(decay), share, penalty};
             auto update = f.row(row, p);
             const T* g = gradient.values.data() + r * K;
             T* w = W + row * K;
@@ -157,16 +196,17 @@ struct RuleOf : Rule<T> {
     }
 };
 
-// The mean of W over the steps since it began, kept a touched row at a time: between two touches a row does not move.
+// Keeps the mean of W over the steps since it began, a touched row at a time: between two touches a row does not move.
 template <class T>
 struct RunningMean {
     T* sum;
-    int64_t* since;   // the step up to which a row is counted
+    int64_t* since;  // the step up to which a row is counted
     int64_t& steps;
     void before_step(const T* W, size_t K, const RowGradient<T>& gradient) {
         for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
-            T passed = static_cast<T>(static_cast<int64_t>(static_cast<uint64_t>(steps) - static_cast<uint64_t>(since[row])));
+            T passed =
+                static_cast<T>(static_cast<int64_t>(static_cast<uint64_t>(steps) - static_cast<uint64_t>(since[row])));
             for (size_t k = 0; k < K; ++k) sum[row * K + k] += passed * W[row * K + k];
             since[row] = steps;
         }
@@ -174,10 +214,11 @@ struct RunningMean {
     }
 };
 
-// The mean loss over the batches, each before its step; NaN as soon as one is not finite, and then W is not touched more.
+// Runs an epoch, and returns the mean loss over the batches, each before its step. It is NaN as soon as one is not
+// finite, and then W is not touched more.
 template <class T>
-double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* order, size_t n, size_t batch_size, const double* rates,
-                 double clip_norm, RunningMean<T>* mean) {
+double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* order, size_t n, size_t batch_size,
+                 const double* rates, double clip_norm, RunningMean<T>* mean) {
     size_t K = objective.n_outputs;
     RowGradient<T> clipped;
     double total = 0;

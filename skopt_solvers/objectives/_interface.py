@@ -1,0 +1,372 @@
+"""The interface of an objective: all that a solver and an estimator may ask of it.
+
+A solver minimises a function F of one table W. Every objective is an :class:`Objective`: it states facts about F and
+evaluates F over all samples, which is enough for L-BFGS. Those whose samples are at hand are a
+:class:`SampledObjective` too, which stochastic solvers step on, and those with a dual are a :class:`DualObjective`.
+What an objective may lack it declares: `has_samples`, `has_newton`, `has_adagrad_epochs`, `can_observe` and
+`dual_obstacle()`, whose defaults in :class:`ObjectiveDefaults` say that it is not there. Facts only: which method is
+worth its time is decided by the solvers (``solvers/_newton.py``, ``solvers/_starts.py``).
+
+Units: inside, the objective of the estimator is divided by `scale`, so that F is a mean loss and its penalty. Sizes
+that end in `bytes` are in bytes.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from ._row_gradient import RowGradient
+
+NewtonWay = Literal["direct", "iterative"]
+Shuffle = Callable[[np.ndarray, int], np.ndarray]
+
+
+class ObjectiveDefaults:
+    """The facts and capabilities of an objective that does not say otherwise.
+
+    They are described in ``objectives/_interface.py``. An objective of your own is a subclass.
+    """
+
+    structured = False
+    joint = False
+    kinked_gradient = False
+    gradient_unit = 1.0
+    decrease_window = 0
+    pairs = None
+    has_samples = False
+    has_newton = False
+    has_adagrad_epochs = False
+    can_observe = False
+    tokens_per_sample = 1.0
+    convex = True
+
+    smooth_losses: str = ""
+
+    def dual_obstacle(self) -> str | None:
+        """Return what keeps dual coordinate ascent from this problem: here that there is no dual."""
+        return "no dual"
+
+
+class Objective(Protocol):
+    r"""A smooth part, loss and L2, and an L1 penalty of one table of parameters.
+
+    .. math:: F(W) = L(W) + \frac{l_2}{2} \|W_{:n}\|^2 + l_1 \|W_{:n}\|_1, \qquad n = n_{\mathrm{penalised}}
+    """
+
+    # The problem
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape of W, (n_rows, n_outputs)."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of W and of all that is computed: float32 or float64."""
+
+    @property
+    def n_penalised(self) -> int:
+        """The number of leading rows of W that the penalty is on."""
+
+    @property
+    def coefficients(self) -> tuple[int, int]:
+        """Features and outputs: the shape of the part of the table that `coef_` shows."""
+
+    @property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The (feature, output) pairs that have a weight, as (first, output); None where all have."""
+
+    @property
+    def n_samples(self) -> int:
+        """The number of samples of positive weight."""
+
+    @property
+    def n_threads(self) -> int:
+        """The number of threads that a pass may use."""
+
+    @property
+    def scale(self) -> float:
+        """The objective of the estimator over F, ``C sum_i s_i``."""
+
+    @property
+    def l1(self) -> float:
+        """The strength of L1 in F; 0 without."""
+
+    @property
+    def l2(self) -> float:
+        """The strength of L2 in F; 0 without."""
+
+    # Facts about the loss
+
+    @property
+    def smooth(self) -> bool:
+        """True where the loss has a gradient everywhere."""
+
+    @property
+    def smooth_losses(self) -> str:
+        """The losses of the same estimator that have a gradient everywhere, in words for a message; "" if all have."""
+
+    @property
+    def kinked_gradient(self) -> bool:
+        """True where the gradient of the loss has kinks, as the hinges' have. Default False."""
+
+    @property
+    def curvature(self) -> float:
+        """A bound on the second derivative of a sample's loss in its scores; 1 where the loss has kinks."""
+
+    @property
+    def joint(self) -> bool:
+        """True where the loss compares a sample's outputs: adding a constant to all is no change. Default False."""
+
+    @property
+    def structured(self) -> bool:
+        """True where a sample is a structure of labels that costs more than its products with W. Default False."""
+
+    # When L-BFGS may end
+
+    @property
+    def gradient_unit(self) -> float:
+        """The factor on the gradient of F that makes it comparable with `tol`. Default 1."""
+
+    @property
+    def decrease_window(self) -> int:
+        """The number of iterations in which a decrease of F below `tol` of itself is an end; default 0, it is none."""
+
+    # Passes over all samples
+
+    def value(self, W: np.ndarray) -> float:
+        """Return F(W), for W of shape `shape`."""
+
+    def value_and_gradient(self, W: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return F(W) and the gradient of its smooth part, of the shape of W."""
+
+    def position(self, W: np.ndarray) -> "Position":
+        """Return a point at a copy of W that moves along lines."""
+
+    def squared_norms(self) -> np.ndarray:
+        """Return the mean square of each row of the table over the samples, float64 of shape (n_rows,).
+
+        Times `curvature` and plus `l2` it bounds the diagonal of the Hessian.
+        """
+
+    def untouched(self) -> np.ndarray:
+        """Return the rows of the features that no sample has, int64; with a penalty their optimum is 0."""
+
+    # Bytes
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of one table of parameters."""
+
+    @property
+    def margin_bytes(self) -> int:
+        """Bytes of the scores of all samples; 0 where these are not held together."""
+
+    @property
+    def position_bytes(self) -> int:
+        """Bytes of a position besides W and its gradient."""
+
+    @property
+    def pass_bytes(self) -> int:
+        """Bytes that the kernels take while they pass over all samples."""
+
+    @property
+    def bound_bytes(self) -> int:
+        """Bytes of the tables that `suboptimality_bound` makes."""
+
+    def resized(self, n_features: int | None = None, dtype: Any = None) -> "Objective":
+        """Return a copy that knows the bytes with so many features, or in another type, and can do no more."""
+
+    # Capabilities
+
+    @property
+    def has_samples(self) -> bool:
+        """True for a :class:`SampledObjective`. Default False."""
+
+    def dual_obstacle(self) -> str | None:
+        """Return what keeps dual coordinate ascent from this problem, in words; None for a :class:`DualObjective`."""
+
+    @property
+    def has_newton(self) -> bool:
+        """True where `position` gives a :class:`NewtonPosition`. Default False."""
+
+    @property
+    def has_adagrad_epochs(self) -> bool:
+        """True for a :class:`WarmedObjective`. Default False."""
+
+    @property
+    def can_observe(self) -> bool:
+        """True where the table may have the pairs that occur alone (:class:`ObservableObjective`). Default False."""
+
+
+class SampledObjective(Objective, Protocol):
+    """An objective whose samples can be visited one after another."""
+
+    @property
+    def samples(self) -> np.ndarray:
+        """The indices of the samples of positive weight, int64 of shape (n_samples,)."""
+
+    @property
+    def runs(self) -> Sequence[np.ndarray]:
+        """The samples as they lie together on disk; one run where X is in memory."""
+
+    @property
+    def tokens_per_sample(self) -> float:
+        """The mean number of losses in a sample: of tokens in a sequence. Default 1."""
+
+    @property
+    def native(self) -> Any:
+        """The compiled objective that runs epochs of a compiled rule; None where `gradient` is all there is."""
+
+    @property
+    def convex(self) -> bool:
+        """True where F is convex, so that a gap proves how far W is from the optimum. Default True."""
+
+    def order(self, shuffle: Shuffle) -> np.ndarray:
+        """Return the samples in a random order, int64 of shape (n_samples,).
+
+        ``shuffle(samples, number)`` permutes those of block `number`.
+        """
+
+    def blocks(self, shuffle: Shuffle) -> list[np.ndarray]:
+        """Return the samples in blocks to be visited one after another, of runs that `shuffle` draws."""
+
+    def gradient(self, W: np.ndarray, batch: np.ndarray) -> RowGradient:
+        """Return the gradient of the mean loss of the samples `batch`, on the rows that they touch."""
+
+    def counts(self) -> np.ndarray:
+        """Return the number of samples that touch each row of the table, float64 of shape (n_rows,)."""
+
+    def count_as(self, counts: np.ndarray, n_samples: float) -> None:
+        """Share a row's penalty by its count so far in a stream of `n_samples`."""
+
+    def mean_square(self) -> float:
+        """Return the mean over the samples (tokens) of ``|x|^2``, what has no feature counted as 1."""
+
+    def margin_step(self) -> float:
+        """Return how far a weight moves to change a score by about 1: the unit of the adaptive learning rates."""
+
+    def suboptimality_bound(self, W: np.ndarray, precision: float = ...) -> float:
+        """Return a proven upper bound of ``scale (F(W) - min F)``; infinite where there is none."""
+
+
+class DualObjective(SampledObjective, Protocol):
+    """An objective whose dual can be ascended, one sample at a time; its `dual_obstacle()` is None."""
+
+    @property
+    def dual_shape(self) -> tuple[int, int]:
+        """The shape of the dual variables: rows of X, those of weight 0 included, and outputs."""
+
+    def value_at_zero(self) -> float:
+        """Return F(0), without a pass over X."""
+
+    def ascent(self, shares: np.ndarray | None = None, intercept: Any = 0) -> "Ascent":
+        """Return a point of the dual: that of `shares` and `intercept`, which `Ascent` gave, or 0."""
+
+
+class WarmedObjective(SampledObjective, Protocol):
+    """An objective with compiled epochs of AdaGrad; its `has_adagrad_epochs` is True."""
+
+    @property
+    def adagrad_bytes(self) -> int:
+        """Bytes that stay with the objective after `adagrad_epochs`."""
+
+    def adagrad_epochs(
+        self, W: np.ndarray, orders: np.ndarray, rates: Sequence[float], batch_size: int, epsilon: float
+    ) -> list[float]:
+        """Run an epoch from W, in place, for each order (n_epochs, n_samples) and rate; return the mean losses.
+
+        A loss that is not finite is the last, and then W is of no use.
+        """
+
+
+class ObservableObjective(Objective, Protocol):
+    """An objective whose table may have the pairs that occur alone; its `can_observe` is True."""
+
+    @property
+    def observed_bytes(self) -> int:
+        """Bytes that it takes to find the pairs that occur."""
+
+    def observed(self) -> Objective:
+        """Return a copy that knows the bytes with the pairs that occur, and can do no more."""
+
+
+class ChainTable(Protocol):
+    """The table of a linear chain: what the CRF's estimator asks besides."""
+
+    @property
+    def allowed(self) -> np.ndarray:
+        """The transitions that are possible, bool of shape (n_labels + 2, n_labels)."""
+
+    def split(self, W: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return W as state weights (rows of features, or pairs), transitions (from, to), start and end weights."""
+
+    def coef(self, state: np.ndarray) -> Any:
+        """Return state weights as a matrix (labels, features), sparse where pairs are observed."""
+
+    def join(self, state: np.ndarray, transitions: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return the table W of the parts that `split` gives."""
+
+
+class Position(Protocol):
+    """A point W, F and its smooth gradient there, and movement along a direction."""
+
+    @property
+    def W(self) -> np.ndarray:
+        """The point, of the objective's shape."""
+
+    @property
+    def value(self) -> float:
+        """F(W)."""
+
+    @property
+    def gradient(self) -> np.ndarray:
+        """The gradient of the smooth part of F, of the shape of W; a new array after each move."""
+
+    @property
+    def cheap_trials(self) -> bool:
+        """True where a trial along a line costs much less than a gradient."""
+
+    def along(self, D: np.ndarray) -> Callable[[float], tuple[float, float]]:
+        """Return the function of a step t that gives F(W + t D) and its derivative; without L1."""
+
+    def move(self, step: float) -> None:
+        """Move to W + step D, D being the direction that `along` was asked for last."""
+
+
+class NewtonPosition(Position, Protocol):
+    """A position that knows the direction of Newton's method."""
+
+    def newton_direction(self, way: NewtonWay) -> np.ndarray:
+        """Return the direction, by the Hessian ("direct") or by conjugate gradients ("iterative"); without L1."""
+
+
+class Ascent(Protocol):
+    """A point of the dual and the weights that belong to it."""
+
+    @property
+    def W(self) -> np.ndarray:
+        """The weights, of the objective's shape."""
+
+    @property
+    def shares(self) -> np.ndarray:
+        """The point that a fit with another C can start from, of shape `dual_shape`."""
+
+    def epoch(self, seed: int) -> None:
+        """Make as many visits as there are samples, in an order that depends on `seed` only."""
+
+    def move_center(self) -> None:
+        """Between two epochs, lead the dual variables towards the intercept's constraint."""
+
+    def value(self) -> float:
+        """Return the dual: a lower bound of min F where there is no intercept, and nearly so where there is."""
+
+    def lower_bound(self) -> float:
+        """Return a proven lower bound of min F, which costs about as much as an epoch."""
+
+
+class Parts(Protocol):
+    """The parts of data that lie apart."""
+
+    def total(self, method: str, *arguments: Any) -> Sequence[Any]:
+        """Return the sum over the parts of the tuples that a method of each gives."""

@@ -1,0 +1,128 @@
+"""FTRL-Proximal, the solver of online logistic regression, with exact zeros in a stream."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .. import _kernels
+from ..schedules import ScheduleLike
+from ._base import check_positive
+from ._stochastic import StochasticSolver
+
+
+class FTRL(StochasticSolver):
+    r"""Follow the regularised leader, proximally: AdaGrad's steps, and the penalty of all batches so far at once.
+
+    .. math::
+        n \leftarrow n + g^2, \qquad \sigma = \frac{\beta + \sqrt{n}}{\eta} - h, \qquad h \leftarrow h + \sigma, \qquad
+        z \leftarrow z + g - \sigma w, \qquad
+        w \leftarrow -\frac{\operatorname{sign}(z) \max(|z| - \Lambda_1, 0)}{h + \Lambda_2}
+
+    A weight is 0 until the gradients of all batches so far outweigh the L1 of all batches so far. So a stream gives
+    exact zeros that stay, where a step for each batch sets a weight to 0 and the next batch brings it back.
+
+    Parameters
+    ----------
+    beta : float, default=1e-5
+        :math:`\beta` > 0, of the unit of a batch's mean gradient; the paper's is 1, for one sample of binary features.
+    l1, l2 : float or None, default=None
+        Numbers are :math:`\Lambda_1` and :math:`\Lambda_2`, the same for the whole stream, as :math:`\lambda_1` and
+        :math:`\lambda_2` of algorithm 1, in the place of the estimator's penalty; a batch is a round. None is the
+        estimator's own penalty, once for each batch: its strength times the sum of the row's shares
+        (:class:`~skopt_solvers.objectives.RowGradient`). With None for both the weights tend to the minimum of the
+        estimator's objective.
+    learning_rate, schedule, batch_size, average, clip_norm :
+        See :class:`StochasticSolver`. The rate is :math:`\alpha` of the paper.
+
+    Notes
+    -----
+    With a constant rate this is algorithm 1, weight by weight. With a schedule :math:`\eta` is the present rate, and
+    :math:`\sigma` changes h to what the present rate asks, so that without a penalty a step is
+    :math:`w \leftarrow w - \eta g / (\beta + \sqrt{n})` under every schedule. A batch at the rate 0 is left out.
+
+    A fit may start from weights that are not 0. They are then the centre of the term of :math:`\beta`, and z is such
+    that the closed form gives them back: :math:`z = -(h + \Lambda_2) w - \Lambda_1 \operatorname{sign}(w)`.
+
+    The state has :math:`z + h w` in the place of z, which is minus the derivative of the penalty so far wherever w is
+    not 0. From it w follows as ``RowGradient.proximal_step``, without the rates of earlier batches.
+
+    References
+    ----------
+    McMahan et al. (2013), algorithm 1; McMahan (2011) and (2017), section 3, the penalty of each round.
+
+    Examples
+    --------
+    >>> from skopt_solvers import LogisticRegression
+    >>> from skopt_solvers.solvers import FTRL
+    >>> X, y = [[0.0, 1.0, 0.1], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [2.0, 0.0, 0.1]], [0, 1, 0, 1]
+    >>> model = LogisticRegression(solver=FTRL(l1=0.2))
+    >>> for _ in range(50):
+    ...     model = model.partial_fit(X, y, classes=[0, 1])
+    >>> (model.coef_ == 0).tolist()
+    [[False, False, True]]
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | str = "auto",
+        beta: float = 1e-5,
+        l1: float | None = None,
+        l2: float | None = None,
+        *,
+        schedule: ScheduleLike = "auto",
+        batch_size: int | str = "auto",
+        average: bool | float = False,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
+        self.beta = beta
+        self.l1 = l1
+        self.l2 = l2
+
+    @property
+    def minimises_objective(self) -> bool:
+        """True where the penalty is the estimator's."""
+        return self.l1 is None and self.l2 is None
+
+    def check(self, objective: Any) -> None:
+        super().check(objective)
+        check_positive(self, "beta")
+        check_positive(self, "l1", "l2", closed=True, optional=True)
+
+    def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
+        return {"z": np.zeros_like(W), "n": np.zeros_like(W), "shares": np.zeros(len(W))}
+
+    def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
+        if W.dtype.type(lr) == 0:
+            return
+        rows, z, n, shares = gradient.rows, state["z"], state["n"], state["shares"]
+        w, before = W[rows], shares[rows, None]
+        after = before + gradient.share
+        l1, l2 = self._strengths(after, gradient.l1, gradient.l2, W.dtype)
+        n[rows] += gradient.values**2
+        slope = z[rows] + gradient.values - (before == 0) * self._own_slope(w, after)
+        step = lr / (self.beta + np.sqrt(n[rows]))
+        gradient.share, gradient.l1, gradient.l2 = 1.0, l1, l2
+        W[rows] = gradient.proximal_step(w, slope, step)
+        w_next, is_zero = W[rows], W[rows] == 0
+        at_zero = np.clip(slope - np.where(is_zero, w, 0) / step, -l1, l1)
+        z[rows] = np.where(is_zero, at_zero, -l2 * w_next - l1 * np.sign(w_next))
+        shares[rows] = after[:, 0]
+
+    def _strengths(self, shares, l1, l2, dtype):
+        """Return the two Lambdas of each row."""
+        own = (self.l1, l1), (self.l2, l2)
+        return ((shares * theirs if mine is None else (shares > 0) * mine).astype(dtype) for mine, theirs in own)
+
+    def _own_slope(self, w, shares):
+        """Return the derivative of the part of the penalty that a row has from its first batch on."""
+        return (shares > 0) * ((self.l2 or 0.0) * w + (self.l1 or 0.0) * np.sign(w))
+
+    def native(self, state: dict[str, np.ndarray], dtype: DTypeLike) -> Any:
+        own = (-1.0 if value is None else float(value) for value in (self.l1, self.l2))
+        tables = state["z"].ravel(), state["n"].ravel(), state["shares"]
+        return _kernels.rule("FTRL", dtype)(*tables, self.beta, *own)
+
+    def automatic_rate(self, objective: Any) -> float:
+        return 1.0 * objective.margin_step()

@@ -1,0 +1,51 @@
+"""The two-loop recursion of limited-memory BFGS and the pairs that it is made of."""
+
+import numpy as np
+
+from .. import _kernels
+
+
+class Pairs:
+    """The pairs (s, y) of the recursion, newest first in `order`, and the scaling that it starts from."""
+
+    def __init__(self, memory, W, scaling, n_threads):
+        self.memory, self.shape, self.dtype, self.n_threads = memory, W.shape, W.dtype, n_threads
+        self.S = np.empty((memory, W.size), W.dtype)
+        self.Y = np.empty_like(self.S)
+        self.rho = np.zeros(memory)
+        self.order, self.gamma = [], 1.0
+        self.h0 = np.empty(0, W.dtype) if scaling is None else scaling
+        self._direction = np.empty_like(W)
+
+    def forget(self):
+        """Start again from the gradient; False where there was nothing to forget."""
+        had, self.order, self.gamma = bool(self.order), [], 1.0
+        return had
+
+    def first_step(self):
+        """The first trial: 1 for a quasi-Newton direction; for a gradient, one that moves W by about 1."""
+        if self.order:
+            return 1.0
+        return 1.0 / max(1.0, float(np.sqrt(_kernels.dot(self._direction.ravel(), self._direction.ravel()))))
+
+    def direction(self, g):
+        d = self._direction
+        order = np.array(self.order, dtype=np.int64)
+        _kernels.two_loop(
+            self.S.ravel(), self.Y.ravel(), self.rho, order, g.ravel(), self.h0, self.gamma, d.ravel(), self.n_threads
+        )
+        return d
+
+    def add(self, W, before, gradient, gradient_before):
+        slot = (self.order[0] + 1) % self.memory if self.order else 0
+        s, y = self.S[slot], self.Y[slot]
+        np.subtract(W.ravel(), before.ravel(), out=s)
+        np.subtract(gradient.ravel(), gradient_before.ravel(), out=y)
+        self.order = [i for i in self.order if i != slot]
+        curvature = _kernels.dot(s, y)
+        length = _kernels.dot(y, y * self.h0 if self.h0.size else y)
+        # a pair without curvature, or lost in rounding, would make H indefinite (Nocedal & Wright, section 6.1)
+        if curvature > np.finfo(self.dtype).eps * length * self.gamma:
+            self.rho[slot] = 1 / curvature
+            self.gamma = curvature / length
+            self.order.insert(0, slot)
