@@ -1,17 +1,23 @@
 """Counts of the terms of documents, on their way from the compiled analyzer to a matrix of scikit-learn's form."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import DTypeLike
 
 from .._base.csr import csr_of
 from .._base.sklearn_compat import align_api_if_sparse
 from .._kernels import _text
+from ._text_rules import Plan
+from ._text_vocabulary import CompiledVocabulary
 
 _SUFFIXES = {np.dtype(f"{kind}{size}"): f"{kind.upper()}{8 * size}" for kind in "if" for size in (4, 8)}
 _NORMS = {None: 0, "l1": 1, "l2": 2}
 
 
-def is_compiled(dtype):
+def is_compiled(dtype: Any) -> bool:
     """Return whether matrices of a dtype are made by the kernels."""
     try:
         return np.dtype(dtype) in _SUFFIXES
@@ -30,29 +36,31 @@ class TermCounts:
         Every count is taken for 1; ``data.fill(1)`` sets it too.
     """
 
-    def __init__(self, counts, n_threads, binary=False):
+    def __init__(self, counts: Any, n_threads: int, binary: bool = False) -> None:
         self.counts, self.n_threads, self.binary = counts, n_threads, binary
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         return self.counts.n_documents, self.counts.n_columns
 
     @property
-    def data(self):
+    def data(self) -> "TermCounts":
         return self
 
-    def fill(self, value):
+    def fill(self, value: int) -> None:
         self.binary = True
 
-    def document_frequencies(self):
+    def document_frequencies(self) -> np.ndarray:
         return self.counts.totals(True)
 
-    def term_frequencies(self, dtype):
+    def term_frequencies(self, dtype: DTypeLike) -> np.ndarray:
         """Return how often each term occurs, in the type that a sum over a matrix of `dtype` has."""
         totals = self.counts.totals(bool(self.binary))
         return totals.astype(dtype) if np.dtype(dtype).kind == "f" else totals
 
-    def matrix(self, dtype, sublinear=False, idf=None, norm=None):
+    def matrix(
+        self, dtype: DTypeLike, sublinear: bool = False, idf: np.ndarray | None = None, norm: str | None = None
+    ) -> Any:
         """Return the counts as sorted CSR, weighed as TfidfTransformer does."""
         dtype = np.dtype(dtype)
         tf = None
@@ -63,21 +71,21 @@ class TermCounts:
         return canonical(make(self.binary, tf, idf, _NORMS[norm], self.n_threads), self.shape)
 
 
-def canonical(arrays, shape):
+def canonical(arrays: tuple[np.ndarray, np.ndarray, np.ndarray], shape: tuple[int, int]) -> Any:
     """Return the matrix of the arrays of sorted rows without duplicates, in the form that scikit-learn is set to."""
     matrix = csr_of(*arrays, shape)
     matrix.has_sorted_indices = matrix.has_canonical_format = True
     return align_api_if_sparse(matrix)
 
 
-def sorted_rows(matrix):
+def sorted_rows(matrix: Any) -> Any:
     """Return a matrix of scikit-learn's own with its rows in order; a dense one as it is."""
     if sp.issparse(matrix):
         matrix.sort_indices()
     return matrix
 
 
-def columns_of(frequencies, n_documents, dtype):
+def columns_of(frequencies: np.ndarray, n_documents: int, dtype: DTypeLike) -> sp.csc_matrix:
     """Return a matrix of some documents by terms of which only the document frequencies are right."""
     matrix = sp.csc_matrix((n_documents, len(frequencies)), dtype=dtype)
     indptr = np.concatenate([[0], np.cumsum(frequencies)])
@@ -87,13 +95,13 @@ def columns_of(frequencies, n_documents, dtype):
     return matrix
 
 
-def count(documents, plan, n_threads):
+def count(documents: Iterable[Any], plan: Plan, n_threads: int) -> TermCounts:
     """Count all terms of documents: their vocabulary grows as they are met."""
     counts = getattr(_text, plan.kind + "Counts")(documents, plan.rules, plan.source, n_threads)
     return TermCounts(counts, n_threads)
 
 
-def count_known(documents, plan, vocabulary, n_threads):
+def count_known(documents: Iterable[Any], plan: Plan, vocabulary: CompiledVocabulary, n_threads: int) -> TermCounts:
     """Count the terms of documents that a vocabulary knows."""
     table = vocabulary.of_kind(plan.kind)
     return TermCounts(table.rows(documents, plan.rules, plan.source, vocabulary.n_columns, n_threads), n_threads)

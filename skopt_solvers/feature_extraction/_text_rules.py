@@ -1,10 +1,12 @@
 """Read from a vectorizer's parameters what the compiled analyzer is to do, and what is left to Python."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
 from types import MappingProxyType
+from typing import Any
 
 from sklearn.feature_extraction import text as sklearn_text
 
@@ -43,8 +45,8 @@ class Plan:
         "Word" where terms are n-grams of words as tuples of numbers, "String" where they are strings.
     """
 
-    rules: object
-    source: object
+    rules: _text.Rules
+    source: _text.Source
     kind: str
 
 
@@ -70,7 +72,7 @@ class TokenPattern:
 
 
 @lru_cache
-def token_pattern(pattern):
+def token_pattern(pattern: str) -> TokenPattern | None:
     """Return what is known of a regular expression, None if its tokens are not such runs."""
     found = _PATTERN.fullmatch(pattern)
     if not found or bool(found["begin"]) != bool(found["end"]):
@@ -84,73 +86,89 @@ def token_pattern(pattern):
     return TokenPattern(one, min_length, bool(found["begin"]), not re.search(one, separators))
 
 
-def plan(vectorizer, hashes=False):
-    """Return how to analyze the documents of a vectorizer, None where all is left to scikit-learn.
+def plan(vectorizer: Any, documents: Iterable[Any], hashes: bool = False) -> Plan | None:
+    """Return how to analyze documents for a vectorizer, None where all is left to scikit-learn.
+
+    A tokenizer or analyzer of the user's own may give what is no list of strings: `NotStrings` is raised then, and
+    scikit-learn reads the documents anew. So what can be read only once is left to it from the beginning.
 
     Parameters
     ----------
     vectorizer : vectorizer with valid parameters
+    documents : iterable
     hashes : bool
         N-grams are wanted as strings.
     """
-    analyzer, tokenizer = vectorizer.analyzer, vectorizer.tokenizer
-    if analyzer not in ("word", "char", "char_wb") or (analyzer == "word" and tokenizer is not None):
-        return None
     if any(getattr(type(vectorizer), name) is not step or name in vars(vectorizer) for name, step in _OWN_STEPS):
         return None
-    low, high = vectorizer.ngram_range
+    analyzes = callable(vectorizer.analyzer)
+    if analyzes or (vectorizer.analyzer == "word" and vectorizer.tokenizer is not None):
+        if vectorizer.input == "file" or isinstance(documents, Iterator):
+            return None
+    low, high = (1, 1) if analyzes else vectorizer.ngram_range
     if not (isinstance(low, Integral) and isinstance(high, Integral) and 1 <= low <= high < 2**31):
         return None
-    vectorizer.build_analyzer()  # for its errors and warnings
-    preprocess = vectorizer.build_preprocessor()
-    way = _way(vectorizer)
-    units, pattern, stop_words = analyzer, None, None
-    if analyzer == "word":
-        stop_words = vectorizer.get_stop_words()
-        pattern = token_pattern(vectorizer.token_pattern)
-        if pattern is None:
-            way = AS_TOKENS
-        if hashes or pattern is None or not pattern.joins_exactly:
-            units = "joined"
-    rules = _rules(
-        units, int(low), int(high), pattern, way != PREPARED and bool(vectorizer.lowercase), stop_words, hashes
-    )
-    prepare = _tokens(vectorizer, preprocess) if way == AS_TOKENS else _prepared(vectorizer, preprocess)
+    analyze = vectorizer.build_analyzer()  # with its errors and warnings
+    if analyzes:
+        rules, way, prepare, units = _rules("joined", 1, 1, None, False, None, hashes), AS_TOKENS, analyze, "joined"
+    else:
+        units, pattern = _units(vectorizer, hashes)
+        way, prepare = _way(vectorizer, pattern)
+        lower = way not in (PREPARED, AS_TOKENS) and bool(vectorizer.lowercase)
+        stop_words = vectorizer.get_stop_words() if vectorizer.analyzer == "word" else None
+        rules = _rules(units, int(low), int(high), pattern, lower, stop_words, hashes)
     source = _text.Source(way, vectorizer.input != "content", vectorizer.decode, prepare)
     return Plan(rules, source, "Word" if units == "word" else "String")
 
 
-def _way(vectorizer):
+def _units(vectorizer: Any, hashes: bool) -> tuple[str, TokenPattern | None]:
+    """Return what n-grams are made of, and the pattern of tokens that the compiled analyzer finds itself, or None."""
+    if vectorizer.analyzer != "word":
+        return vectorizer.analyzer, None
+    pattern = token_pattern(vectorizer.token_pattern) if vectorizer.tokenizer is None else None
+    return ("joined" if hashes or pattern is None or not pattern.joins_exactly else "word"), pattern
+
+
+def _way(vectorizer: Any, pattern: TokenPattern | None) -> tuple[int, Callable[[Any], Any]]:
+    """Return how documents reach the compiled analyzer, and the function of Python's that prepares them."""
+    preprocess = vectorizer.build_preprocessor()
+    if vectorizer.analyzer == "word" and pattern is None:
+        return AS_TOKENS, _tokens(vectorizer, preprocess)
     if vectorizer.preprocessor is not None or callable(vectorizer.strip_accents):
-        return PREPARED
+        return PREPARED, _prepared(preprocess)
     # neither of scikit-learn's own functions changes ASCII
-    return PREPARED_UNLESS_ASCII if vectorizer.strip_accents else AS_THEY_ARE
+    return (PREPARED_UNLESS_ASCII if vectorizer.strip_accents else AS_THEY_ARE), _prepared(preprocess)
 
 
-def _prepared(vectorizer, preprocess):
-    def prepared(text):
+def _prepared(preprocess: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def prepared(text: Any) -> Any:
         text = preprocess(text)
         if not isinstance(text, str):
-            # what takes strings alone says so
-            vectorizer.build_tokenizer()(text) if vectorizer.analyzer == "word" else vectorizer._white_spaces.sub(
-                "", text
-            )
+            re.sub(" ", " ", text)  # raises TypeError, with the message of every analyzer
         return text
 
     return prepared
 
 
-def _tokens(vectorizer, preprocess):
+def _tokens(vectorizer: Any, preprocess: Callable[[Any], Any]) -> Callable[[Any], Any]:
     tokenize = vectorizer.build_tokenizer()
 
-    def tokens(document):
+    def tokens(document: Any) -> Any:
         return tokenize(preprocess(vectorizer.decode(document)))
 
     return tokens
 
 
 @lru_cache(maxsize=64)
-def _rules(units, low, high, pattern, lower, stop_words, hashes):
+def _rules(
+    units: str,
+    low: int,
+    high: int,
+    pattern: TokenPattern | None,
+    lower: bool,
+    stop_words: frozenset[str] | None,
+    hashes: bool,
+) -> Any:
     token_class = None if pattern is None else pattern.token_class
     token = (1, False, False)
     if pattern is not None:
@@ -161,6 +179,6 @@ def _rules(units, low, high, pattern, lower, stop_words, hashes):
 
 
 @lru_cache(maxsize=64)
-def _characters(token_class, lower):
+def _characters(token_class: str | None, lower: bool) -> Any:
     """Return the table of characters in which a class is marked; it fills itself as characters are met."""
     return _text.Characters(lower, None if token_class is None else re.compile(f"{token_class}+"))

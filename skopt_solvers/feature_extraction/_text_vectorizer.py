@@ -1,11 +1,16 @@
 """What the vectorizers of counts share: scikit-learn's fits, with compiled counts in the place of a matrix."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import CountVectorizer
 
 from .._base.pickling import Persistent
+from .._base.rollback import unchanged_on_failure
 from .._base.threads import effective_threads
+from .._kernels import _text
 from ._text_counts import TermCounts, count, count_known, is_compiled, sorted_rows
 from ._text_rules import plan
 from ._text_vocabulary import CompiledVocabulary
@@ -14,20 +19,20 @@ from ._text_vocabulary import CompiledVocabulary
 class NewVocabulary:
     """Stands for the vocabulary of counts while scikit-learn's `fit_transform` works on it."""
 
-    def __init__(self, counts, kind, numpy_columns):
+    def __init__(self, counts: Any, kind: str, numpy_columns: bool) -> None:
         self.counts, self.kind, self.numpy_columns = counts, kind, numpy_columns
 
-    def compiled(self):
+    def compiled(self) -> CompiledVocabulary:
         """Return the vocabulary; the counts keep none."""
         n_columns = self.counts.n_columns
         return CompiledVocabulary(self.counts.take_vocabulary(), self.kind, n_columns, self.numpy_columns)
 
 
-class CountsTerms(Persistent):
+class CountsTerms(Persistent, CountVectorizer):
     """Overrides the steps of scikit-learn's CountVectorizer that take time."""
 
     @property
-    def vocabulary_(self):
+    def vocabulary_(self) -> Any:
         """The column of each term, a dict; made when it is first asked for."""
         state = vars(self)
         if "vocabulary_" not in state:
@@ -39,7 +44,7 @@ class CountsTerms(Persistent):
         return state["vocabulary_"]
 
     @vocabulary_.setter
-    def vocabulary_(self, terms):
+    def vocabulary_(self, terms: Any) -> None:
         state = vars(self)
         state.pop("vocabulary_", None)
         state.pop("_compiled", None)
@@ -49,14 +54,14 @@ class CountsTerms(Persistent):
             state["vocabulary_"] = terms
 
     @vocabulary_.deleter
-    def vocabulary_(self):
+    def vocabulary_(self) -> None:
         state = vars(self)
         if "vocabulary_" not in state and "_compiled" not in state:
             raise AttributeError("vocabulary_")
         state.pop("vocabulary_", None)
         state.pop("_compiled", None)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the terms in the order of their columns.
 
         Parameters
@@ -71,11 +76,11 @@ class CountsTerms(Persistent):
             return super().get_feature_names_out(input_features)
         return self._compiled.names()
 
-    def _check_vocabulary(self):
+    def _check_vocabulary(self) -> None:
         if "vocabulary_" in vars(self) or "_compiled" not in vars(self):
             super()._check_vocabulary()
 
-    def _known_terms(self, kind):
+    def _known_terms(self, kind: str) -> CompiledVocabulary | None:
         """Return the compiled vocabulary that is fitted or was given, None where it cannot be compiled."""
         state = vars(self)
         compiled, terms = state.get("_compiled"), state.get("vocabulary_")
@@ -86,28 +91,31 @@ class CountsTerms(Persistent):
         state["_compiled"] = CompiledVocabulary.of_dict(terms, kind)
         return state["_compiled"]
 
-    def _count_vocab(self, raw_documents, fixed_vocab):
-        steps = plan(self) if is_compiled(self.dtype) else None
+    def _count_vocab(self, raw_documents: Iterable[Any], fixed_vocab: bool) -> tuple[Any, Any]:
+        steps = plan(self, raw_documents) if is_compiled(self.dtype) else None
         n_threads = effective_threads(self.n_jobs)
-        if steps is None:
+        known = self._known_terms(steps.kind) if steps and fixed_vocab else None
+        if steps is None or (fixed_vocab and known is None):
             return super()._count_vocab(raw_documents, fixed_vocab)
-        if fixed_vocab:
-            vocabulary = self._known_terms(steps.kind)
-            if vocabulary is None:
-                return super()._count_vocab(raw_documents, fixed_vocab)
-            return vocabulary, count_known(raw_documents, steps, vocabulary, n_threads)
-        counts = count(raw_documents, steps, n_threads)
+        try:
+            if fixed_vocab:
+                return known, count_known(raw_documents, steps, known, n_threads)
+            counts = count(raw_documents, steps, n_threads)
+        except _text.NotStrings:
+            return super()._count_vocab(raw_documents, fixed_vocab)
         if not counts.counts.n_columns:
             return super()._count_vocab([], fixed_vocab)  # which says that there are no terms
         return NewVocabulary(counts.counts, steps.kind, self.max_features is not None), counts
 
-    def _sort_features(self, X, vocabulary):
+    def _sort_features(self, X: Any, vocabulary: Any) -> Any:
         if not isinstance(X, TermCounts):
             return super()._sort_features(X, vocabulary)
         X.counts.sort()
         return X
 
-    def _limit_features(self, X, vocabulary, high=None, low=None, limit=None):
+    def _limit_features(
+        self, X: Any, vocabulary: Any, high: Any = None, low: Any = None, limit: int | None = None
+    ) -> Any:
         if not isinstance(X, TermCounts):
             return super()._limit_features(X, vocabulary, high, low, limit)
         n_documents, n_terms = X.shape
@@ -124,24 +132,25 @@ class CountsTerms(Persistent):
         X.counts.keep(kept)
         return X
 
-    def _matrix(self, X):
+    def _matrix(self, X: Any) -> Any:
         """Return counts as the matrix that scikit-learn makes, in the order of its columns."""
         return X.matrix(self.dtype) if isinstance(X, TermCounts) else sorted_rows(X)
 
-    def _scikit_fit(self, raw_documents):
+    def _scikit_fit(self, raw_documents: Iterable[Any]) -> Any:
         """Return the counts of a fit by scikit-learn's CountVectorizer."""
-        return CountVectorizer.fit_transform(self, raw_documents)
+        with unchanged_on_failure(self):
+            return CountVectorizer.fit_transform(self, raw_documents)
 
-    def _scikit_transform(self, raw_documents):
+    def _scikit_transform(self, raw_documents: Iterable[Any]) -> Any:
         return CountVectorizer.transform(self, raw_documents)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         compiled = state.pop("_compiled", None)
         if compiled is not None and "vocabulary_" not in state:
             state["_compiled"] = compiled.stored()
         return state
 
-    def _check_stored(self):
+    def _check_stored(self) -> None:
         if "_compiled" in vars(self):
             self._compiled = CompiledVocabulary.loaded(self._compiled, self)

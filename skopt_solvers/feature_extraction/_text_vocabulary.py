@@ -1,6 +1,7 @@
 """The vocabulary of a vectorizer: a compiled table, and a dict where somebody looks at it."""
 
 from operator import index
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +24,19 @@ class CompiledVocabulary:
         What the table was made of.
     """
 
-    def __init__(self, table, kind, n_columns, numpy_columns=False, source=None):
+    def __init__(
+        self,
+        table: Any,
+        kind: str,
+        n_columns: int,
+        numpy_columns: bool = False,
+        source: dict[Any, Any] | None = None,
+    ) -> None:
         self.table, self.kind, self.n_columns, self.numpy_columns = table, kind, n_columns, numpy_columns
         self.source = source
 
     @classmethod
-    def of_dict(cls, terms, kind):
+    def of_dict(cls, terms: dict[Any, Any], kind: str) -> "CompiledVocabulary | None":
         """Return the table of a dict, None where its columns are not integers of a matrix as wide as it is long."""
         try:
             columns = [index(column) for column in terms.values()]
@@ -42,35 +50,35 @@ class CompiledVocabulary:
         table = getattr(_text, kind + "Vocabulary")(strings, np.array([column for _, column in known], dtype=np.int32))
         return cls(table, kind, len(terms), source=terms)
 
-    def is_of(self, terms):
+    def is_of(self, terms: object) -> bool:
         """Return whether the table is that of a dict, unless somebody has exchanged terms in it."""
         return self.source is terms and self.n_columns == len(terms)
 
-    def of_kind(self, kind):
+    def of_kind(self, kind: str) -> Any:
         """Return the compiled table of a kind."""
         if kind == self.kind:
             return self.table
         terms, columns = self.table.items()
         return getattr(_text, kind + "Vocabulary")(terms, columns)
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         """Return the column of each term, in the order in which a fit met them."""
         terms, columns = self.table.items()
         return dict(zip(terms, columns.astype(np.int64) if self.numpy_columns else columns.tolist(), strict=True))
 
-    def names(self):
+    def names(self) -> np.ndarray:
         """Return the terms in the order of their columns."""
         terms, columns = self.table.items()
         names = np.empty(self.n_columns, dtype=object)
         names[columns] = terms
         return names
 
-    def stored(self):
+    def stored(self) -> tuple[Any, ...]:
         """Return plain arrays that :meth:`loaded` reads."""
         return (*self.table.__getstate__(), self.kind, bool(self.numpy_columns))
 
     @classmethod
-    def loaded(cls, stored, owner):
+    def loaded(cls, stored: Any, owner: Any) -> "CompiledVocabulary":
         """Return the vocabulary of what :meth:`stored` gave; `owner` is named where it is damaged."""
         try:
             text, lengths, columns, kind, numpy_columns = stored

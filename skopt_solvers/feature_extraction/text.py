@@ -1,13 +1,18 @@
 """Vectorizers of text with scikit-learn's exact results, compiled: some ten times as fast, on one thread."""
 
 import re
+from collections.abc import Callable, Collection, Iterable
 from numbers import Integral
+from typing import Any, Self, TypeVar
 
 import numpy as np
+import scipy.sparse as sp
+from numpy.typing import DTypeLike
 from sklearn.feature_extraction import text as sklearn_text
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.pickling import Persistent
+from .._base.rollback import unchanged_on_failure
 from .._base.threads import effective_threads
 from .._kernels import _text
 from ._text_counts import TermCounts, columns_of, is_compiled, sorted_rows
@@ -16,15 +21,21 @@ from ._text_vectorizer import CountsTerms
 
 __all__ = ["CountVectorizer", "HashingVectorizer", "TfidfVectorizer"]
 
+_Class = TypeVar("_Class")
 _N_JOBS = """n_jobs : int, default=None
         Threads, which give the same result; None is all that joblib and OMP_NUM_THREADS leave, -1 all cores.
 """
 
 
-def _documented(example):
+def with_threads(cls: type) -> dict[str, Any]:
+    """Return the constraints of a class's parameters with one for `n_jobs`."""
+    return {**vars(cls)["_parameter_constraints"], "n_jobs": [Integral, None]}
+
+
+def _documented(example: str) -> Callable[[type[_Class]], type[_Class]]:
     """Give a class the parameters and attributes of its base, `n_jobs` after them, and an example."""
 
-    def decorate(cls):
+    def decorate(cls: type[_Class]) -> type[_Class]:
         theirs = cls.__mro__[-1] if cls.__doc__ is None else _of_scikit_learn(cls).__doc__ or ""
         parameters = re.search(r"    Parameters\n    -+\n(.*?)\n\n    (?=\w+( \w+)?\n    --)", theirs, re.DOTALL)
         attributes = re.search(r"    Attributes\n    -+\n.*?\n\n(?=    \w+( \w+)?\n    --)", theirs, re.DOTALL)
@@ -38,7 +49,7 @@ def _documented(example):
     return decorate
 
 
-def _of_scikit_learn(cls):
+def _of_scikit_learn(cls: type) -> type:
     return next(base for base in cls.__mro__ if base.__module__ == sklearn_text.__name__)
 
 
@@ -51,37 +62,37 @@ def _of_scikit_learn(cls):
     ['bad', 'bad film', 'film', 'good', 'good film']
 """
 )
-class CountVectorizer(CountsTerms, sklearn_text.CountVectorizer):
+class CountVectorizer(CountsTerms):
     """Count the terms of documents.
 
     A scikit-learn CountVectorizer with the same results, of which the rows come out sorted. What is not compiled, a
     callable say, goes scikit-learn's own way.
     """
 
-    _parameter_constraints = {**sklearn_text.CountVectorizer._parameter_constraints, "n_jobs": [Integral, None]}
+    _parameter_constraints = with_threads(sklearn_text.CountVectorizer)
 
     def __init__(
         self,
         *,
-        input="content",
-        encoding="utf-8",
-        decode_error="strict",
-        strip_accents=None,
-        lowercase=True,
-        preprocessor=None,
-        tokenizer=None,
-        stop_words=None,
-        token_pattern=r"(?u)\b\w\w+\b",
-        ngram_range=(1, 1),
-        analyzer="word",
-        max_df=1.0,
-        min_df=1,
-        max_features=None,
-        vocabulary=None,
-        binary=False,
-        dtype=np.int64,
-        n_jobs=None,
-    ):
+        input: str = "content",
+        encoding: str = "utf-8",
+        decode_error: str = "strict",
+        strip_accents: str | Callable[[str], str] | None = None,
+        lowercase: bool = True,
+        preprocessor: Callable[[str], str] | None = None,
+        tokenizer: Callable[[str], Any] | None = None,
+        stop_words: str | Collection[str] | None = None,
+        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        ngram_range: tuple[int, int] = (1, 1),
+        analyzer: str | Callable[[Any], Any] = "word",
+        max_df: float = 1.0,
+        min_df: float = 1,
+        max_features: int | None = None,
+        vocabulary: Iterable[str] | None = None,
+        binary: bool = False,
+        dtype: DTypeLike = np.int64,
+        n_jobs: int | None = None,
+    ) -> None:
         super().__init__(
             input=input,
             encoding=encoding,
@@ -103,7 +114,7 @@ class CountVectorizer(CountsTerms, sklearn_text.CountVectorizer):
         )
         self.n_jobs = n_jobs
 
-    def fit(self, raw_documents, y=None):
+    def fit(self, raw_documents: Iterable[Any], y: Any = None) -> Self:
         """Learn the vocabulary of documents.
 
         Parameters
@@ -118,7 +129,7 @@ class CountVectorizer(CountsTerms, sklearn_text.CountVectorizer):
         self._scikit_fit(raw_documents)
         return self
 
-    def fit_transform(self, raw_documents, y=None):
+    def fit_transform(self, raw_documents: Iterable[Any], y: Any = None) -> sp.csr_matrix:
         """Learn the vocabulary of documents and return their counts.
 
         Parameters
@@ -133,7 +144,7 @@ class CountVectorizer(CountsTerms, sklearn_text.CountVectorizer):
         """
         return self._matrix(self._scikit_fit(raw_documents))
 
-    def transform(self, raw_documents):
+    def transform(self, raw_documents: Iterable[Any]) -> sp.csr_matrix:
         """Count the terms of the vocabulary in documents.
 
         Parameters
@@ -164,34 +175,34 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
     a callable say, goes scikit-learn's own way.
     """
 
-    _parameter_constraints = {**sklearn_text.TfidfVectorizer._parameter_constraints, "n_jobs": [Integral, None]}
+    _parameter_constraints = with_threads(sklearn_text.TfidfVectorizer)
 
     def __init__(
         self,
         *,
-        input="content",
-        encoding="utf-8",
-        decode_error="strict",
-        strip_accents=None,
-        lowercase=True,
-        preprocessor=None,
-        tokenizer=None,
-        analyzer="word",
-        stop_words=None,
-        token_pattern=r"(?u)\b\w\w+\b",
-        ngram_range=(1, 1),
-        max_df=1.0,
-        min_df=1,
-        max_features=None,
-        vocabulary=None,
-        binary=False,
-        dtype=np.float64,
-        norm="l2",
-        use_idf=True,
-        smooth_idf=True,
-        sublinear_tf=False,
-        n_jobs=None,
-    ):
+        input: str = "content",
+        encoding: str = "utf-8",
+        decode_error: str = "strict",
+        strip_accents: str | Callable[[str], str] | None = None,
+        lowercase: bool = True,
+        preprocessor: Callable[[str], str] | None = None,
+        tokenizer: Callable[[str], Any] | None = None,
+        analyzer: str | Callable[[Any], Any] = "word",
+        stop_words: str | Collection[str] | None = None,
+        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        ngram_range: tuple[int, int] = (1, 1),
+        max_df: float = 1.0,
+        min_df: float = 1,
+        max_features: int | None = None,
+        vocabulary: Iterable[str] | None = None,
+        binary: bool = False,
+        dtype: DTypeLike = np.float64,
+        norm: str | None = "l2",
+        use_idf: bool = True,
+        smooth_idf: bool = True,
+        sublinear_tf: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
         super().__init__(
             input=input,
             encoding=encoding,
@@ -217,7 +228,7 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
         )
         self.n_jobs = n_jobs
 
-    def fit(self, raw_documents, y=None):
+    def fit(self, raw_documents: Iterable[Any], y: Any = None) -> Self:
         """Learn the vocabulary and the weights of its terms.
 
         Parameters
@@ -233,7 +244,7 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
         self._fit_weights(raw_documents)
         return self
 
-    def fit_transform(self, raw_documents, y=None):
+    def fit_transform(self, raw_documents: Iterable[Any], y: Any = None) -> sp.csr_matrix:
         """Learn the vocabulary and the weights of its terms, and return the weighed counts.
 
         Parameters
@@ -248,7 +259,7 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
         """
         return self._weighed(self._fit_weights(raw_documents))
 
-    def transform(self, raw_documents):
+    def transform(self, raw_documents: Iterable[Any]) -> sp.csr_matrix:
         """Return the weighed counts of the terms of the vocabulary in documents.
 
         Parameters
@@ -263,28 +274,30 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
         check_is_fitted(self, msg="The TF-IDF vectorizer is not fitted")
         return self._weighed(self._scikit_transform(raw_documents))
 
-    def _fit_weights(self, raw_documents):
+    def _fit_weights(self, raw_documents: Iterable[Any]) -> Any:
         self._check_params()
-        self._tfidf = sklearn_text.TfidfTransformer(
-            norm=self.norm, use_idf=self.use_idf, smooth_idf=self.smooth_idf, sublinear_tf=self.sublinear_tf
-        )
-        X = self._scikit_fit(raw_documents)
-        if not isinstance(X, TermCounts):
-            self._tfidf.fit(X)
-        elif self.fixed_vocabulary_:
-            self._tfidf.fit(X.matrix(self.dtype))
-        else:
-            self._tfidf.fit(columns_of(X.document_frequencies(), X.shape[0], self.dtype))
+        with unchanged_on_failure(self):
+            X = self._scikit_fit(raw_documents)
+            if not isinstance(X, TermCounts):
+                counts = X
+            elif self.fixed_vocabulary_:
+                counts = X.matrix(self.dtype)
+            else:
+                counts = columns_of(X.document_frequencies(), X.shape[0], self.dtype)
+            self._tfidf = sklearn_text.TfidfTransformer(
+                norm=self.norm, use_idf=self.use_idf, smooth_idf=self.smooth_idf, sublinear_tf=self.sublinear_tf
+            ).fit(counts)
         return X
 
-    def _weighed(self, X):
+    def _weighed(self, X: Any) -> Any:
         if not isinstance(X, TermCounts):
             return sorted_rows(self._tfidf.transform(X, copy=False))
         weights, dtype = self._tfidf, np.dtype(self.dtype)
         idf = getattr(weights, "idf_", None)
         result = dtype if dtype.kind == "f" else np.dtype(np.float64)
         of_fit = getattr(weights, "n_features_in_", None) == X.shape[1]
-        if not of_fit or not (idf is None or (idf.dtype == result and idf.shape == X.shape[1:])):
+        known = idf is None or (idf.dtype == result and idf.shape == X.shape[1:])
+        if not (X.shape[0] and of_fit and known):
             return weights.transform(X.matrix(dtype), copy=False)
         return X.matrix(result, weights.sublinear_tf, idf, weights.norm)
 
@@ -302,29 +315,29 @@ class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_ou
     own way.
     """
 
-    _parameter_constraints = {**sklearn_text.HashingVectorizer._parameter_constraints, "n_jobs": [Integral, None]}
+    _parameter_constraints = with_threads(sklearn_text.HashingVectorizer)
 
     def __init__(
         self,
         *,
-        input="content",
-        encoding="utf-8",
-        decode_error="strict",
-        strip_accents=None,
-        lowercase=True,
-        preprocessor=None,
-        tokenizer=None,
-        stop_words=None,
-        token_pattern=r"(?u)\b\w\w+\b",
-        ngram_range=(1, 1),
-        analyzer="word",
-        n_features=2**20,
-        binary=False,
-        norm="l2",
-        alternate_sign=True,
-        dtype=np.float64,
-        n_jobs=None,
-    ):
+        input: str = "content",
+        encoding: str = "utf-8",
+        decode_error: str = "strict",
+        strip_accents: str | Callable[[str], str] | None = None,
+        lowercase: bool = True,
+        preprocessor: Callable[[str], str] | None = None,
+        tokenizer: Callable[[str], Any] | None = None,
+        stop_words: str | Collection[str] | None = None,
+        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        ngram_range: tuple[int, int] = (1, 1),
+        analyzer: str | Callable[[Any], Any] = "word",
+        n_features: int = 2**20,
+        binary: bool = False,
+        norm: str | None = "l2",
+        alternate_sign: bool = True,
+        dtype: DTypeLike = np.float64,
+        n_jobs: int | None = None,
+    ) -> None:
         super().__init__(
             input=input,
             encoding=encoding,
@@ -345,7 +358,7 @@ class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_ou
         )
         self.n_jobs = n_jobs
 
-    def transform(self, X):
+    def transform(self, X: Iterable[Any]) -> sp.csr_matrix:
         """Count the terms of documents.
 
         Parameters
@@ -358,17 +371,23 @@ class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_ou
             Its rows are sorted. Terms whose signs cancel leave a stored zero.
         """
         n_threads = effective_threads(self.n_jobs)
+        if not isinstance(self.n_features, Integral) or not 1 <= self.n_features < 2**31:
+            self._validate_params()  # scikit-learn's own transform divides by it
         if isinstance(X, str) or not self._is_compiled():
             return super().transform(X)
         self._validate_ngram_range()
-        steps = plan(self, hashes=True)
+        steps = plan(self, X, hashes=True)
         if steps is None:
             return super().transform(X)
-        rows = _text.hashed_rows(X, steps.rules, steps.source, self.n_features, bool(self.alternate_sign), n_threads)
+        try:
+            rows = _text.hashed_rows(
+                X, steps.rules, steps.source, self.n_features, bool(self.alternate_sign), n_threads
+            )
+        except _text.NotStrings:
+            return super().transform(X)
         if not rows.n_documents:
             return super().transform([])  # which says so
         return TermCounts(rows, n_threads, bool(self.binary)).matrix(self.dtype, norm=self.norm)
 
-    def _is_compiled(self):
-        right = is_compiled(self.dtype) and np.dtype(self.dtype).kind == "f" and self.norm in (None, "l1", "l2")
-        return right and isinstance(self.n_features, Integral) and 1 <= self.n_features < 2**31
+    def _is_compiled(self) -> bool:
+        return is_compiled(self.dtype) and np.dtype(self.dtype).kind == "f" and self.norm in (None, "l1", "l2")

@@ -343,6 +343,7 @@ NB_MODULE(_text, m) {
           }
         }
       });
+  nb::exception<NotStrings>(m, "NotStrings");
   nb::class_<Characters>(m, "Characters")
       .def(nb::init<bool, nb::object>(), "lower"_a, "runs"_a.none());
   nb::class_<BoundRules>(m, "Rules")

@@ -160,15 +160,15 @@ void Batch::add_text(nb::object string, bool prepared) {
 }
 
 void Batch::add_tokens(nb::object tokens) {
-  nb::object list = nb::steal(PySequence_List(tokens.ptr()));
-  if (!list.is_valid())
-    throw nb::python_error();
+  PyObject *list = tokens.ptr();
+  if (!PyList_CheckExact(list) && !PyTuple_CheckExact(list))
+    throw NotStrings("tokens are in no list");
   Spans &spans = tokens_.emplace_back();
   std::vector<uint8_t> text;
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.ptr()); ++i) {
-    PyObject *token = PyList_GET_ITEM(list.ptr(), i);
-    if (!PyUnicode_Check(token))
-      throw nb::type_error("tokens must be strings");
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list); ++i) {
+    PyObject *token = PySequence_Fast_GET_ITEM(list, i);
+    if (!PyUnicode_CheckExact(token)) // one of a subclass may have another hash
+      throw NotStrings("a token is no string");
     size_t n = encode(token, text);
     if (spans.text.size() + n > UINT32_MAX / 2)
       throw std::length_error("a document of more than 2**31 bytes");

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,11 @@ struct Source {
   bool tokenizes; // `prepare` for every document as it is, which gives a list
                   // of strings
   nb::object decode, prepare;
+};
+
+// Tokens that the compiled analyzer cannot count: Python's dict can.
+struct NotStrings : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
 };
 
 // Some documents, and what keeps their characters.
