@@ -17,7 +17,7 @@ def numbers_of(estimator: Any, *data: Any, reset: bool) -> Any:
         raise ValueError(f"X must hold numbers that float64 has: {error}") from error
 
 
-def _are_few_integers(y):
+def _are_few_integers(y: Any) -> bool:
     """Return whether labels are integers so close together that scikit-learn does not warn of many classes."""
     if not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind not in "iu" or not len(y):
         return False
