@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = "skopt_solvers._kernels"
-MODULES = ["_core", "_core_v3", "_features"]
+MODULES = ["_core", "_core_v3", "_features", "_text"]
 VALUES = {"_T": ["np.float32", "np.float64"], "_I": ["np.int32", "np.int64"]}
 SUFFIXES = {"np.float32": "F32", "np.float64": "F64"}
 STUBS = Path(importlib.import_module(PACKAGE).__file__).parent

@@ -35,7 +35,7 @@ _OWN_STEPS = tuple((name, getattr(sklearn_text.CountVectorizer, name)) for name 
 
 @dataclass(frozen=True)
 class Plan:
-    """How the documents of a vectorizer are analyzed.
+    """Rules by which the documents of a vectorizer are analyzed.
 
     Attributes
     ----------
@@ -106,17 +106,17 @@ def plan(vectorizer: Any, documents: Iterable[Any], hashes: bool = False) -> Pla
         if vectorizer.input == "file" or isinstance(documents, Iterator):
             return None
     low, high = (1, 1) if analyzes else vectorizer.ngram_range
-    if not (isinstance(low, Integral) and isinstance(high, Integral) and 1 <= low <= high < 2**31):
+    if not (isinstance(low, Integral) and isinstance(high, Integral)) or not 1 <= int(low) <= int(high) < 2**31:
         return None
     analyze = vectorizer.build_analyzer()  # with its errors and warnings
     if analyzes:
-        rules, way, prepare, units = _rules("joined", 1, 1, None, False, None, hashes), AS_TOKENS, analyze, "joined"
+        rules, way, prepare, units = _rules("joined", (1, 1), None, False, None, hashes), AS_TOKENS, analyze, "joined"
     else:
         units, pattern = _units(vectorizer, hashes)
         way, prepare = _way(vectorizer, pattern)
         lower = way not in (PREPARED, AS_TOKENS) and bool(vectorizer.lowercase)
         stop_words = vectorizer.get_stop_words() if vectorizer.analyzer == "word" else None
-        rules = _rules(units, int(low), int(high), pattern, lower, stop_words, hashes)
+        rules = _rules(units, (int(low), int(high)), pattern, lower, stop_words, hashes)
     source = _text.Source(way, vectorizer.input != "content", vectorizer.decode, prepare)
     return Plan(rules, source, "Word" if units == "word" else "String")
 
@@ -162,8 +162,7 @@ def _tokens(vectorizer: Any, preprocess: Callable[[Any], Any]) -> Callable[[Any]
 @lru_cache(maxsize=64)
 def _rules(
     units: str,
-    low: int,
-    high: int,
+    ngram_range: tuple[int, int],
     pattern: TokenPattern | None,
     lower: bool,
     stop_words: frozenset[str] | None,
@@ -175,7 +174,7 @@ def _rules(
         token = (pattern.min_length, pattern.bounded, pattern.token_class == r"\w")
     characters, as_is = _characters(token_class, lower), _characters(token_class, False)
     words = None if stop_words is None else [word for word in stop_words if isinstance(word, str)]
-    return _text.Rules(_UNITS[units], low, high, token, lower, characters, as_is, words, hashes)
+    return _text.Rules(_UNITS[units], *ngram_range, token, lower, characters, as_is, words, hashes)
 
 
 @lru_cache(maxsize=64)

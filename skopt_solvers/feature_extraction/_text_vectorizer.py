@@ -1,4 +1,4 @@
-"""What the vectorizers of counts share: scikit-learn's fits, with compiled counts in the place of a matrix."""
+"""Run scikit-learn's fits of vectorizers of counts, with compiled counts in the place of a matrix."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -31,21 +31,23 @@ class NewVocabulary:
 class CountsTerms(Persistent, CountVectorizer):
     """Overrides the steps of scikit-learn's CountVectorizer that take time."""
 
+    _compiled: Any
+
     @property
     def vocabulary_(self) -> Any:
         """The column of each term, a dict; made when it is first asked for."""
-        state = vars(self)
+        state = self.__dict__
         if "vocabulary_" not in state:
             if "_compiled" not in state:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute 'vocabulary_'")
             terms = self._compiled.as_dict()
-            self._compiled.source = terms
+            self._compiled.made_of(terms)
             state["vocabulary_"] = terms
         return state["vocabulary_"]
 
     @vocabulary_.setter
     def vocabulary_(self, terms: Any) -> None:
-        state = vars(self)
+        state = self.__dict__
         state.pop("vocabulary_", None)
         state.pop("_compiled", None)
         if isinstance(terms, NewVocabulary):
@@ -55,7 +57,7 @@ class CountsTerms(Persistent, CountVectorizer):
 
     @vocabulary_.deleter
     def vocabulary_(self) -> None:
-        state = vars(self)
+        state = self.__dict__
         if "vocabulary_" not in state and "_compiled" not in state:
             raise AttributeError("vocabulary_")
         state.pop("vocabulary_", None)
@@ -72,17 +74,17 @@ class CountsTerms(Persistent, CountVectorizer):
         -------
         ndarray of str objects
         """
-        if "vocabulary_" in vars(self) or "_compiled" not in vars(self):
+        if "vocabulary_" in self.__dict__ or "_compiled" not in self.__dict__:
             return super().get_feature_names_out(input_features)
         return self._compiled.names()
 
     def _check_vocabulary(self) -> None:
-        if "vocabulary_" in vars(self) or "_compiled" not in vars(self):
+        if "vocabulary_" in self.__dict__ or "_compiled" not in self.__dict__:
             super()._check_vocabulary()
 
     def _known_terms(self, kind: str) -> CompiledVocabulary | None:
         """Return the compiled vocabulary that is fitted or was given, None where it cannot be compiled."""
-        state = vars(self)
+        state = self.__dict__
         compiled, terms = state.get("_compiled"), state.get("vocabulary_")
         if terms is None or (compiled is not None and compiled.is_of(terms)):
             return compiled
@@ -98,7 +100,7 @@ class CountsTerms(Persistent, CountVectorizer):
         if steps is None or (fixed_vocab and known is None):
             return super()._count_vocab(raw_documents, fixed_vocab)
         try:
-            if fixed_vocab:
+            if known is not None:
                 return known, count_known(raw_documents, steps, known, n_threads)
             counts = count(raw_documents, steps, n_threads)
         except _text.NotStrings:
@@ -152,5 +154,5 @@ class CountsTerms(Persistent, CountVectorizer):
         return state
 
     def _check_stored(self) -> None:
-        if "_compiled" in vars(self):
+        if "_compiled" in self.__dict__:
             self._compiled = CompiledVocabulary.loaded(self._compiled, self)

@@ -33,7 +33,12 @@ class CompiledVocabulary:
         source: dict[Any, Any] | None = None,
     ) -> None:
         self.table, self.kind, self.n_columns, self.numpy_columns = table, kind, n_columns, numpy_columns
+        self.made_of(source)
+
+    def made_of(self, source: dict[Any, Any] | None) -> None:
+        """Remember the dict that has the terms of the table."""
         self.source = source
+        self.last_term = None if source is None else next(reversed(source), None)
 
     @classmethod
     def of_dict(cls, terms: dict[Any, Any], kind: str) -> "CompiledVocabulary | None":
@@ -50,9 +55,13 @@ class CompiledVocabulary:
         table = getattr(_text, kind + "Vocabulary")(strings, np.array([column for _, column in known], dtype=np.int32))
         return cls(table, kind, len(terms), source=terms)
 
-    def is_of(self, terms: object) -> bool:
-        """Return whether the table is that of a dict, unless somebody has exchanged terms in it."""
-        return self.source is terms and self.n_columns == len(terms)
+    def is_of(self, terms: Any) -> bool:
+        """Return whether the table is that of a dict, to which a term may have been added, or one removed.
+
+        Other columns for the terms that it has are not seen: to compare them all takes longer than a short document.
+        """
+        same = self.source is not None and self.source is terms and self.n_columns == len(terms)
+        return same and next(reversed(terms), None) == self.last_term
 
     def of_kind(self, kind: str) -> Any:
         """Return the compiled table of a kind."""

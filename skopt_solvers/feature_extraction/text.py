@@ -36,7 +36,7 @@ def _documented(example: str) -> Callable[[type[_Class]], type[_Class]]:
     """Give a class the parameters and attributes of its base, `n_jobs` after them, and an example."""
 
     def decorate(cls: type[_Class]) -> type[_Class]:
-        theirs = cls.__mro__[-1] if cls.__doc__ is None else _of_scikit_learn(cls).__doc__ or ""
+        theirs = _of_scikit_learn(cls).__doc__ or ""
         parameters = re.search(r"    Parameters\n    -+\n(.*?)\n\n    (?=\w+( \w+)?\n    --)", theirs, re.DOTALL)
         attributes = re.search(r"    Attributes\n    -+\n.*?\n\n(?=    \w+( \w+)?\n    --)", theirs, re.DOTALL)
         if cls.__doc__ and parameters:
@@ -308,7 +308,7 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
     (2, 16)
 """
 )
-class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_output_keys=None):
+class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Count the terms of documents in columns that a hash gives them.
 
     A scikit-learn HashingVectorizer with the same results. What is not compiled, a callable say, goes scikit-learn's
@@ -371,7 +371,7 @@ class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_ou
             Its rows are sorted. Terms whose signs cancel leave a stored zero.
         """
         n_threads = effective_threads(self.n_jobs)
-        if not isinstance(self.n_features, Integral) or not 1 <= self.n_features < 2**31:
+        if not isinstance(self.n_features, Integral) or not 1 <= int(self.n_features) < 2**31:
             self._validate_params()  # scikit-learn's own transform divides by it
         if isinstance(X, str) or not self._is_compiled():
             return super().transform(X)

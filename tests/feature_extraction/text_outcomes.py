@@ -21,20 +21,22 @@ def exact(matrix):
 
 
 def attempt(make):
-    """Return what `make` returns or raises, and the warnings on the way."""
+    """Return whether `make` succeeds, what it returns or raises, and the warnings on the way."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            result = make()
+            result = True, make()
         except Exception as error:
-            result = type(error), str(error)
-    return result, [(warning.category, str(warning.message)) for warning in caught]
+            result = False, type(error), str(error)
+    return *result, [(warning.category, str(warning.message)) for warning in caught]
 
 
 def outcome(module, name, parameters, documents, others):
     """Return all that a fit to documents gives, and how it transforms others."""
     vectorizer = getattr(module, name)(**parameters)
     found = {"fit_transform": attempt(lambda: exact(vectorizer.fit_transform(documents)))}
+    if not found["fit_transform"][0]:
+        return found  # ours is as it was, where scikit-learn's may be half fitted
     found["transform"] = attempt(lambda: exact(vectorizer.transform(others)))
     if name == "HashingVectorizer":
         return found

@@ -27,370 +27,317 @@ using namespace nb::literals;
 // Python's own handlers run here; one that raises, as Ctrl-C's does, leaves its
 // error set.
 static bool python_signal_arrived() {
-  nb::gil_scoped_acquire acquire;
-  return PyErr_CheckSignals() != 0;
+    nb::gil_scoped_acquire acquire;
+    return PyErr_CheckSignals() != 0;
 }
 
 // What is fixed for all documents.
 struct BoundRules {
-  AnalyzerRules rules;
-  std::shared_ptr<Characters> characters, as_is;
+    AnalyzerRules rules;
+    std::shared_ptr<Characters> characters, as_is;
 
-  BoundRules(int units, size_t low, size_t high,
-             std::tuple<size_t, bool, bool> token, bool lower,
-             std::shared_ptr<Characters> characters,
-             std::shared_ptr<Characters> as_is,
-             const std::optional<std::vector<nb::str>> &stop_words,
-             bool seeks_surrogates)
-      : characters(std::move(characters)), as_is(std::move(as_is)) {
-    require(units >= 0 && units <= 3, "units must be 0 to 3");
-    require(1 <= low && low <= high && high <= INT32_MAX,
-            "n-grams must have lengths 1 <= low <= high");
-    rules.units = static_cast<Units>(units);
-    rules.range = {low, high};
-    rules.token = {std::max<size_t>(std::get<0>(token), 1), std::get<1>(token),
-                   std::get<2>(token)};
-    rules.lower = lower;
-    rules.characters = this->characters->table();
-    rules.as_is = this->as_is->table();
-    rules.seeks_surrogates = seeks_surrogates;
-    if (!stop_words)
-      return;
-    auto table = std::make_shared<StringTerms>();
-    std::vector<uint8_t> text;
-    for (const nb::str &word : *stop_words) {
-      size_t n = encode(word.ptr(), text);
-      table->intern(text.data(), n);
+    BoundRules(int units, size_t low, size_t high, std::tuple<size_t, bool, bool> token, bool lower,
+               std::shared_ptr<Characters> characters, std::shared_ptr<Characters> as_is,
+               const std::optional<std::vector<nb::str>>& stop_words, bool seeks_surrogates)
+        : characters(std::move(characters)), as_is(std::move(as_is)) {
+        require(units >= 0 && units <= 3, "units must be 0 to 3");
+        require(1 <= low && low <= high && high <= INT32_MAX, "n-grams must have lengths 1 <= low <= high");
+        rules.units = static_cast<Units>(units);
+        rules.range = {low, high};
+        rules.token = {std::max<size_t>(std::get<0>(token), 1), std::get<1>(token), std::get<2>(token)};
+        rules.lower = lower;
+        rules.characters = this->characters->table();
+        rules.as_is = this->as_is->table();
+        rules.seeks_surrogates = seeks_surrogates;
+        if (!stop_words) return;
+        auto table = std::make_shared<StringTerms>();
+        std::vector<uint8_t> text;
+        for (const nb::str& word : *stop_words) {
+            size_t n = encode(word.ptr(), text);
+            table->intern(text.data(), n);
+        }
+        rules.stop_words = std::move(table);
     }
-    rules.stop_words = std::move(table);
-  }
 };
 
 // f(documents) for all of an iterable, some at a time: f runs without the GIL.
 template <class F>
-static void each_batch(const BoundRules &rules, const Source &source,
-                       nb::handle iterable, F f) {
-  Batch batch(source, *rules.characters, *rules.as_is, rules.rules.lower);
-  size_t most = PyList_Check(iterable.ptr()) || PyTuple_Check(iterable.ptr())
-                    ? size_t(1) << 26
-                    : size_t(1) << 22;
-  const auto flush = [&] {
-    {
-      nb::gil_scoped_release release;
-      f(batch.documents());
+static void each_batch(const BoundRules& rules, const Source& source, nb::handle iterable, F f) {
+    Batch batch(source, *rules.characters, *rules.as_is, rules.rules.lower);
+    size_t most = PyList_Check(iterable.ptr()) || PyTuple_Check(iterable.ptr()) ? size_t(1) << 26 : size_t(1) << 22;
+    const auto flush = [&] {
+        {
+            nb::gil_scoped_release release;
+            f(batch.documents());
+        }
+        batch.clear();
+    };
+    size_t n = 0;
+    for (nb::handle document : nb::iter(iterable)) {
+        if (++n % 256 == 0 && PyErr_CheckSignals()) throw nb::python_error();
+        batch.add(nb::borrow(document));
+        if (batch.n_characters() >= most) flush();
     }
-    batch.clear();
-  };
-  size_t n = 0;
-  for (nb::handle document : nb::iter(iterable)) {
-    if (++n % 256 == 0 && PyErr_CheckSignals())
-      throw nb::python_error();
-    batch.add(nb::borrow(document));
-    if (batch.n_characters() >= most)
-      flush();
-  }
-  flush();
+    flush();
 }
 
 // An array that NumPy will own, of which nothing has been written.
-template <class T> struct Fresh {
-  T *data;
-  nb::object array;
+template <class T>
+struct Fresh {
+    T* data;
+    nb::object array;
 
-  explicit Fresh(size_t n) {
-    std::unique_ptr<T[]> memory(new T[n]);
-    nb::capsule owner(memory.get(),
-                      [](void *p) noexcept { delete[] static_cast<T *>(p); });
-    data = memory.release();
-    array = nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {n}, owner));
-  }
+    explicit Fresh(size_t n) {
+        std::unique_ptr<T[]> memory(new T[n]);
+        nb::capsule owner(memory.get(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
+        data = memory.release();
+        array = nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {n}, owner));
+    }
 };
 
 template <class T>
-static Weights<T> weights_of(bool binary, const std::optional<In<T>> &tf,
-                             size_t largest, const std::optional<In<T>> &idf,
-                             size_t n_columns, int norm) {
-  require(!tf || tf->size() > (binary ? 1 : largest),
-          "tf must have a value for each count");
-  require(!idf || idf->size() == n_columns,
-          "idf must have a value for each column");
-  require(norm >= 0 && norm <= 2, "norm must be 0 to 2");
-  return {binary, tf ? tf->data() : nullptr, idf ? idf->data() : nullptr,
-          static_cast<Norm>(norm)};
+static Weights<T> weights_of(bool binary, const std::optional<In<T>>& tf, size_t largest,
+                             const std::optional<In<T>>& idf, size_t n_columns, int norm) {
+    require(!tf || tf->size() > (binary ? 1 : largest), "tf must have a value for each count");
+    require(!idf || idf->size() == n_columns, "idf must have a value for each column");
+    require(norm >= 0 && norm <= 2, "norm must be 0 to 2");
+    return {binary, tf ? tf->data() : nullptr, idf ? idf->data() : nullptr, static_cast<Norm>(norm)};
 }
 
 template <class T, class Terms>
-static void bind_matrix(nb::class_<Counts<Terms>> &counts, const char *name) {
-  counts.def(
-      name,
-      [](Counts<Terms> &self, bool binary, std::optional<In<T>> tf,
-         std::optional<In<T>> idf, int norm, int n_threads) {
-        auto weights = weights_of<T>(binary, tf, tf ? self.largest() : 0, idf,
-                                     self.n_columns(), norm);
-        std::vector<int64_t> ends = self.row_ends();
-        size_t n = ends.back();
-        Fresh<T> data(n);
-        const auto written = [&]<class I>(I) {
-          Fresh<I> indices(n);
-          {
-            nb::gil_scoped_release release;
-            self.write(weights, ends.data(), data.data, indices.data,
-                       n_threads);
-          }
-          Fresh<I> indptr(ends.size());
-          std::copy(ends.begin(), ends.end(), indptr.data);
-          return nb::make_tuple(data.array, indices.array, indptr.array);
-        };
-        return n > INT32_MAX ? written(int64_t()) : written(int32_t());
-      },
-      "binary"_a, "tf"_a.none(), "idf"_a.none(), "norm"_a, "n_threads"_a);
+static void bind_matrix(nb::class_<Counts<Terms>>& counts, const char* name) {
+    counts.def(
+        name,
+        [](Counts<Terms>& self, bool binary, std::optional<In<T>> tf, std::optional<In<T>> idf, int norm,
+           int n_threads) {
+            auto weights = weights_of<T>(binary, tf, tf ? self.largest() : 0, idf, self.n_columns(), norm);
+            std::vector<int64_t> ends = self.row_ends();
+            size_t n = ends.back();
+            Fresh<T> data(n);
+            const auto written = [&]<class I>(I) {
+                Fresh<I> indices(n);
+                {
+                    nb::gil_scoped_release release;
+                    self.write(weights, ends.data(), data.data, indices.data, n_threads);
+                }
+                Fresh<I> indptr(ends.size());
+                std::copy(ends.begin(), ends.end(), indptr.data);
+                return nb::make_tuple(data.array, indices.array, indptr.array);
+            };
+            return n > INT32_MAX ? written(int64_t()) : written(int32_t());
+        },
+        "binary"_a, "tf"_a.none(), "idf"_a.none(), "norm"_a, "n_threads"_a);
 }
 
 template <class T>
-static void bind_row_matrix(nb::class_<Rows> &rows, const char *name) {
-  rows.def(
-      name,
-      [](const Rows &self, bool binary, std::optional<In<T>> tf,
-         std::optional<In<T>> idf, int norm, int n_threads) {
-        auto weights = weights_of<T>(binary, tf, tf ? self.largest() : 0, idf,
-                                     self.n_columns(), norm);
-        size_t n = self.n_entries();
-        Fresh<T> data(n);
-        const auto written = [&]<class I>(I) {
-          Fresh<I> indices(n), indptr(self.n_rows() + 1);
-          {
-            nb::gil_scoped_release release;
-            self.write(weights, data.data, indices.data, indptr.data,
-                       n_threads);
-          }
-          return nb::make_tuple(data.array, indices.array, indptr.array);
-        };
-        return n > INT32_MAX ? written(int64_t()) : written(int32_t());
-      },
-      "binary"_a, "tf"_a.none(), "idf"_a.none(), "norm"_a, "n_threads"_a);
+static void bind_row_matrix(nb::class_<Rows>& rows, const char* name) {
+    rows.def(
+        name,
+        [](const Rows& self, bool binary, std::optional<In<T>> tf, std::optional<In<T>> idf, int norm, int n_threads) {
+            auto weights = weights_of<T>(binary, tf, tf ? self.largest() : 0, idf, self.n_columns(), norm);
+            size_t n = self.n_entries();
+            Fresh<T> data(n);
+            const auto written = [&]<class I>(I) {
+                Fresh<I> indices(n), indptr(self.n_rows() + 1);
+                {
+                    nb::gil_scoped_release release;
+                    self.write(weights, data.data, indices.data, indptr.data, n_threads);
+                }
+                return nb::make_tuple(data.array, indices.array, indptr.array);
+            };
+            return n > INT32_MAX ? written(int64_t()) : written(int32_t());
+        },
+        "binary"_a, "tf"_a.none(), "idf"_a.none(), "norm"_a, "n_threads"_a);
 }
 
-static int threads_for_batch(const std::vector<Document> &batch,
-                             int n_threads) {
-  double size = 0;
-  for (const auto &d : batch)
-    size +=
-        4.0 * d.text.length + (d.tokens ? 16.0 * d.tokens->parts.size() : 0);
-  return threads_for(n_threads, size);
+static int threads_for_batch(const std::vector<Document>& batch, int n_threads) {
+    double size = 0;
+    for (const auto& d : batch) size += 4.0 * d.text.length + (d.tokens ? 16.0 * d.tokens->parts.size() : 0);
+    return threads_for(n_threads, size);
 }
 
 // The classes of one kind of terms.
 template <class Terms, class NoTerms>
-static void bind_terms(nb::module_ &m, const std::string &kind,
-                       NoTerms no_terms) {
-  using Known = Vocabulary<Terms>;
-  nb::class_<Known>(m, (kind + "Vocabulary").c_str())
-      .def(
-          "__init__",
-          [no_terms](Known *self, const std::vector<nb::str> &terms,
-                     In<int32_t> columns) {
-            require(columns.size() == terms.size(),
-                    "terms and columns must have one length");
-            require(between(columns, 0, INT32_MAX),
-                    "columns must be non-negative");
-            Known known(no_terms({1, 1}), {});
-            std::vector<uint8_t> text;
-            Spans scratch;
-            for (size_t i = 0; i < terms.size(); ++i) {
-              size_t n = encode(terms[i].ptr(), text);
-              known.add({reinterpret_cast<const char *>(text.data()), n},
-                        columns.data()[i], scratch);
-            }
-            new (self) Known(std::move(known));
-          },
-          "terms"_a, "columns"_a.noconvert())
-      .def("__len__", &Known::size)
-      .def("items",
-           [](const Known &self) {
-             nb::list terms;
-             std::vector<int32_t> columns;
-             self.each([&](std::string_view term, uint32_t column) {
-               terms.append(decoded(term.data(), term.size()));
-               columns.push_back(static_cast<int32_t>(column));
-             });
-             return nb::make_tuple(terms, to_numpy(std::move(columns)));
-           })
-      .def("__getstate__",
-           [](const Known &self) {
-             std::string bytes;
-             std::vector<uint32_t> lengths;
-             std::vector<int32_t> columns;
-             self.each([&](std::string_view term, uint32_t column) {
-               bytes += term;
-               lengths.push_back(static_cast<uint32_t>(term.size()));
-               columns.push_back(static_cast<int32_t>(column));
-             });
-             return std::make_tuple(nb::bytes(bytes.data(), bytes.size()),
-                                    to_numpy(std::move(lengths)),
-                                    to_numpy(std::move(columns)));
-           })
-      .def("__setstate__",
-           [no_terms](Known &self,
-                      std::tuple<nb::bytes, In<uint32_t>, In<int32_t>> state) {
-             auto &[bytes, lengths, columns] = state;
-             require(columns.size() == lengths.size(),
-                     "terms and columns must have one length");
-             require(between(columns, 0, INT32_MAX),
-                     "columns must be non-negative");
-             Known known(no_terms({1, 1}), {});
-             Spans scratch;
-             size_t begin = 0;
-             for (size_t i = 0; i < lengths.size();
-                  begin += lengths.data()[i++]) {
-               size_t n = lengths.data()[i];
-               require(n <= bytes.size() - begin, "the terms are cut off");
-               decoded(bytes.c_str() + begin,
-                       n); // what is not UTF-8 is found now
-               known.add({bytes.c_str() + begin, n}, columns.data()[i],
-                         scratch);
-             }
-             require(begin == bytes.size() && known.size() == lengths.size(),
-                     "the terms are not distinct ones");
-             new (&self) Known(std::move(known));
-           })
-      .def(
-          "rows",
-          [](const Known &self, nb::handle documents, const BoundRules &rules,
-             const Source &source, size_t n_columns, int n_threads) {
-            require(n_threads >= 1, "n_threads must be positive");
-            auto rows = std::make_unique<Rows>(n_columns);
-            each_batch(rules, source, documents,
-                       [&](const std::vector<Document> &batch) {
-                         std::vector<typename Known::Finder> finders(
-                             threads_for_batch(batch, n_threads),
-                             {self, rules.rules.range});
-                         rows->add(batch, rules.rules, finders);
-                       });
-            return rows;
-          },
-          "documents"_a, "rules"_a, "source"_a, "n_columns"_a, "n_threads"_a);
+static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms) {
+    using Known = Vocabulary<Terms>;
+    nb::class_<Known>(m, (kind + "Vocabulary").c_str())
+        .def(
+            "__init__",
+            [no_terms](Known* self, const std::vector<nb::str>& terms, In<int32_t> columns) {
+                require(columns.size() == terms.size(), "terms and columns must have one length");
+                require(between(columns, 0, INT32_MAX), "columns must be non-negative");
+                Known known(no_terms({1, 1}), {});
+                std::vector<uint8_t> text;
+                Spans scratch;
+                for (size_t i = 0; i < terms.size(); ++i) {
+                    size_t n = encode(terms[i].ptr(), text);
+                    known.add({reinterpret_cast<const char*>(text.data()), n}, columns.data()[i], scratch);
+                }
+                new (self) Known(std::move(known));
+            },
+            "terms"_a, "columns"_a.noconvert())
+        .def("__len__", &Known::size)
+        .def("items",
+             [](const Known& self) {
+                 nb::list terms;
+                 std::vector<int32_t> columns;
+                 self.each([&](std::string_view term, uint32_t column) {
+                     terms.append(decoded(term.data(), term.size()));
+                     columns.push_back(static_cast<int32_t>(column));
+                 });
+                 return nb::make_tuple(terms, to_numpy(std::move(columns)));
+             })
+        .def("__getstate__",
+             [](const Known& self) {
+                 std::string bytes;
+                 std::vector<uint32_t> lengths;
+                 std::vector<int32_t> columns;
+                 self.each([&](std::string_view term, uint32_t column) {
+                     bytes += term;
+                     lengths.push_back(static_cast<uint32_t>(term.size()));
+                     columns.push_back(static_cast<int32_t>(column));
+                 });
+                 return std::make_tuple(nb::bytes(bytes.data(), bytes.size()), to_numpy(std::move(lengths)),
+                                        to_numpy(std::move(columns)));
+             })
+        .def("__setstate__",
+             [no_terms](Known& self, std::tuple<nb::bytes, In<uint32_t>, In<int32_t>> state) {
+                 auto& [bytes, lengths, columns] = state;
+                 require(columns.size() == lengths.size(), "terms and columns must have one length");
+                 require(between(columns, 0, INT32_MAX), "columns must be non-negative");
+                 Known known(no_terms({1, 1}), {});
+                 Spans scratch;
+                 size_t begin = 0;
+                 for (size_t i = 0; i < lengths.size(); begin += lengths.data()[i++]) {
+                     size_t n = lengths.data()[i];
+                     require(n <= bytes.size() - begin, "the terms are cut off");
+                     decoded(bytes.c_str() + begin,
+                             n);  // what is not UTF-8 is found now
+                     known.add({bytes.c_str() + begin, n}, columns.data()[i], scratch);
+                 }
+                 require(begin == bytes.size() && known.size() == lengths.size(), "the terms are not distinct ones");
+                 new (&self) Known(std::move(known));
+             })
+        .def(
+            "rows",
+            [](const Known& self, nb::handle documents, const BoundRules& rules, const Source& source, size_t n_columns,
+               int n_threads) {
+                require(n_threads >= 1, "n_threads must be positive");
+                auto rows = std::make_unique<Rows>(n_columns);
+                each_batch(rules, source, documents, [&](const std::vector<Document>& batch) {
+                    std::vector<typename Known::Finder> finders(threads_for_batch(batch, n_threads),
+                                                                {self, rules.rules.range});
+                    rows->add(batch, rules.rules, finders);
+                });
+                return rows;
+            },
+            "documents"_a, "rules"_a, "source"_a, "n_columns"_a, "n_threads"_a);
 
-  using AllCounts = Counts<Terms>;
-  nb::class_<AllCounts> counts(m, (kind + "Counts").c_str());
-  counts
-      .def(
-          "__init__",
-          [no_terms](AllCounts *self, nb::handle documents,
-                     const BoundRules &rules, const Source &source,
-                     int n_threads) {
-            require(n_threads >= 1, "n_threads must be positive");
-            auto none = no_terms(rules.rules.range);
-            AllCounts counted(none);
-            each_batch(rules, source, documents,
-                       [&](const std::vector<Document> &batch) {
-                         counted.add(batch, rules.rules, none,
-                                     threads_for_batch(batch, n_threads));
-                       });
-            counted.finish();
-            new (self) AllCounts(std::move(counted));
-          },
-          "documents"_a, "rules"_a, "source"_a, "n_threads"_a)
-      .def_prop_ro("n_documents", &AllCounts::n_documents)
-      .def_prop_ro("n_columns", &AllCounts::n_columns)
-      .def_prop_ro("largest", &AllCounts::largest)
-      .def(
-          "totals",
-          [](AllCounts &self, bool of_documents) {
-            auto totals = [&] {
-              nb::gil_scoped_release release;
-              return self.totals(of_documents);
-            }();
-            return to_numpy(std::move(totals));
-          },
-          "of_documents"_a)
-      .def(
-          "keep",
-          [](AllCounts &self, In<bool> kept) {
-            require(kept.size() == self.n_columns(),
-                    "kept must have a value for each column");
-            self.keep(kept.data());
-          },
-          "kept"_a.noconvert())
-      .def("sort",
-           [](AllCounts &self) {
-             nb::gil_scoped_release release;
-             self.sort();
-           })
-      .def("take_vocabulary", [](AllCounts &self) {
-        nb::gil_scoped_release release;
-        auto [terms, columns] = self.take_terms();
-        return std::make_unique<Known>(std::move(terms), std::move(columns));
-      });
-  bind_matrix<int32_t>(counts, "matrixI32");
-  bind_matrix<int64_t>(counts, "matrixI64");
-  bind_matrix<float>(counts, "matrixF32");
-  bind_matrix<double>(counts, "matrixF64");
+    using AllCounts = Counts<Terms>;
+    nb::class_<AllCounts> counts(m, (kind + "Counts").c_str());
+    counts
+        .def(
+            "__init__",
+            [no_terms](AllCounts* self, nb::handle documents, const BoundRules& rules, const Source& source,
+                       int n_threads) {
+                require(n_threads >= 1, "n_threads must be positive");
+                auto none = no_terms(rules.rules.range);
+                AllCounts counted(none);
+                each_batch(rules, source, documents, [&](const std::vector<Document>& batch) {
+                    counted.add(batch, rules.rules, none, threads_for_batch(batch, n_threads));
+                });
+                counted.finish();
+                new (self) AllCounts(std::move(counted));
+            },
+            "documents"_a, "rules"_a, "source"_a, "n_threads"_a)
+        .def_prop_ro("n_documents", &AllCounts::n_documents)
+        .def_prop_ro("n_columns", &AllCounts::n_columns)
+        .def_prop_ro("largest", &AllCounts::largest)
+        .def(
+            "totals",
+            [](AllCounts& self, bool of_documents) {
+                auto totals = [&] {
+                    nb::gil_scoped_release release;
+                    return self.totals(of_documents);
+                }();
+                return to_numpy(std::move(totals));
+            },
+            "of_documents"_a)
+        .def(
+            "keep",
+            [](AllCounts& self, In<bool> kept) {
+                require(kept.size() == self.n_columns(), "kept must have a value for each column");
+                self.keep(kept.data());
+            },
+            "kept"_a.noconvert())
+        .def("sort",
+             [](AllCounts& self) {
+                 nb::gil_scoped_release release;
+                 self.sort();
+             })
+        .def("take_vocabulary", [](AllCounts& self) {
+            nb::gil_scoped_release release;
+            auto [terms, columns] = self.take_terms();
+            return std::make_unique<Known>(std::move(terms), std::move(columns));
+        });
+    bind_matrix<int32_t>(counts, "matrixI32");
+    bind_matrix<int64_t>(counts, "matrixI64");
+    bind_matrix<float>(counts, "matrixF32");
+    bind_matrix<double>(counts, "matrixF64");
 }
 
 NB_MODULE(_text, m) {
-  signal_arrived = &python_signal_arrived;
-  nb::register_exception_translator(
-      [](const std::exception_ptr &thrown, void *) {
+    signal_arrived = &python_signal_arrived;
+    nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
         try {
-          std::rethrow_exception(thrown);
-        } catch (const Interrupted &) {
-          // the error of Python is set
-        } catch (const LoneSurrogate &lone) {
-          try {
-            decoded(lone.term.data(), lone.term.size()).attr("encode")("utf-8");
-          } catch (nb::python_error &error) {
-            error.restore();
-          }
+            std::rethrow_exception(thrown);
+        } catch (const Interrupted&) {
+            // the error of Python is set
+        } catch (const LoneSurrogate& lone) {
+            try {
+                decoded(lone.term.data(), lone.term.size()).attr("encode")("utf-8");
+            } catch (nb::python_error& error) {
+                error.restore();
+            }
         }
-      });
-  nb::exception<NotStrings>(m, "NotStrings");
-  nb::class_<Characters>(m, "Characters")
-      .def(nb::init<bool, nb::object>(), "lower"_a, "runs"_a.none());
-  nb::class_<BoundRules>(m, "Rules")
-      .def(nb::init<int, size_t, size_t, std::tuple<size_t, bool, bool>, bool,
-                    std::shared_ptr<Characters>, std::shared_ptr<Characters>,
-                    const std::optional<std::vector<nb::str>> &, bool>(),
-           "units"_a, "low"_a, "high"_a, "token"_a, "lower"_a, "characters"_a,
-           "as_is"_a, "stop_words"_a.none(), "seeks_surrogates"_a);
-  nb::class_<Source>(m, "Source")
-      .def(
-          "__init__",
-          [](Source *self, int way, bool decodes, nb::object decode,
-             nb::object prepare) {
-            require(way >= 0 && way <= 3, "way must be 0 to 3");
-            new (self) Source{decodes,  way == 2,          way == 1,
-                              way == 3, std::move(decode), std::move(prepare)};
-          },
-          "way"_a, "decodes"_a, "decode"_a, "prepare"_a);
-  nb::class_<Rows> rows(m, "Rows");
-  rows.def_prop_ro("largest", &Rows::largest);
-  rows.def_prop_ro("n_documents", &Rows::n_rows);
-  rows.def_prop_ro("n_columns", &Rows::n_columns);
-  bind_row_matrix<int32_t>(rows, "matrixI32");
-  bind_row_matrix<int64_t>(rows, "matrixI64");
-  bind_row_matrix<float>(rows, "matrixF32");
-  bind_row_matrix<double>(rows, "matrixF64");
-  m.def(
-      "hashed_rows",
-      [](nb::handle documents, const BoundRules &rules, const Source &source,
-         uint32_t n_features, bool alternate_sign, int n_threads) {
-        require(n_features >= 1 && n_features <= INT32_MAX,
-                "n_features must be 1 to 2**31 - 1");
-        require(n_threads >= 1, "n_threads must be positive");
-        auto result = std::make_unique<Rows>(n_features);
-        each_batch(rules, source, documents,
-                   [&](const std::vector<Document> &batch) {
-                     std::vector<HashedColumns> finders(
-                         threads_for_batch(batch, n_threads),
-                         {n_features, alternate_sign});
-                     result->add(batch, rules.rules, finders);
-                   });
-        return result;
-      },
-      "documents"_a, "rules"_a, "source"_a, "n_features"_a, "alternate_sign"_a,
-      "n_threads"_a);
-  bind_terms<WordNgrams>(m, "Word",
-                         [](NgramRange range) { return WordNgrams(range); });
-  bind_terms<StringTerms>(m, "String",
-                          [](NgramRange) { return StringTerms(); });
+    });
+    nb::exception<NotStrings>(m, "NotStrings");
+    nb::class_<Characters>(m, "Characters").def(nb::init<bool, nb::object>(), "lower"_a, "runs"_a.none());
+    nb::class_<BoundRules>(m, "Rules")
+        .def(nb::init<int, size_t, size_t, std::tuple<size_t, bool, bool>, bool, std::shared_ptr<Characters>,
+                      std::shared_ptr<Characters>, const std::optional<std::vector<nb::str>>&, bool>(),
+             "units"_a, "low"_a, "high"_a, "token"_a, "lower"_a, "characters"_a, "as_is"_a, "stop_words"_a.none(),
+             "seeks_surrogates"_a);
+    nb::class_<Source>(m, "Source")
+        .def(
+            "__init__",
+            [](Source* self, int way, bool decodes, nb::object decode, nb::object prepare) {
+                require(way >= 0 && way <= 3, "way must be 0 to 3");
+                new (self) Source{decodes, way == 2, way == 1, way == 3, std::move(decode), std::move(prepare)};
+            },
+            "way"_a, "decodes"_a, "decode"_a, "prepare"_a);
+    nb::class_<Rows> rows(m, "Rows");
+    rows.def_prop_ro("largest", &Rows::largest);
+    rows.def_prop_ro("n_documents", &Rows::n_rows);
+    rows.def_prop_ro("n_columns", &Rows::n_columns);
+    bind_row_matrix<int32_t>(rows, "matrixI32");
+    bind_row_matrix<int64_t>(rows, "matrixI64");
+    bind_row_matrix<float>(rows, "matrixF32");
+    bind_row_matrix<double>(rows, "matrixF64");
+    m.def(
+        "hashed_rows",
+        [](nb::handle documents, const BoundRules& rules, const Source& source, uint32_t n_features,
+           bool alternate_sign, int n_threads) {
+            require(n_features >= 1 && n_features <= INT32_MAX, "n_features must be 1 to 2**31 - 1");
+            require(n_threads >= 1, "n_threads must be positive");
+            auto result = std::make_unique<Rows>(n_features);
+            each_batch(rules, source, documents, [&](const std::vector<Document>& batch) {
+                std::vector<HashedColumns> finders(threads_for_batch(batch, n_threads), {n_features, alternate_sign});
+                result->add(batch, rules.rules, finders);
+            });
+            return result;
+        },
+        "documents"_a, "rules"_a, "source"_a, "n_features"_a, "alternate_sign"_a, "n_threads"_a);
+    bind_terms<WordNgrams>(m, "Word", [](NgramRange range) { return WordNgrams(range); });
+    bind_terms<StringTerms>(m, "String", [](NgramRange) { return StringTerms(); });
 }

@@ -20,190 +20,167 @@
 
 // A term that cannot be hashed: Python has no UTF-8 for surrogates.
 struct LoneSurrogate {
-  std::string term;
+    std::string term;
 };
 
 // Sorted rows of some documents, a column at most once in each.
 class Rows {
 public:
-  explicit Rows(size_t n_columns) : n_columns_(n_columns) {}
+    explicit Rows(size_t n_columns) : n_columns_(n_columns) {}
 
-  size_t n_columns() const { return n_columns_; }
-  size_t n_rows() const { return n_rows_; }
-  size_t n_entries() const { return n_entries_; }
+    size_t n_columns() const { return n_columns_; }
+    size_t n_rows() const { return n_rows_; }
+    size_t n_entries() const { return n_entries_; }
 
-  int32_t largest() const {
-    int32_t most = 0;
-    for (const auto &part : parts_)
-      for (int32_t count : part.counts)
-        most = std::max(most, count);
-    return most;
-  }
-
-  // Add documents. `find(spans, found, poll)` of one for each thread of
-  // `finders` calls found(column, count) for all that it finds.
-  template <class Finder>
-  void add(const std::vector<Document> &documents, const AnalyzerRules &rules,
-           std::vector<Finder> &finders) {
-    int n = static_cast<int>(finders.size());
-    std::vector<size_t> cuts = equal_parts(documents, n);
-    std::vector<Part> parts(n);
-    std::vector<std::optional<LoneSurrogate>> refused(n);
-    Interruption interruption;
-    parallel(n, [&](int t) {
-      Analyzer analyze(rules);
-      Poll poll(interruption, t);
-      try {
-        parts[t].add(documents.data() + cuts[t], cuts[t + 1] - cuts[t], analyze,
-                     finders[t], std::bit_width(n_columns_), poll);
-      } catch (const LoneSurrogate &term) {
-        refused[t] = term;
-      }
-    });
-    for (const auto &term :
-         refused) // the first of the documents, whatever the threads
-      if (term)
-        throw *term;
-    for (auto &part : parts) {
-      n_rows_ += part.ends.size();
-      n_entries_ += part.counts.size();
-      if (!part.ends.empty())
-        parts_.push_back(std::move(part));
+    int32_t largest() const {
+        int32_t most = 0;
+        for (const auto& part : parts_)
+            for (int32_t count : part.counts) most = std::max(most, count);
+        return most;
     }
-  }
 
-  template <class T, class I>
-  void write(const Weights<T> &weights, T *data, I *indices, I *indptr,
-             int n_threads) const {
-    *indptr++ = 0;
-    std::vector<size_t> row(parts_.size() + 1), entry(parts_.size() + 1);
-    for (size_t i = 0; i < parts_.size(); ++i) {
-      row[i + 1] = row[i] + parts_[i].ends.size();
-      entry[i + 1] = entry[i] + parts_[i].counts.size();
-    }
-    std::atomic<size_t> next = 0;
-    parallel(std::min<int>(n_threads, static_cast<int>(
-                                          std::max<size_t>(parts_.size(), 1))),
-             [&](int) {
-               for (size_t i; (i = next++) < parts_.size();)
-                 parts_[i].write(weights, data + entry[i], indices + entry[i],
-                                 indptr + row[i], entry[i]);
-             });
-  }
-
-private:
-  struct Part {
-    std::vector<int32_t> columns, counts;
-    std::vector<size_t> ends;
-
+    // Add documents. `find(spans, found, poll)` of one for each thread of
+    // `finders` calls found(column, count) for all that it finds.
     template <class Finder>
-    void add(const Document *documents, size_t n, Analyzer &analyze,
-             Finder &find, int bits, Poll &poll) {
-      std::vector<Cell> cells, scratch;
-      std::vector<size_t> places;
-      for (size_t i = 0, first = 0; i < n; ++i) {
-        const auto found = [&](uint32_t column, int32_t count) {
-          cells.push_back({column, static_cast<uint32_t>(i - first),
-                           static_cast<uint32_t>(count)});
-        };
-        find(analyze(documents[i], poll), found, poll);
-        places.push_back(cells.size());
-        if (cells.size() < kCells && i + 1 < n)
-          continue;
-        sort_by_column(cells, scratch, bits);
-        add_sorted(cells, places, scratch);
-        cells.clear();
-        places.clear();
-        first = i + 1;
-      }
-    }
-
-    // `ends` of the cells of each document.
-    void add_sorted(const std::vector<Cell> &cells, std::vector<size_t> &ends,
-                    std::vector<Cell> &rows) {
-      rows.resize(cells.size());
-      std::vector<size_t> places(ends.size());
-      for (size_t d = 1; d < ends.size(); ++d)
-        places[d] = ends[d - 1];
-      for (const Cell &cell : cells)
-        rows[places[cell.document]++] = cell;
-      for (size_t d = 0, k = 0; d < ends.size(); ++d) {
-        while (k < ends[d]) {
-          uint32_t column = rows[k].column, count = 0;
-          for (; k < ends[d] && rows[k].column == column; ++k)
-            count += rows[k].count;
-          columns.push_back(static_cast<int32_t>(column));
-          counts.push_back(static_cast<int32_t>(count));
+    void add(const std::vector<Document>& documents, const AnalyzerRules& rules, std::vector<Finder>& finders) {
+        int n = static_cast<int>(finders.size());
+        std::vector<size_t> cuts = equal_parts(documents, n);
+        std::vector<Part> parts(n);
+        std::vector<std::optional<LoneSurrogate>> refused(n);
+        Interruption interruption;
+        parallel(n, [&](int t) {
+            Analyzer analyze(rules);
+            Poll poll(interruption, t);
+            try {
+                parts[t].add(documents.data() + cuts[t], cuts[t + 1] - cuts[t], analyze, finders[t],
+                             std::bit_width(n_columns_), poll);
+            } catch (const LoneSurrogate& term) {
+                refused[t] = term;
+            }
+        });
+        for (const auto& term : refused)  // the first of the documents, whatever the threads
+            if (term) throw *term;
+        for (auto& part : parts) {
+            n_rows_ += part.ends.size();
+            n_entries_ += part.counts.size();
+            if (!part.ends.empty()) parts_.push_back(std::move(part));
         }
-        this->ends.push_back(columns.size());
-      }
     }
 
     template <class T, class I>
-    void write(const Weights<T> &weights, T *data, I *indices, I *indptr,
-               size_t before) const {
-      for (size_t d = 0, begin = 0; d < ends.size(); begin = ends[d++]) {
-        double sum = 0;
-        for (size_t k = begin; k < ends[d]; ++k) {
-          data[k] = weights.value(counts[k], columns[k]);
-          indices[k] = static_cast<I>(columns[k]);
-          if (weights.norm != Norm::kNone)
-            sum += weights.part(data[k]);
+    void write(const Weights<T>& weights, T* data, I* indices, I* indptr, int n_threads) const {
+        *indptr++ = 0;
+        std::vector<size_t> row(parts_.size() + 1), entry(parts_.size() + 1);
+        for (size_t i = 0; i < parts_.size(); ++i) {
+            row[i + 1] = row[i] + parts_[i].ends.size();
+            entry[i + 1] = entry[i] + parts_[i].counts.size();
         }
-        if (weights.norm != Norm::kNone) {
-          double divisor = weights.divisor(sum);
-          for (size_t k = begin; k < ends[d]; ++k)
-            data[k] = static_cast<T>(data[k] / divisor);
-        }
-        indptr[d] = static_cast<I>(before + ends[d]);
-      }
+        std::atomic<size_t> next = 0;
+        parallel(std::min<int>(n_threads, static_cast<int>(std::max<size_t>(parts_.size(), 1))), [&](int) {
+            for (size_t i; (i = next++) < parts_.size();)
+                parts_[i].write(weights, data + entry[i], indices + entry[i], indptr + row[i], entry[i]);
+        });
     }
-  };
-  std::vector<Part> parts_;
-  size_t n_columns_, n_rows_ = 0, n_entries_ = 0;
+
+private:
+    struct Part {
+        std::vector<int32_t> columns, counts;
+        std::vector<size_t> ends;
+
+        template <class Finder>
+        void add(const Document* documents, size_t n, Analyzer& analyze, Finder& find, int bits, Poll& poll) {
+            std::vector<Cell> cells, scratch;
+            std::vector<size_t> places;
+            for (size_t i = 0, first = 0; i < n; ++i) {
+                const auto found = [&](uint32_t column, int32_t count) {
+                    cells.push_back({column, static_cast<uint32_t>(i - first), static_cast<uint32_t>(count)});
+                };
+                find(analyze(documents[i], poll), found, poll);
+                places.push_back(cells.size());
+                if (cells.size() < kCells && i + 1 < n) continue;
+                sort_by_column(cells, scratch, bits);
+                add_sorted(cells, places, scratch);
+                cells.clear();
+                places.clear();
+                first = i + 1;
+            }
+        }
+
+        // `ends` of the cells of each document.
+        void add_sorted(const std::vector<Cell>& cells, std::vector<size_t>& ends, std::vector<Cell>& rows) {
+            rows.resize(cells.size());
+            std::vector<size_t> places(ends.size());
+            for (size_t d = 1; d < ends.size(); ++d) places[d] = ends[d - 1];
+            for (const Cell& cell : cells) rows[places[cell.document]++] = cell;
+            for (size_t d = 0, k = 0; d < ends.size(); ++d) {
+                while (k < ends[d]) {
+                    uint32_t column = rows[k].column, count = 0;
+                    for (; k < ends[d] && rows[k].column == column; ++k) count += rows[k].count;
+                    columns.push_back(static_cast<int32_t>(column));
+                    counts.push_back(static_cast<int32_t>(count));
+                }
+                this->ends.push_back(columns.size());
+            }
+        }
+
+        template <class T, class I>
+        void write(const Weights<T>& weights, T* data, I* indices, I* indptr, size_t before) const {
+            for (size_t d = 0, begin = 0; d < ends.size(); begin = ends[d++]) {
+                double sum = 0;
+                for (size_t k = begin; k < ends[d]; ++k) {
+                    data[k] = weights.value(counts[k], columns[k]);
+                    indices[k] = static_cast<I>(columns[k]);
+                    if (weights.norm != Norm::kNone) sum += weights.part(data[k]);
+                }
+                if (weights.norm != Norm::kNone) {
+                    double divisor = weights.divisor(sum);
+                    for (size_t k = begin; k < ends[d]; ++k) data[k] = static_cast<T>(data[k] / divisor);
+                }
+                indptr[d] = static_cast<I>(before + ends[d]);
+            }
+        }
+    };
+    std::vector<Part> parts_;
+    size_t n_columns_, n_rows_ = 0, n_entries_ = 0;
 };
 
 // MurmurHash3 of 32 bits with seed 0, of strings after which kSlack bytes can
 // be read.
-inline int32_t murmur3(const uint8_t *p, size_t n) {
-  const auto scrambled = [](uint32_t k) {
-    return std::rotl(k * 0xCC9E2D51u, 15) * 0x1B873593u;
-  };
-  uint32_t h = 0;
-  for (size_t i = 0; i + 4 <= n; i += 4) {
-    uint32_t k;
-    std::memcpy(&k, p + i, 4);
-    h = std::rotl(h ^ scrambled(k), 13) * 5 + 0xE6546B64u;
-  }
-  if (n % 4) {
-    uint32_t k;
-    std::memcpy(&k, p + n - n % 4, 4);
-    h ^= scrambled(k & ((1u << (8 * (n % 4))) - 1));
-  }
-  h ^= static_cast<uint32_t>(n);
-  h = (h ^ h >> 16) * 0x85EBCA6Bu;
-  h = (h ^ h >> 13) * 0xC2B2AE35u;
-  return static_cast<int32_t>(h ^ h >> 16);
+inline int32_t murmur3(const uint8_t* p, size_t n) {
+    const auto scrambled = [](uint32_t k) { return std::rotl(k * 0xCC9E2D51u, 15) * 0x1B873593u; };
+    uint32_t h = 0;
+    for (size_t i = 0; i + 4 <= n; i += 4) {
+        uint32_t k;
+        std::memcpy(&k, p + i, 4);
+        h = std::rotl(h ^ scrambled(k), 13) * 5 + 0xE6546B64u;
+    }
+    if (n % 4) {
+        uint32_t k;
+        std::memcpy(&k, p + n - n % 4, 4);
+        h ^= scrambled(k & ((1u << (8 * (n % 4))) - 1));
+    }
+    h ^= static_cast<uint32_t>(n);
+    h = (h ^ h >> 16) * 0x85EBCA6Bu;
+    h = (h ^ h >> 13) * 0xC2B2AE35u;
+    return static_cast<int32_t>(h ^ h >> 16);
 }
 
 // Columns as scikit-learn's FeatureHasher has them.
 struct HashedColumns {
-  uint32_t n_features;
-  bool alternate_sign;
+    uint32_t n_features;
+    bool alternate_sign;
 
-  template <class Found>
-  void operator()(const Spans &spans, const Found &found, Poll &poll) const {
-    for (const Span &span : spans.parts) {
-      const uint8_t *p = spans.text.data() + span.begin;
-      if (spans.surrogates && find_surrogate(p, span.length) < span.length)
-        throw LoneSurrogate{
-            std::string(reinterpret_cast<const char *>(p), span.length)};
-      int32_t h = murmur3(p, span.length);
-      uint32_t column =
-          h == INT32_MIN ? (uint32_t(INT32_MAX) - (n_features - 1)) % n_features
-                         : static_cast<uint32_t>(std::abs(h)) % n_features;
-      found(column, alternate_sign && h < 0 ? -1 : 1);
+    template <class Found>
+    void operator()(const Spans& spans, const Found& found, Poll& poll) const {
+        for (const Span& span : spans.parts) {
+            const uint8_t* p = spans.text.data() + span.begin;
+            if (spans.surrogates && find_surrogate(p, span.length) < span.length)
+                throw LoneSurrogate{std::string(reinterpret_cast<const char*>(p), span.length)};
+            int32_t h = murmur3(p, span.length);
+            uint32_t column = h == INT32_MIN ? (uint32_t(INT32_MAX) - (n_features - 1)) % n_features
+                                             : static_cast<uint32_t>(std::abs(h)) % n_features;
+            found(column, alternate_sign && h < 0 ? -1 : 1);
+        }
+        poll(spans.parts.size());
     }
-    poll(spans.parts.size());
-  }
 };
