@@ -120,6 +120,21 @@ def _language_id(data):
     return _vectorised(vectorizer, *_split(texts, languages))
 
 
+def raw_texts(name, data):
+    """Raw texts with labels, in their own parts: train texts, labels, test texts, labels."""
+    if name == "20news":
+        parts = (
+            fetch_20newsgroups(data_home=data / "sklearn", subset=part, download_if_missing=False)
+            for part in ("train", "test")
+        )
+        return [part for bunch in parts for part in (bunch.data, bunch.target)]
+    if name == "nsmc":
+        files = (_columns(data / f"nsmc_polarity_{part}.tsv.gz")[1:] for part in ("train", "test"))
+        return [part for texts, labels in files for part in (list(texts), np.array(labels))]
+    languages, _, texts = _columns(data / "language_id.tsv.gz")
+    return _split(texts, languages)
+
+
 def title_texts(data):
     """Job titles and their occupations, four fifths to train on and the rest: texts, labels, texts, labels."""
     codes, titles = _columns(data / "onet_titles.tsv.gz")
