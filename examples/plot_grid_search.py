@@ -12,11 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from docstring_corpus import load_docstrings
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.feature_extraction.text import TfidfVectorizer
 
 texts, packages = load_docstrings()
 texts, _, packages, _ = train_test_split(texts, packages, train_size=800, stratify=packages, random_state=0)

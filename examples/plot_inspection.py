@@ -11,10 +11,10 @@ import warnings
 import matplotlib.pyplot as plt
 from docstring_corpus import load_docstrings
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.inspection import ConvergenceDisplay, WeightsDisplay, explain
 from skopt_solvers.solvers import Adam
 

@@ -9,10 +9,10 @@ With ``l1_ratio=1`` weights are exactly zero until `C` is large enough for them.
 import matplotlib.pyplot as plt
 import numpy as np
 from docstring_corpus import load_docstrings
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import train_test_split
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.feature_extraction.text import TfidfVectorizer
 
 texts, packages = load_docstrings()
 texts, packages = zip(*[(t, p) for t, p in zip(texts, packages, strict=True) if p in ("numpy", "scipy")], strict=True)

@@ -12,9 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from docstring_corpus import load_docstrings
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.schedules import CosineDecay, Warmup
 from skopt_solvers.solvers import Momentum
 

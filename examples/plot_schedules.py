@@ -11,9 +11,9 @@ import warnings
 import matplotlib.pyplot as plt
 from docstring_corpus import load_docstrings
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.inspection import ConvergenceDisplay
 from skopt_solvers.schedules import CosineDecay, ExponentialDecay, StepDecay, Warmup
 from skopt_solvers.solvers import Adam

@@ -9,10 +9,10 @@ each piece to `partial_fit` once.
 import matplotlib.pyplot as plt
 import numpy as np
 from docstring_corpus import load_docstrings
-from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.utils import shuffle
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.feature_extraction.text import HashingVectorizer
 
 texts, packages = shuffle(*load_docstrings(), random_state=0)
 held_out, held_out_packages = texts[-1000:], packages[-1000:]

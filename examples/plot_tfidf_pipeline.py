@@ -9,12 +9,12 @@ example, collects them; the packages' names are masked).
 
 import matplotlib.pyplot as plt
 from docstring_corpus import load_docstrings
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import classification_report
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.inspection import WeightsDisplay
 
 texts, packages = load_docstrings()

@@ -10,9 +10,9 @@ length having been chosen beforehand.
 import matplotlib.pyplot as plt
 import numpy as np
 from docstring_corpus import load_docstrings
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.schedules import CosineDecay, CosineRestarts
 from skopt_solvers.solvers import Momentum
 

@@ -18,13 +18,13 @@ import numpy as np
 from docstring_corpus import load_docstrings
 from sklearn.datasets import fetch_20newsgroups
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
 from source_corpus import load_tokens
 
 from skopt_solvers import LinearChainCRF, LogisticRegression
 from skopt_solvers.feature_extraction import TokenFeatures
+from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.metrics import sequence_accuracy
 from skopt_solvers.schedules import CosineDecay, CosineRestarts, StepDecay, Warmup
 from skopt_solvers.solvers import LBFGS, Adam
