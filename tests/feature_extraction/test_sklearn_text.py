@@ -8,8 +8,8 @@ from sklearn.feature_extraction import text as sklearn_text
 
 from skopt_solvers.feature_extraction import text
 
-# Some of these tests warn, and do not mind.
-pytestmark = pytest.mark.filterwarnings("default")
+# Some of these tests cause warnings that they do not look at.
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 TESTS = "sklearn.feature_extraction.tests.test_text"
 

@@ -16,6 +16,7 @@
 #include "base/bind_arrays.hpp"
 #include "features/bind_items.hpp"
 #include "features/feature_table.hpp"
+#include "features/murmur3.hpp"
 #include "features/rows.hpp"
 
 using namespace nb::literals;
@@ -43,15 +44,15 @@ static auto learn(FeatureTable& table, nb::list X) {
 
 template <class T>
 static auto look_up(const FeatureTable& table, nb::list X) {
-    std::vector<uint64_t> hashes;
-    return walk<T>(X, [&](const Names& names, int32_t* columns) { table.find(names, columns, hashes); });
+    return walk<T>(X, [&](const Names& names, int32_t* columns) { table.find(names, columns); });
 }
 
 template <class T>
 static auto hashed(uint32_t n_features, nb::list X) {
     require(n_features > 0 && n_features <= INT32_MAX, "n_features must be positive and an int32");
     return walk<T>(X, [=](const Names& names, int32_t* columns) {
-        for (size_t i = 0; i < names.size(); ++i) columns[i] = static_cast<int32_t>(murmur3(names[i]) % n_features);
+        for (size_t i = 0; i < names.size(); ++i)
+            columns[i] = static_cast<int32_t>(murmur3(names[i].data(), names[i].size()) % n_features);
     });
 }
 

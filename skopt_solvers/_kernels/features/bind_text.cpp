@@ -287,7 +287,7 @@ static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms
 }
 
 NB_MODULE(_text, m) {
-  nb::set_leak_warnings(false); // as in _features
+    nb::set_leak_warnings(false);  // as in _features
     signal_arrived = &python_signal_arrived;
     nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
         try {

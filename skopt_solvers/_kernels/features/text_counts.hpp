@@ -12,9 +12,9 @@
 
 #include "base/interrupt.hpp"
 #include "base/parallel.hpp"
+#include "features/string_table.hpp"
 #include "features/text_analyzer.hpp"
 #include "features/text_cells.hpp"
-#include "features/text_strings.hpp"
 #include "features/text_weights.hpp"
 
 // The counts of some documents that follow each other: of one document each id

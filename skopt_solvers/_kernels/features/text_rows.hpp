@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/parallel.hpp"
+#include "features/murmur3.hpp"
 #include "features/text_cells.hpp"
 #include "features/text_counts.hpp"
 #include "features/text_weights.hpp"
@@ -144,27 +145,6 @@ private:
     size_t n_columns_, n_rows_ = 0, n_entries_ = 0;
 };
 
-// MurmurHash3 of 32 bits with seed 0, of strings after which kSlack bytes can
-// be read.
-inline int32_t murmur3(const uint8_t* p, size_t n) {
-    const auto scrambled = [](uint32_t k) { return std::rotl(k * 0xCC9E2D51u, 15) * 0x1B873593u; };
-    uint32_t h = 0;
-    for (size_t i = 0; i + 4 <= n; i += 4) {
-        uint32_t k;
-        std::memcpy(&k, p + i, 4);
-        h = std::rotl(h ^ scrambled(k), 13) * 5 + 0xE6546B64u;
-    }
-    if (n % 4) {
-        uint32_t k;
-        std::memcpy(&k, p + n - n % 4, 4);
-        h ^= scrambled(k & ((1u << (8 * (n % 4))) - 1));
-    }
-    h ^= static_cast<uint32_t>(n);
-    h = (h ^ h >> 16) * 0x85EBCA6Bu;
-    h = (h ^ h >> 13) * 0xC2B2AE35u;
-    return static_cast<int32_t>(h ^ h >> 16);
-}
-
 // Columns as scikit-learn's FeatureHasher has them.
 struct HashedColumns {
     uint32_t n_features;
@@ -176,7 +156,7 @@ struct HashedColumns {
             const uint8_t* p = spans.text.data() + span.begin;
             if (spans.surrogates && find_surrogate(p, span.length) < span.length)
                 throw LoneSurrogate{std::string(reinterpret_cast<const char*>(p), span.length)};
-            int32_t h = murmur3(p, span.length);
+            auto h = static_cast<int32_t>(murmur3(p, span.length));
             uint32_t column = h == INT32_MIN ? (uint32_t(INT32_MAX) - (n_features - 1)) % n_features
                                              : static_cast<uint32_t>(std::abs(h)) % n_features;
             found(column, alternate_sign && h < 0 ? -1 : 1);

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "features/text_strings.hpp"
+#include "features/string_table.hpp"
 
 // Eight bytes of a string as a number of the same order, and whose they are.
 struct Prefix {

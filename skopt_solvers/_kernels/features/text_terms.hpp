@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "features/string_table.hpp"
 #include "features/text_sort.hpp"
-#include "features/text_strings.hpp"
 
 // Ids count the distinct terms in the order of their first sight.
 class StringTerms {

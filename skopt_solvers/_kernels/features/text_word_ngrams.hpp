@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "features/string_table.hpp"
 #include "features/text_char_ngrams.hpp"
 #include "features/text_sort.hpp"
-#include "features/text_strings.hpp"
 
 // Ids count words and n-grams in the order of their first sight. Those shorter
 // than `range.low` are no terms.
