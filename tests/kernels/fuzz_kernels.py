@@ -21,12 +21,13 @@ import psutil
 
 from skopt_solvers._kernels import _features
 
-from ..estimator.fuzz_arguments import LOSSES, Arguments
+from ..estimator.fuzz_arguments import LOSSES
+from .fuzz_text import TextArguments
 
 MEMORY = 2**32  # bytes that a case may take
 
 
-class Case(Arguments):
+class Case(TextArguments):
     """One case: what it calls, of which compiled variant, depends on its number alone."""
 
     def __init__(self, number, core):
@@ -34,7 +35,8 @@ class Case(Arguments):
         self.core = core
 
     def run(self):
-        self.r.choice([self.linear, self.dual, self.chain, self.decoder, self.functions, self.rows, self.walks])()
+        problems = [self.linear, self.dual, self.chain, self.decoder, self.functions]
+        self.r.choice([*problems, self.rows, self.walks, self.texts])()
 
     # What is bound
 

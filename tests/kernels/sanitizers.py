@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = ("_core", "_core_v3", "_features")
+MODULES = ("_core", "_core_v3", "_features", "_text")
 FLAGS = {
     "address": "-fsanitize=address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS",
     "thread": "-fsanitize=thread",
@@ -40,11 +40,13 @@ TESTS = {
     "address": [
         "objectives/test_objectives", "solvers/test_newton", "objectives/test_losses", "solvers/test_rules",
         "objectives/test_dual", "objectives/test_dual_bounds", "objectives/test_chain", "crf/test_chain_decoder",
-        "feature_extraction/test_feature_extraction", "kernels/test_arguments", "estimator/test_concurrency",
+        "feature_extraction/test_feature_extraction", "feature_extraction/test_text",
+        "feature_extraction/test_text_threads", "kernels/test_arguments", "estimator/test_concurrency",
     ],
     "thread": [
         "objectives/test_objectives", "solvers/test_newton", "objectives/test_chain", "crf/test_chain_decoder",
-        "objectives/test_dual", "kernels/test_arguments", "estimator/test_concurrency",
+        "objectives/test_dual", "feature_extraction/test_text_threads", "kernels/test_arguments",
+        "estimator/test_concurrency",
     ],
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The compiled modules refuse what they cannot use; `fuzz_kernels` throws more of it, and longer."""
 
+import re
 import threading
 from itertools import chain
 
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from skopt_solvers import LogisticRegression, _kernels
+from skopt_solvers._kernels import _text
 from skopt_solvers.objectives import ChainObjective, LinearObjective
 from skopt_solvers.solvers import AdaGrad
 
 from ..chain_reference import random_problem
 from ..reference import LOSSES, text_like
 from .fuzz_kernels import run_case, variants
+from .fuzz_text import OddRuns, Shouted
 
 X = sp.csr_matrix(np.array([[1.0, 0, 2], [0, 3, 0]]))
 
@@ -205,3 +208,80 @@ def test_an_objective_serves_one_thread_at_a_time():
     assert all("one at a time" in message for message in refused)
     for value, gradient in answers:
         assert value == expected[0] and (gradient == expected[1]).all()
+
+
+def rules_of_text(units=1, low=1, high=1, least=1, runs=re.compile(r"\w+")):
+    characters = [_text.Characters(lower, runs) for lower in (True, False)]
+    return _text.Rules(units, low, high, (least, False, True), True, *characters, None, False)
+
+
+SOURCE = _text.Source(0, False, str, str)
+
+
+def known_rows(n_columns):
+    vocabulary = _text.StringVocabulary(["a", "b"], np.array([0, 7], np.int32))
+    return vocabulary.rows(["b"], rules_of_text(), SOURCE, n_columns, 1)
+
+
+def string_counts(documents=("a b a",), **rules):
+    return _text.StringCounts(documents, rules_of_text(**rules), SOURCE, 1)
+
+
+def use_after_taken(name):
+    counts = _text.WordCounts(["a b a"], rules_of_text(0, 1, 2), SOURCE, 1)
+    vocabulary = counts.take_vocabulary()
+    assert vocabulary.items()[0] == ["a", "b", "a b", "b a"] and counts.totals(False).tolist() == [2, 1, 1, 1]
+    getattr(counts, name)()
+
+
+def negative_counts():
+    rows = _text.hashed_rows(["a b c d e"], rules_of_text(), SOURCE, 1000, True, 1)
+    rows.matrixF64(False, np.zeros(9), None, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: known_rows(7), "n_columns must be from 8 to 2147483647, got 7"),
+        (lambda: known_rows(2**63), "n_columns must be from 8 to 2147483647, got 9223372036854775808"),
+        (lambda: use_after_taken("sort"), "take_vocabulary has taken the terms"),
+        (lambda: use_after_taken("take_vocabulary"), "take_vocabulary has taken the terms"),
+        (negative_counts, "smallest count, for which tf has a value, must be from 0 to 0, got -1"),
+        (lambda: string_counts(low=3, high=2), "low must be from 1 to 2, got 3"),
+        (lambda: string_counts(high=2**31), "high must be from 1 to 2147483647, got 2147483648"),
+        (lambda: string_counts(least=2**64 - 1), "least length of a token must be from 0 to 2147483647, got 184467"),
+        (lambda: string_counts(units=0), "rules for tables of strings must have units 1 to 3, got 0"),
+        (lambda: string_counts(runs=OddRuns(3, 70_000)), "runs must find parts .* got one from 3 to 70000"),
+        (lambda: string_counts(runs="x"), "runs must be a compiled regular expression or None, got str"),
+        (lambda: string_counts([Shouted("İ")]), r"lower\(\) of a document must return a str, got int"),
+        (lambda: string_counts().matrixF32(False, None, None, 0, 0), "n_threads must be from 1 to 2147483647, got 0"),
+        (lambda: string_counts().matrixF32(False, None, None, 3, 1), "norm must be from 0 to 2, got 3"),
+        (lambda: string_counts().matrixI32(False, None, None, 1, 1), "must be None, None and 0 for a matrix of int"),
+        (lambda: string_counts().keep(np.ones(3, bool)), "size of kept must be from 2 to 2, got 3"),
+    ],
+)
+def test_what_counts_texts_says_what_it_allows(call, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        call()
+
+
+def test_counts_of_texts_serve_one_thread_at_a_time():
+    counts = _text.WordCounts([" ".join(map(str, range(300_000)))], rules_of_text(0), SOURCE, 1)
+    answers, refused = [], []
+
+    def ask(method):
+        for _ in range(15):
+            try:
+                answers.append(method())
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    kept = np.ones(counts.n_columns, bool)
+    calls = [counts.sort, lambda: counts.keep(kept), lambda: counts.matrixF64(False, None, None, 0, 1)]
+    threads = [threading.Thread(target=ask, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) + len(refused) == 45
+    assert all("one at a time" in message for message in refused)

@@ -8,10 +8,13 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <atomic>
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,6 +34,16 @@ static bool python_signal_arrived() {
     return PyErr_CheckSignals() != 0;
 }
 
+// Throws unless low <= value <= high.
+template <class N>
+static void require_within(const char* name, N value, int64_t low, int64_t high) {
+    if (std::cmp_greater_equal(value, low) && std::cmp_less_equal(value, high)) return;
+    throw std::invalid_argument(std::string(name) + " must be from " + std::to_string(low) + " to " +
+                                std::to_string(high) + ", got " + std::to_string(value));
+}
+
+static void require_threads(int n_threads) { require_within("n_threads", n_threads, 1, INT32_MAX); }
+
 // What is fixed for all documents.
 struct BoundRules {
     AnalyzerRules rules;
@@ -40,8 +53,10 @@ struct BoundRules {
                std::shared_ptr<Characters> characters, std::shared_ptr<Characters> as_is,
                const std::optional<std::vector<nb::str>>& stop_words, bool seeks_surrogates)
         : characters(std::move(characters)), as_is(std::move(as_is)) {
-        require(units >= 0 && units <= 3, "units must be 0 to 3");
-        require(1 <= low && low <= high && high <= INT32_MAX, "n-grams must have lengths 1 <= low <= high");
+        require_within("units", units, 0, 3);
+        require_within("high", high, 1, INT32_MAX);
+        require_within("low", low, 1, static_cast<int64_t>(high));
+        require_within("the least length of a token", std::get<0>(token), 0, INT32_MAX);
         rules.units = static_cast<Units>(units);
         rules.range = {low, high};
         rules.token = {std::max<size_t>(std::get<0>(token), 1), std::get<1>(token), std::get<2>(token)};
@@ -96,20 +111,55 @@ struct Fresh {
 };
 
 template <class T>
+static void require_size(const char* name, const In<T>& values, size_t least, size_t most) {
+    require_within((std::string("the size of ") + name).c_str(), values.size(), static_cast<int64_t>(least),
+                   static_cast<int64_t>(most));
+}
+
+// `largest` is the largest count.
+template <class T>
 static Weights<T> weights_of(bool binary, const std::optional<In<T>>& tf, size_t largest,
                              const std::optional<In<T>>& idf, size_t n_columns, int norm) {
-    require(!tf || tf->size() > (binary ? 1 : largest), "tf must have a value for each count");
-    require(!idf || idf->size() == n_columns, "idf must have a value for each column");
-    require(norm >= 0 && norm <= 2, "norm must be 0 to 2");
+    if (tf) require_size("tf", *tf, (binary ? 1 : largest) + 1, INT64_MAX);
+    if (idf) require_size("idf", *idf, n_columns, n_columns);
+    require_within("norm", norm, 0, 2);
+    if constexpr (std::is_integral_v<T>)
+        require(!tf && !idf && norm == 0, "tf, idf and norm must be None, None and 0 for a matrix of integers");
     return {binary, tf ? tf->data() : nullptr, idf ? idf->data() : nullptr, static_cast<Norm>(norm)};
 }
 
+// Counts that serve one call at a time: Python's lock is free meanwhile.
+template <class Terms>
+struct BoundCounts : Counts<Terms> {
+    explicit BoundCounts(Counts<Terms> counts) : Counts<Terms>(std::move(counts)) {}
+
+    std::atomic_flag busy;
+    bool has_terms = true;  // until they are taken
+
+    void require_terms() const { require(has_terms, "take_vocabulary has taken the terms of these counts"); }
+};
+
+template <class Terms>
+class Claim {
+public:
+    explicit Claim(BoundCounts<Terms>& counts) : busy_(counts.busy) {
+        if (busy_.test_and_set())
+            throw std::runtime_error("another thread is inside these counts, which serve one at a time");
+    }
+    ~Claim() { busy_.clear(); }
+
+private:
+    std::atomic_flag& busy_;
+};
+
 template <class T, class Terms>
-static void bind_matrix(nb::class_<Counts<Terms>>& counts, const char* name) {
+static void bind_matrix(nb::class_<BoundCounts<Terms>>& counts, const char* name) {
     counts.def(
         name,
-        [](Counts<Terms>& self, bool binary, std::optional<In<T>> tf, std::optional<In<T>> idf, int norm,
+        [](BoundCounts<Terms>& self, bool binary, std::optional<In<T>> tf, std::optional<In<T>> idf, int norm,
            int n_threads) {
+            require_threads(n_threads);
+            Claim claim(self);
             auto weights = weights_of<T>(binary, tf, tf ? self.largest() : 0, idf, self.n_columns(), norm);
             std::vector<int64_t> ends = self.row_ends();
             size_t n = ends.back();
@@ -134,6 +184,8 @@ static void bind_row_matrix(nb::class_<Rows>& rows, const char* name) {
     rows.def(
         name,
         [](const Rows& self, bool binary, std::optional<In<T>> tf, std::optional<In<T>> idf, int norm, int n_threads) {
+            require_threads(n_threads);
+            if (tf && !binary) require_within("the smallest count, for which tf has a value,", self.smallest(), 0, 0);
             auto weights = weights_of<T>(binary, tf, tf ? self.largest() : 0, idf, self.n_columns(), norm);
             size_t n = self.n_entries();
             Fresh<T> data(n);
@@ -154,6 +206,16 @@ static int threads_for_batch(const std::vector<Document>& batch, int n_threads) 
     double size = 0;
     for (const auto& d : batch) size += 4.0 * d.text.length + (d.tokens ? 16.0 * d.tokens->parts.size() : 0);
     return threads_for(n_threads, size);
+}
+
+// N-grams of tokens are made by one kind of tables alone.
+template <class Terms>
+static void require_units(const AnalyzerRules& rules) {
+    bool words = rules.units == Units::kWords;
+    if constexpr (std::is_same_v<Terms, WordNgrams>)
+        require(words, "rules for tables of words must have units 0, got others");
+    else
+        require(!words, "rules for tables of strings must have units 1 to 3, got 0");
 }
 
 // The classes of one kind of terms.
@@ -222,7 +284,9 @@ static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms
             "rows",
             [](const Known& self, nb::handle documents, const BoundRules& rules, const Source& source, size_t n_columns,
                int n_threads) {
-                require(n_threads >= 1, "n_threads must be positive");
+                require_threads(n_threads);
+                require_units<Terms>(rules.rules);
+                require_within("n_columns", n_columns, self.n_columns(), INT32_MAX);
                 auto rows = std::make_unique<Rows>(n_columns);
                 each_batch(rules, source, documents, [&](const std::vector<Document>& batch) {
                     std::vector<typename Known::Finder> finders(threads_for_batch(batch, n_threads),
@@ -233,16 +297,17 @@ static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms
             },
             "documents"_a, "rules"_a, "source"_a, "n_columns"_a, "n_threads"_a);
 
-    using AllCounts = Counts<Terms>;
+    using AllCounts = BoundCounts<Terms>;
     nb::class_<AllCounts> counts(m, (kind + "Counts").c_str());
     counts
         .def(
             "__init__",
             [no_terms](AllCounts* self, nb::handle documents, const BoundRules& rules, const Source& source,
                        int n_threads) {
-                require(n_threads >= 1, "n_threads must be positive");
+                require_threads(n_threads);
+                require_units<Terms>(rules.rules);
                 auto none = no_terms(rules.rules.range);
-                AllCounts counted(none);
+                Counts<Terms> counted(none);
                 each_batch(rules, source, documents, [&](const std::vector<Document>& batch) {
                     counted.add(batch, rules.rules, none, threads_for_batch(batch, n_threads));
                 });
@@ -256,6 +321,7 @@ static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms
         .def(
             "totals",
             [](AllCounts& self, bool of_documents) {
+                Claim claim(self);
                 auto totals = [&] {
                     nb::gil_scoped_release release;
                     return self.totals(of_documents);
@@ -266,18 +332,25 @@ static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms
         .def(
             "keep",
             [](AllCounts& self, In<bool> kept) {
-                require(kept.size() == self.n_columns(), "kept must have a value for each column");
-                self.keep(kept.data());
+                Claim claim(self);
+                require_size("kept", kept, self.n_columns(), self.n_columns());
+                // other bytes than 0 and 1 are no bool
+                self.keep(reinterpret_cast<const uint8_t*>(kept.data()));
             },
             "kept"_a.noconvert())
         .def("sort",
              [](AllCounts& self) {
+                 Claim claim(self);
+                 self.require_terms();
                  nb::gil_scoped_release release;
                  self.sort();
              })
         .def("take_vocabulary", [](AllCounts& self) {
+            Claim claim(self);
+            self.require_terms();
             nb::gil_scoped_release release;
             auto [terms, columns] = self.take_terms();
+            self.has_terms = false;
             return std::make_unique<Known>(std::move(terms), std::move(columns));
         });
     bind_matrix<int32_t>(counts, "matrixI32");
@@ -287,7 +360,7 @@ static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms
 }
 
 NB_MODULE(_text, m) {
-    nb::set_leak_warnings(false);  // as in _features
+    nb::set_leak_warnings(false);  // what Python still holds when it exits is its own affair
     signal_arrived = &python_signal_arrived;
     nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
         try {
@@ -313,7 +386,7 @@ NB_MODULE(_text, m) {
         .def(
             "__init__",
             [](Source* self, int way, bool decodes, nb::object decode, nb::object prepare) {
-                require(way >= 0 && way <= 3, "way must be 0 to 3");
+                require_within("way", way, 0, 3);
                 new (self) Source{decodes, way == 2, way == 1, way == 3, std::move(decode), std::move(prepare)};
             },
             "way"_a, "decodes"_a, "decode"_a, "prepare"_a);
@@ -329,8 +402,9 @@ NB_MODULE(_text, m) {
         "hashed_rows",
         [](nb::handle documents, const BoundRules& rules, const Source& source, uint32_t n_features,
            bool alternate_sign, int n_threads) {
-            require(n_features >= 1 && n_features <= INT32_MAX, "n_features must be 1 to 2**31 - 1");
-            require(n_threads >= 1, "n_threads must be positive");
+            require_within("n_features", n_features, 1, INT32_MAX);
+            require_threads(n_threads);
+            require_units<StringTerms>(rules.rules);
             auto result = std::make_unique<Rows>(n_features);
             each_batch(rules, source, documents, [&](const std::vector<Document>& batch) {
                 std::vector<HashedColumns> finders(threads_for_batch(batch, n_threads), {n_features, alternate_sign});

@@ -4,6 +4,9 @@
 #include <cstring>
 #include <numeric>
 #include <optional>
+#include <string>
+
+#include <nanobind/stl/string.h>
 
 Text text_of(PyObject* string) {
     return {PyUnicode_DATA(string), static_cast<size_t>(PyUnicode_GET_LENGTH(string)),
@@ -33,6 +36,13 @@ nb::object decoded(const char* bytes, size_t n) {
     return nb::steal(string);
 }
 
+static std::string type_of(nb::handle object) { return nb::cast<std::string>(object.type().attr("__name__")); }
+
+Characters::Characters(bool lower, nb::object runs) : lower_(lower), runs_(std::move(runs)) {
+    if (!runs_.is_none() && !nb::hasattr(runs_, "finditer"))
+        throw nb::type_error(("runs must be a compiled regular expression or None, got " + type_of(runs_)).c_str());
+}
+
 bool Characters::prepare(const Text& text) {
     unsigned planes = 1;
     if (text.width == 4) {
@@ -56,6 +66,7 @@ static std::optional<uint32_t> lower_of(uint32_t c) {
     if (c == 0x3A3) return std::nullopt;  // sigma: at the end of a word another
     if (Py_UNICODE_TOLOWER(c) == c) return c;
     nb::object string = nb::steal(PyUnicode_FromOrdinal(c));
+    if (!string.is_valid()) throw nb::python_error();
     nb::object lowered = string.attr("lower")();
     if (PyUnicode_GET_LENGTH(lowered.ptr()) != 1) return std::nullopt;
     return PyUnicode_READ_CHAR(lowered.ptr(), 0);
@@ -71,6 +82,10 @@ std::vector<bool> Characters::token_class(size_t plane) const {
     std::vector<bool> flags(kPlane);
     for (nb::handle run : runs_.attr("finditer")(text)) {
         auto begin = nb::cast<size_t>(run.attr("start")()), end = nb::cast<size_t>(run.attr("end")());
+        if (begin > end || end > kPlane)
+            throw nb::value_error(("runs must find parts of a text of " + std::to_string(kPlane) +
+                                   " characters, got one from " + std::to_string(begin) + " to " + std::to_string(end))
+                                      .c_str());
         std::fill(flags.begin() + begin, flags.begin() + end, true);
     }
     return flags;
@@ -123,7 +138,12 @@ void Batch::add(nb::object document) {
 void Batch::add_text(nb::object string, bool prepared) {
     Text text = text_of(string.ptr());
     bool lowered = (prepared ? as_is_ : characters_).prepare(text);
-    if (!prepared && !lowered) return add_text(string.attr("lower")(), true);
+    if (!prepared && !lowered) {
+        nb::object lower = string.attr("lower")();  // of a subclass it may be anything
+        if (!PyUnicode_Check(lower.ptr()))
+            throw nb::type_error(("lower() of a document must return a str, got " + type_of(lower)).c_str());
+        return add_text(std::move(lower), true);
+    }
     documents_.push_back({text, prepared, nullptr});
     held_.push_back(std::move(string));
     n_characters_ += text.length;

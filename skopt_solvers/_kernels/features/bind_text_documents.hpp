@@ -21,7 +21,7 @@ class Characters {
 public:
     // `runs` is a compiled regular expression of runs of the class of tokens;
     // None where there are no tokens.
-    Characters(bool lower, nb::object runs) : lower_(lower), runs_(std::move(runs)) {}
+    Characters(bool lower, nb::object runs);
 
     std::shared_ptr<const CharacterTable> table() const { return table_; }
 

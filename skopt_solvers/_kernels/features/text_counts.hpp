@@ -151,7 +151,7 @@ public:
     }
 
     // Keep some columns.
-    void keep(const bool* kept) {
+    void keep(const uint8_t* kept) {
         std::vector<uint32_t> rest;
         for (size_t i = 0; i < order_.size(); ++i)
             if (kept[i]) rest.push_back(order_[i]);

@@ -40,6 +40,13 @@ public:
         return most;
     }
 
+    int32_t smallest() const {
+        int32_t least = 0;
+        for (const auto& part : parts_)
+            for (int32_t count : part.counts) least = std::min(least, count);
+        return least;
+    }
+
     // Add documents. `find(spans, found, poll)` of one for each thread of
     // `finders` calls found(column, count) for all that it finds.
     template <class Finder>

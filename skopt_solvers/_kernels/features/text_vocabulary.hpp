@@ -1,5 +1,6 @@
 // Terms with the columns that a fit, or a user, has given them.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -30,10 +31,15 @@ template <class Terms>
 class Vocabulary {
 public:
     Vocabulary(Terms terms, std::vector<uint32_t> column) : terms_(std::move(terms)), column_(std::move(column)) {
-        for (uint32_t column : column_) size_ += column != kNone;
+        for (uint32_t column : column_)
+            if (column != kNone) {
+                ++size_;
+                n_columns_ = std::max(n_columns_, column + 1);
+            }
     }
 
     size_t size() const { return size_; }
+    uint32_t n_columns() const { return n_columns_; }  // that a matrix needs
 
     // Add a term that is not there yet.
     void add(std::string_view term, uint32_t column, Spans& scratch) {
@@ -46,6 +52,7 @@ public:
         column_.resize(terms_.size(), kNone);
         size_ += column_[id] == kNone;
         column_[id] = column;
+        n_columns_ = std::max(n_columns_, column + 1);
     }
 
     // Call f(term, column) in the order of first sight.
@@ -87,4 +94,5 @@ private:
     Terms terms_;
     std::vector<uint32_t> column_;
     size_t size_ = 0;
+    uint32_t n_columns_ = 0;
 };
