@@ -131,6 +131,7 @@ class TextArguments(Arguments):
             # a second __init__, and objects without one, are warned of
             warnings.simplefilter("ignore", RuntimeWarning)
             self.calls_on_texts()
+        self.means = None  # a source holds this object's methods, which the collector of garbage does not see
 
     def calls_on_texts(self):
         self.large = self.r.random() < 0.05
