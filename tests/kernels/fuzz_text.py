@@ -186,8 +186,9 @@ class TextArguments(Arguments):
         some = lambda size: self.numbers(size, dtype) if weighs and self.r.random() < 0.7 else None  # noqa: E731
         name = f"matrix{np.dtype(dtype).kind.upper()}{8 * np.dtype(dtype).itemsize}"
         made = self.call(
-            getattr(rows, name), binary=self.r.random() < 0.3, tf=some(rows.largest + 1), idf=some(rows.n_columns),
-            norm=self.r.choice([0, 1, 2]) if weighs else 0, n_threads=self.text_threads(),
+            getattr(rows, name), binary=self.r.random() < 0.3, tf=some(rows.largest + 1),
+            idf=some(min(rows.n_columns, 10**6)), norm=self.r.choice([0, 1, 2]) if weighs else 0,
+            n_threads=self.text_threads(),
         )  # fmt: skip
         if made is not None:
             data, indices, indptr = made
