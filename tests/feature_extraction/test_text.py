@@ -52,7 +52,7 @@ def fitted(vectorizer, documents=DOCUMENTS):
     ids=str,
 )
 def test_on_real_text(manual, name, parameters):
-    assert_same(name, parameters, manual[::4], manual[1::8], n_jobs=[2])
+    assert_same(name, parameters, manual[::12], manual[1::24], n_jobs=[2])
 
 
 def words(document):
