@@ -36,7 +36,8 @@ def _documented(example: str) -> Callable[[type[_Class]], type[_Class]]:
     """Give a class the parameters and attributes of its base, `n_jobs` after them, and an example."""
 
     def decorate(cls: type[_Class]) -> type[_Class]:
-        theirs = _of_scikit_learn(cls).__doc__ or ""
+        # without roles, whose targets are in scikit-learn's own documentation
+        theirs = re.sub(r":\w+:`~?([^`<]*?)(\s*<[^`]*>)?`", r"\1", _of_scikit_learn(cls).__doc__ or "")
         parameters = re.search(r"    Parameters\n    -+\n(.*?)\n\n    (?=\w+( \w+)?\n    --)", theirs, re.DOTALL)
         attributes = re.search(r"    Attributes\n    -+\n.*?\n\n(?=    \w+( \w+)?\n    --)", theirs, re.DOTALL)
         if cls.__doc__ and parameters:

@@ -44,7 +44,8 @@ static auto learn(FeatureTable& table, nb::list X) {
 
 template <class T>
 static auto look_up(const FeatureTable& table, nb::list X) {
-    return walk<T>(X, [&](const Names& names, int32_t* columns) { table.find(names, columns); });
+    std::vector<uint64_t> hashes;
+    return walk<T>(X, [&](const Names& names, int32_t* columns) { table.find(names, columns, hashes); });
 }
 
 template <class T>

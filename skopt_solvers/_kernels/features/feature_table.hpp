@@ -1,22 +1,22 @@
 // Features get their numbers from a table that knows them.
 #pragma once
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "features/names.hpp"
-#include "features/string_table.hpp"
 
-// Numbers distinct names in the order of their first appearance.
+// Numbers distinct names in the order of their first appearance, by open addressing. Names are compared, not hashes
+// only.
 class FeatureTable {
 public:
-    FeatureTable() = default;
+    FeatureTable() : slots_(256) {}
 
     // Makes a table of names that are distinct.
-    explicit FeatureTable(const Names& names) {
+    explicit FeatureTable(const Names& names) : FeatureTable() {
         std::vector<int32_t> numbers(names.size());
         add(names, numbers.data());
     }
@@ -24,52 +24,77 @@ public:
     size_t size() const { return names_.size(); }
     std::string_view operator[](size_t i) const { return names_[i]; }
 
-    // Finds the numbers of names, -1 for those that are not here. Threads may share a table.
-    void find(const Names& names, int32_t* numbers) const {
-        KeyBlock<ShortKey> block;
-        for (size_t first = 0; first < names.size(); first += kBlock) {
-            size_t n = call(names, first, block);
-            for (size_t k = 0; k < n; ++k) {
-                uint32_t id = slots_.at(block.keys[k], block.hashes[k], Same{names_, names, first + k}).id;
-                numbers[first + k] = id == kNone ? -1 : static_cast<int32_t>(id);
-            }
-        }
+    // Finds the numbers of names, -1 for those that are not here. Threads may share a table, each with memory for
+    // hashes of its own.
+    void find(const Names& names, int32_t* numbers, std::vector<uint64_t>& hashes) const {
+        call(names, hashes);
+        for (size_t i = 0; i < names.size(); ++i) numbers[i] = slots_[probe(names, i, hashes[i])].number;
     }
 
     // Finds the numbers of names, and gives new ones where need be.
     void add(const Names& names, int32_t* numbers) {
-        KeyBlock<ShortKey> block;
-        for (size_t first = 0; first < names.size(); first += kBlock) {
-            slots_.reserve(std::min(kBlock, names.size() - first));
-            size_t n = call(names, first, block);
-            for (size_t k = 0; k < n; ++k) {
-                auto& slot = slots_.at(block.keys[k], block.hashes[k], Same{names_, names, first + k});
-                if (slot.id == kNone) {
-                    if (size() == INT32_MAX) throw std::length_error("more than 2**31 - 1 features");
-                    names_.add(names[first + k]);  // first, since it may fail
-                    slots_.take(slot, block.keys[k], static_cast<uint32_t>(size() - 1));
-                }
-                numbers[first + k] = static_cast<int32_t>(slot.id);
-            }
+        call(names, hashes_);
+        for (size_t i = 0; i < names.size(); ++i) {
+            Slot& slot = slots_[probe(names, i, hashes_[i])];
+            numbers[i] = slot.number;
+            if (slot.number >= 0) continue;
+            if (size() == INT32_MAX) throw std::length_error("more than 2**31 - 1 features");
+            numbers[i] = static_cast<int32_t>(size());
+            slot = {tag(hashes_[i]), numbers[i]};
+            names_.add(names[i]);
+            if (2 * size() > slots_.size()) grow();
         }
     }
 
 private:
-    // Tells whether a known name is the one that is looked for.
-    struct Same {
-        const Names &known, &names;
-        size_t i;
-        bool operator()(uint32_t id) const { return known.equal(id, names.words(i), names.length(i)); }
+    struct Slot {
+        uint32_t tag = 0;
+        int32_t number = -1;
     };
     Names names_;
-    SlotTable<ShortKey> slots_;
+    std::vector<Slot> slots_;
+    std::vector<uint64_t> hashes_;
 
-    // Makes the keys of some names from `first` on, and calls their slots into the cache; returns how many.
-    size_t call(const Names& names, size_t first, KeyBlock<ShortKey>& block) const {
-        size_t n = std::min(kBlock, names.size() - first);
-        block.call(slots_, n, [&](size_t k) {
-            return ShortKey(reinterpret_cast<const uint8_t*>(names.words(first + k)), names.length(first + k));
-        });
-        return n;
+    static uint32_t tag(uint64_t h) { return static_cast<uint32_t>(h >> 32); }
+
+    static uint64_t hash(const uint64_t* words, size_t length) {
+        constexpr uint64_t odd = 0x9E3779B97F4A7C15;
+        uint64_t h = length * odd;
+        for (size_t k = 0; k * sizeof(uint64_t) < length; ++k) {
+            h = (h ^ words[k]) * odd;
+            h ^= h >> 32;
+        }
+        h *= odd;
+        return h ^ (h >> 29);
+    }
+
+    // Hashes names and calls their slots into the cache, so that the probes after it do not wait one by one.
+    void call(const Names& names, std::vector<uint64_t>& hashes) const {
+        if (hashes.size() < names.size()) hashes.resize(2 * names.size());
+        size_t mask = slots_.size() - 1;
+        for (size_t i = 0; i < names.size(); ++i) {
+            hashes[i] = hash(names.words(i), names.length(i));
+            __builtin_prefetch(&slots_[hashes[i] & mask]);
+        }
+    }
+
+    // Returns the slot that holds a name, or the empty one where it would be put.
+    size_t probe(const Names& names, size_t name, uint64_t h) const {
+        size_t mask = slots_.size() - 1, i = h & mask;
+        for (; slots_[i].number >= 0; i = (i + 1) & mask)
+            if (slots_[i].tag == tag(h) && names_.equal(slots_[i].number, names.words(name), names.length(name))) break;
+        return i;
+    }
+
+    void grow() {
+        std::vector<Slot> slots(2 * slots_.size());
+        size_t mask = slots.size() - 1;
+        for (size_t number = 0; number < size(); ++number) {
+            uint64_t h = hash(names_.words(number), names_.length(number));
+            size_t i = h & mask;
+            while (slots[i].number >= 0) i = (i + 1) & mask;
+            slots[i] = {tag(h), static_cast<int32_t>(number)};
+        }
+        slots_ = std::move(slots);
     }
 };
