@@ -17,7 +17,6 @@ and only wall time compares.
 
 import argparse
 import json
-import os
 import warnings
 from functools import partial
 from pathlib import Path
@@ -94,7 +93,7 @@ def _options():
     add("--tol", type=float, default=1e-4)
     add("--repeats", type=int, default=5)
     add("--threads", type=int, default=1)
-    add("--data", type=Path, default=Path(os.environ.get("SKOPT_SOLVERS_DATA", datasets.DEFAULT_DATA)))
+    add("--data", type=Path, default=datasets.DEFAULT_DATA)
     add("--cache", type=Path, default=datasets.DEFAULT_CACHE)
     add("--markdown", type=Path)
     add("--json", type=Path)

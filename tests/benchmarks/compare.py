@@ -171,7 +171,7 @@ def parse(arguments=None):
     add(
         "--fail-above", type=float, metavar="RATIO", help="exit status 1 where the lower quartile of a case is above it"
     )
-    add("--data", type=Path, default=Path(os.environ.get("SKOPT_SOLVERS_DATA") or datasets.DEFAULT_DATA))
+    add("--data", type=Path, default=datasets.DEFAULT_DATA)
     add("--synthetic", action="store_true", help="made-up data of the same sizes instead of the data sets")
     add("--cache", type=Path, default=datasets.DEFAULT_CACHE, help="folder for vectorised data and environments")
     add("--json", type=Path, metavar="FILE")

@@ -37,7 +37,6 @@ of our L-BFGS in float64; it is kept as well, so remove it from the cache where 
 
 import argparse
 import json
-import os
 import re
 import warnings
 from functools import partial
@@ -233,7 +232,7 @@ def penalty(text):
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--data", type=Path, default=Path(os.environ.get("SKOPT_SOLVERS_DATA") or datasets.DEFAULT_DATA))
+    add("--data", type=Path, default=datasets.DEFAULT_DATA)
     add("--cache", type=Path, default=datasets.DEFAULT_CACHE, help="folder for CRFsuite's runs and for optima")
     add("--fresh", action="store_true", help="train CRFsuite again, instead of what is in the cache")
     names = list(datasets.TAGGING)

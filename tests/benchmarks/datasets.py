@@ -18,7 +18,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from skopt_solvers.sequence import read_conll
 
-DEFAULT_DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
+DEFAULT_DATA = Path(os.environ.get("SKOPT_SOLVERS_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data")
 LAYOUT = 2  # of what is kept in the cache
 DEFAULT_CACHE = Path(tempfile.gettempdir()) / "skopt_solvers_benchmarks"
 

@@ -9,7 +9,6 @@ it is learned.
 """
 
 import argparse
-import os
 import warnings
 from functools import partial
 from pathlib import Path
@@ -86,7 +85,7 @@ def main():
     add = parser.add_argument
     add("--epochs", nargs="+", default=[], metavar="NAME")
     add("--stream", nargs="+", default=[], metavar="NAME")
-    add("--data", type=Path, default=Path(os.environ.get("SKOPT_SOLVERS_DATA") or datasets.DEFAULT_DATA))
+    add("--data", type=Path, default=datasets.DEFAULT_DATA)
     add("--cache", type=Path, default=datasets.DEFAULT_CACHE)
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)

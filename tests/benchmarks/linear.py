@@ -30,7 +30,6 @@ included, which ends when its duality gap proves it optimal to 1e-9; for the hin
 
 import argparse
 import json
-import os
 import re
 import warnings
 from pathlib import Path
@@ -99,7 +98,7 @@ def sections(options):
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--data", type=Path, default=Path(os.environ.get("SKOPT_SOLVERS_DATA") or datasets.DEFAULT_DATA))
+    add("--data", type=Path, default=datasets.DEFAULT_DATA)
     add("--cache", type=Path, default=datasets.DEFAULT_CACHE, help="folder for vectorised data and optima")
     names = list(datasets.DATASETS)
     add(

@@ -15,7 +15,6 @@ once. `eager` also asks for `vocabulary_` as a dict, which scikit-learn's fit ha
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -209,7 +208,7 @@ def parse(arguments=None):
     add("--threads", type=int, default=1)
     add("--repeats", type=int, default=5)
     add("--cap", type=float, default=60.0, help="CPU seconds that a side of a case may take in all")
-    add("--data", type=Path, default=Path(os.environ.get("SKOPT_SOLVERS_DATA", DEFAULT_DATA)))
+    add("--data", type=Path, default=DEFAULT_DATA)
     add("--child", nargs=2, metavar=("CASE", "SIDE"), help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
