@@ -47,21 +47,25 @@ class CountsTerms(Persistent, CountVectorizer):
 
     @vocabulary_.setter
     def vocabulary_(self, terms: Any) -> None:
-        state = self.__dict__
-        state.pop("vocabulary_", None)
-        state.pop("_compiled", None)
+        self._forget_vocabulary()
         if isinstance(terms, NewVocabulary):
-            state["_compiled"] = terms.compiled()
+            self._compiled = terms.compiled()
         else:
-            state["vocabulary_"] = terms
+            self.__dict__["vocabulary_"] = terms
 
     @vocabulary_.deleter
     def vocabulary_(self) -> None:
-        state = self.__dict__
-        if "vocabulary_" not in state and "_compiled" not in state:
+        if "vocabulary_" not in self.__dict__ and "_compiled" not in self.__dict__:
             raise AttributeError("vocabulary_")
-        state.pop("vocabulary_", None)
-        state.pop("_compiled", None)
+        self._forget_vocabulary()
+
+    def _forget_vocabulary(self) -> None:
+        self.__dict__.pop("vocabulary_", None)
+        self.__dict__.pop("_compiled", None)
+
+    def _has_no_dict(self) -> bool:
+        """Return whether there is a vocabulary of which nobody has asked for the dict."""
+        return "_compiled" in self.__dict__ and "vocabulary_" not in self.__dict__
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the terms in the order of their columns.
@@ -74,12 +78,10 @@ class CountsTerms(Persistent, CountVectorizer):
         -------
         ndarray of str objects
         """
-        if "vocabulary_" in self.__dict__ or "_compiled" not in self.__dict__:
-            return super().get_feature_names_out(input_features)
-        return self._compiled.names()
+        return self._compiled.names() if self._has_no_dict() else super().get_feature_names_out(input_features)
 
     def _check_vocabulary(self) -> None:
-        if "vocabulary_" in self.__dict__ or "_compiled" not in self.__dict__:
+        if not self._has_no_dict():
             super()._check_vocabulary()
 
     def _known_terms(self, kind: str) -> CompiledVocabulary | None:

@@ -27,7 +27,7 @@ _N_JOBS = """n_jobs : int, default=None
 """
 
 
-def with_threads(cls: type) -> dict[str, Any]:
+def _with_threads(cls: type) -> dict[str, Any]:
     """Return the constraints of a class's parameters with one for `n_jobs`."""
     return {**vars(cls)["_parameter_constraints"], "n_jobs": [Integral, None]}
 
@@ -70,7 +70,7 @@ class CountVectorizer(CountsTerms):
     callable say, goes scikit-learn's own way.
     """
 
-    _parameter_constraints = with_threads(sklearn_text.CountVectorizer)
+    _parameter_constraints = _with_threads(sklearn_text.CountVectorizer)
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
     a callable say, goes scikit-learn's own way.
     """
 
-    _parameter_constraints = with_threads(sklearn_text.TfidfVectorizer)
+    _parameter_constraints = _with_threads(sklearn_text.TfidfVectorizer)
 
     def __init__(
         self,
@@ -316,7 +316,7 @@ class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_ou
     own way.
     """
 
-    _parameter_constraints = with_threads(sklearn_text.HashingVectorizer)
+    _parameter_constraints = _with_threads(sklearn_text.HashingVectorizer)
 
     def __init__(
         self,
