@@ -31,6 +31,7 @@ from skopt_solvers.schedules import (
 )
 from skopt_solvers.solvers import Adam, Momentum, StochasticSolver, _stochastic
 
+from .names import name_of
 from .reference import linear_objective, text_like
 
 TIMES = np.concatenate([np.linspace(0, 30, 241), [99.5, 1e4]])
@@ -93,7 +94,7 @@ def test_the_formulas_cover_every_schedule():
 # Values
 
 
-@pytest.mark.parametrize("schedule, formula", FORMULAS, ids=lambda value: str(value) if value in PLAIN else "")
+@pytest.mark.parametrize("schedule, formula", FORMULAS, ids=lambda value: name_of(value) if value in PLAIN else "")
 def test_factors_are_those_of_the_formula(schedule, formula):
     factors = schedule(TIMES)
     expected = np.array([formula(t) for t in TIMES.tolist()])
@@ -103,7 +104,7 @@ def test_factors_are_those_of_the_formula(schedule, formula):
     assert close.all(), (TIMES[~close], factors[~close], expected[~close])
 
 
-@pytest.mark.parametrize("schedule", PLAIN, ids=str)
+@pytest.mark.parametrize("schedule", PLAIN, ids=name_of)
 def test_arrays_give_what_numbers_give(schedule):
     numbers = [schedule(float(t)) for t in TIMES]
     assert all(np.ndim(number) == 0 for number in numbers)
@@ -134,7 +135,7 @@ def test_wrong_numbers_of_values_are_refused():
 # Open lengths
 
 
-@pytest.mark.parametrize("schedule", OPEN, ids=str)
+@pytest.mark.parametrize("schedule", OPEN, ids=name_of)
 @pytest.mark.parametrize("length", [1, 7, 30])
 def test_an_open_length_is_max_iter(schedule, length):
     closed = clone(schedule).set_params(epochs=length)
@@ -143,7 +144,7 @@ def test_an_open_length_is_max_iter(schedule, length):
     assert float(schedule.bound(length)(length)) == pytest.approx(schedule.end)
 
 
-@pytest.mark.parametrize("schedule", OPEN, ids=str)
+@pytest.mark.parametrize("schedule", OPEN, ids=name_of)
 def test_open_lengths_inside_others_last_for_what_is_left(schedule):
     def closed(epochs):
         return clone(schedule).set_params(epochs=epochs)
@@ -172,7 +173,7 @@ def test_a_fit_binds_open_lengths_to_max_iter():
 # Purity
 
 
-@pytest.mark.parametrize("schedule", PLAIN + OPEN, ids=str)
+@pytest.mark.parametrize("schedule", PLAIN + OPEN, ids=name_of)
 def test_a_schedule_is_a_pure_function_of_time(schedule):
     shown, params = repr(schedule), schedule.get_params()
     objectives = [3.0, 2.0, 2.0, 2.0, 2.0]
@@ -189,7 +190,7 @@ def is_picklable(schedule):
     return not any(inspect.isfunction(part) for part in getattr(schedule, "schedules", ()))
 
 
-@pytest.mark.parametrize("schedule", PLAIN + OPEN, ids=str)
+@pytest.mark.parametrize("schedule", PLAIN + OPEN, ids=name_of)
 def test_get_params_clone_repr_and_pickle(schedule):
     copied = clone(schedule)
     assert copied is not schedule and type(copied) is type(schedule)
@@ -242,7 +243,7 @@ def test_an_object_given_together_with_its_parameters_is_not_changed():
 # Compositions
 
 
-@pytest.mark.parametrize("schedule", [*PLAIN, *OPEN, *SCHEDULES, lambda t: 1 / (2 + t)], ids=str)
+@pytest.mark.parametrize("schedule", [*PLAIN, *OPEN, *SCHEDULES, lambda t: 1 / (2 + t)], ids=name_of)
 @pytest.mark.parametrize("epochs", [0.5, 3])
 def test_warmup_goes_in_front_of_each(schedule, epochs):
     warm = Warmup(schedule, epochs=epochs, start=0.1).bound(20)

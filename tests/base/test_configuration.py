@@ -12,6 +12,8 @@ from sklearn.base import clone
 from skopt_solvers.schedules import SCHEDULES, CosineDecay, Piecewise, ScheduleSequence, Warmup
 from skopt_solvers.solvers import LBFGS, SOLVERS, Adam, Momentum, StochasticSolver
 
+from ..names import name_of
+
 
 def root(t):
     return 1 / (1 + t) ** 0.5
@@ -61,7 +63,7 @@ def test_the_order_is_that_of_the_text():
         assert sorted(shuffled) == expected
 
 
-@pytest.mark.parametrize("value", OBJECTS + DEFAULTS, ids=repr)
+@pytest.mark.parametrize("value", OBJECTS + DEFAULTS, ids=name_of)
 def test_copies_are_equal_and_have_one_hash(value):
     for copy in (clone(value), pickle.loads(pickle.dumps(value))):
         assert copy is not value and copy == value and hash(copy) == hash(value)

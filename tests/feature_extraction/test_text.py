@@ -104,7 +104,7 @@ def test_callables(name, parameters):
         {("cat",): 0, "café": 1},
         {"cat": np.int64(1), "the": np.int32(0)},
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_given_vocabularies(name, vocabulary):
     assert_same(name, {"vocabulary": vocabulary, "ngram_range": (1, 2)}, DOCUMENTS)
