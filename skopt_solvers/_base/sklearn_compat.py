@@ -4,11 +4,15 @@ scikit-learn has no types, so its decorators would hide those of the methods und
 """
 
 from collections.abc import Callable
-from inspect import signature
+from inspect import signature, unwrap
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
+from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
+from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.parallel import Parallel, delayed
 
 if TYPE_CHECKING:
     _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -65,16 +69,32 @@ def takes_sample_weight(scorer: Any) -> bool:
     return "sample_weight" in signature(metric).parameters
 
 
+def with_names(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
+    """Return a copy of a function in which some names of its module mean other objects."""
+    function = unwrap(function)
+    missing = [name for name in names if name not in function.__code__.co_names]
+    if missing or function.__closure__:
+        raise ImportError(f"{function.__qualname__} of this scikit-learn does not use the name {missing}")
+    copy = FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__, function.__defaults__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
 __all__ = [
     "CallbackSupportMixin",
     "Interval",
     "LinearClassifierMixin",
+    "MultimetricScorer",
+    "Parallel",
     "SparseCoefMixin",
     "StrOptions",
     "VisualBlock",
     "_fit_context",
     "align_api_if_sparse",
     "available_if",
+    "delayed",
+    "routing_enabled",
     "sparse_matmul_to_dense",
     "takes_sample_weight",
+    "with_names",
 ]

@@ -86,7 +86,9 @@ def token_pattern(pattern: str) -> TokenPattern | None:
     return TokenPattern(one, min_length, bool(found["begin"]), not re.search(one, separators))
 
 
-def plan(vectorizer: Any, documents: Iterable[Any], hashes: bool = False) -> Plan | None:
+def plan(
+    vectorizer: Any, documents: Iterable[Any], hashes: bool = False, ngram_range: tuple[int, int] | None = None
+) -> Plan | None:
     """Return how to analyze documents for a vectorizer, None where all is left to scikit-learn.
 
     A tokenizer or analyzer of the user's own may give what is no list of strings: `NotStrings` is raised then, and
@@ -98,6 +100,8 @@ def plan(vectorizer: Any, documents: Iterable[Any], hashes: bool = False) -> Pla
     documents : iterable
     hashes : bool
         N-grams are wanted as strings.
+    ngram_range : (int, int), optional
+        Default: the vectorizer's.
     """
     if any(getattr(type(vectorizer), name) is not step or name in vars(vectorizer) for name, step in _OWN_STEPS):
         return None
@@ -105,7 +109,7 @@ def plan(vectorizer: Any, documents: Iterable[Any], hashes: bool = False) -> Pla
     if analyzes or (vectorizer.analyzer == "word" and vectorizer.tokenizer is not None):
         if vectorizer.input == "file" or isinstance(documents, Iterator):
             return None
-    low, high = (1, 1) if analyzes else vectorizer.ngram_range
+    low, high = (1, 1) if analyzes else ngram_range or vectorizer.ngram_range
     if not (isinstance(low, Integral) and isinstance(high, Integral)) or not 1 <= int(low) <= int(high) < 2**31:
         return None
     analyze = vectorizer.build_analyzer()  # with its errors and warnings

@@ -11,19 +11,31 @@ from .._base.pickling import Persistent
 from .._base.rollback import unchanged_on_failure
 from .._base.threads import effective_threads
 from .._kernels import _text
+from ._shared_counts import CountedDocuments, SharedVocabulary, shared_counts
 from ._text_counts import TermCounts, count, count_known, is_compiled, sorted_rows
 from ._text_rules import plan
 from ._text_vocabulary import CompiledVocabulary
 
 
 class NewVocabulary:
-    """Stands for the vocabulary of counts while scikit-learn's `fit_transform` works on it."""
+    """Stands for the vocabulary of counts while scikit-learn's `fit_transform` works on it.
 
-    def __init__(self, counts: Any, kind: str, numpy_columns: bool) -> None:
-        self.counts, self.kind, self.numpy_columns = counts, kind, numpy_columns
+    Parameters
+    ----------
+    counts : _text.WordCounts, _text.StringCounts or _text.Selection
+    kind : str
+    numpy_columns : bool
+    documents : CountedDocuments, optional
+        Of which the counts are a selection.
+    """
+
+    def __init__(self, counts: Any, kind: str, numpy_columns: bool, documents: CountedDocuments | None = None) -> None:
+        self.counts, self.kind, self.numpy_columns, self.documents = counts, kind, numpy_columns, documents
 
     def compiled(self) -> CompiledVocabulary:
-        """Return the vocabulary; the counts keep none."""
+        """Return the vocabulary; counts of their own keep none."""
+        if self.documents is not None:
+            return self.documents.vocabulary(self.counts, self.numpy_columns)
         n_columns = self.counts.n_columns
         return CompiledVocabulary(self.counts.take_vocabulary(), self.kind, n_columns, self.numpy_columns)
 
@@ -101,15 +113,19 @@ class CountsTerms(Persistent, CountVectorizer):
         known = self._known_terms(steps.kind) if steps and fixed_vocab else None
         if steps is None or (fixed_vocab and known is None):
             return super()._count_vocab(raw_documents, fixed_vocab)
+        shared = shared_counts() if known is None or isinstance(known, SharedVocabulary) else None
+        counted = shared.counted(self, raw_documents, steps, n_threads) if shared else None
         try:
             if known is not None:
+                if counted is not None and counted.knows(known):
+                    return known, counted.known_counts(known, n_threads)
                 return known, count_known(raw_documents, steps, known, n_threads)
-            counts = count(raw_documents, steps, n_threads)
+            counts = count(raw_documents, steps, n_threads) if counted is None else counted.counts(n_threads)
         except _text.NotStrings:
             return super()._count_vocab(raw_documents, fixed_vocab)
         if not counts.counts.n_columns:
             return super()._count_vocab([], fixed_vocab)  # which says that there are no terms
-        return NewVocabulary(counts.counts, steps.kind, self.max_features is not None), counts
+        return NewVocabulary(counts.counts, steps.kind, self.max_features is not None, counted), counts
 
     def _sort_features(self, X: Any, vocabulary: Any) -> Any:
         if not isinstance(X, TermCounts):

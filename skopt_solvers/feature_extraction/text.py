@@ -1,9 +1,8 @@
 """Vectorizers of text with scikit-learn's exact results, compiled: some ten times as fast, on one thread."""
 
-import re
 from collections.abc import Callable, Collection, Iterable
 from numbers import Integral
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,6 +10,7 @@ from numpy.typing import DTypeLike
 from sklearn.feature_extraction import text as sklearn_text
 from sklearn.utils.validation import check_is_fitted
 
+from .._base.inherited_docs import documented_like
 from .._base.pickling import Persistent
 from .._base.rollback import unchanged_on_failure
 from .._base.threads import effective_threads
@@ -21,10 +21,8 @@ from ._text_vectorizer import CountsTerms
 
 __all__ = ["CountVectorizer", "HashingVectorizer", "TfidfVectorizer"]
 
-_Class = TypeVar("_Class")
 _N_JOBS = """n_jobs : int, default=None
-        Threads, which give the same result; None is all that joblib and OMP_NUM_THREADS leave, -1 all cores.
-"""
+        Threads, which give the same result; None is all that joblib and OMP_NUM_THREADS leave, -1 all cores."""
 
 
 def _with_threads(cls: type) -> dict[str, Any]:
@@ -32,36 +30,15 @@ def _with_threads(cls: type) -> dict[str, Any]:
     return {**vars(cls)["_parameter_constraints"], "n_jobs": [Integral, None]}
 
 
-def _documented(example: str) -> Callable[[type[_Class]], type[_Class]]:
-    """Give a class the parameters and attributes of its base, `n_jobs` after them, and an example."""
-
-    def decorate(cls: type[_Class]) -> type[_Class]:
-        # without roles, whose targets are in scikit-learn's own documentation
-        theirs = re.sub(r":\w+:`~?([^`<]*?)(\s*<[^`]*>)?`", r"\1", _of_scikit_learn(cls).__doc__ or "")
-        parameters = re.search(r"    Parameters\n    -+\n(.*?)\n\n    (?=\w+( \w+)?\n    --)", theirs, re.DOTALL)
-        attributes = re.search(r"    Attributes\n    -+\n.*?\n\n(?=    \w+( \w+)?\n    --)", theirs, re.DOTALL)
-        if cls.__doc__ and parameters:
-            summary = cls.__doc__.rstrip()
-            section = f"    Parameters\n    ----------\n{parameters[1].rstrip()}\n\n    {_N_JOBS}\n"
-            section += attributes[0] if attributes else ""
-            cls.__doc__ = f"{summary}\n\n{section}    Examples\n    --------\n{example}    "
-        return cls
-
-    return decorate
-
-
-def _of_scikit_learn(cls: type) -> type:
-    return next(base for base in cls.__mro__ if base.__module__ == sklearn_text.__name__)
-
-
-@_documented(
-    """    >>> from skopt_solvers.feature_extraction.text import CountVectorizer
+@documented_like(
+    sklearn_text.CountVectorizer,
+    """>>> from skopt_solvers.feature_extraction.text import CountVectorizer
     >>> vectorizer = CountVectorizer(ngram_range=(1, 2))
     >>> vectorizer.fit_transform(["a good film", "a bad film"]).toarray().tolist()
     [[0, 0, 1, 1, 1], [1, 1, 1, 0, 0]]
     >>> vectorizer.get_feature_names_out().tolist()
-    ['bad', 'bad film', 'film', 'good', 'good film']
-"""
+    ['bad', 'bad film', 'film', 'good', 'good film']""",
+    _N_JOBS,
 )
 class CountVectorizer(CountsTerms):
     """Count the terms of documents.
@@ -160,14 +137,15 @@ class CountVectorizer(CountsTerms):
         return self._matrix(self._scikit_transform(raw_documents))
 
 
-@_documented(
-    """    >>> from skopt_solvers.feature_extraction.text import TfidfVectorizer
+@documented_like(
+    sklearn_text.TfidfVectorizer,
+    """>>> from skopt_solvers.feature_extraction.text import TfidfVectorizer
     >>> vectorizer = TfidfVectorizer()
     >>> vectorizer.fit_transform(["a good film", "a bad film"]).toarray().round(3).tolist()
     [[0.0, 0.58, 0.815], [0.815, 0.58, 0.0]]
     >>> vectorizer.vocabulary_
-    {'good': 2, 'film': 1, 'bad': 0}
-"""
+    {'good': 2, 'film': 1, 'bad': 0}""",
+    _N_JOBS,
 )
 class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
     """Weigh the terms of documents by how rare they are.
@@ -303,11 +281,12 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
         return X.matrix(result, weights.sublinear_tf, idf, weights.norm)
 
 
-@_documented(
-    """    >>> from skopt_solvers.feature_extraction.text import HashingVectorizer
+@documented_like(
+    sklearn_text.HashingVectorizer,
+    """>>> from skopt_solvers.feature_extraction.text import HashingVectorizer
     >>> HashingVectorizer(n_features=2**4).transform(["a good film", "a bad film"]).shape
-    (2, 16)
-"""
+    (2, 16)""",
+    _N_JOBS,
 )
 class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Count the terms of documents in columns that a hash gives them.

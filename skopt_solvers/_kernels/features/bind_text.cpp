@@ -21,6 +21,7 @@
 #include "base/bind_arrays.hpp"
 #include "base/interrupt.hpp"
 #include "features/bind_text_documents.hpp"
+#include "features/bind_text_matrix.hpp"
 #include "features/bind_text_rules.hpp"
 #include "features/text_counts.hpp"
 #include "features/text_rows.hpp"
@@ -56,116 +57,16 @@ static void each_batch(const BoundRules& rules, const Source& source, nb::handle
     flush();
 }
 
-// An array that NumPy will own, of which nothing has been written.
-template <class T>
-struct Fresh {
-    T* data;
-    nb::object array;
-
-    explicit Fresh(size_t n) {
-        std::unique_ptr<T[]> memory(new T[n]);
-        nb::capsule owner(memory.get(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
-        data = memory.release();
-        array = nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {n}, owner));
-    }
-};
-
-template <class T>
-static void require_size(const char* name, const In<T>& values, size_t least, size_t most) {
-    require_within((std::string("the size of ") + name).c_str(), values.size(), static_cast<int64_t>(least),
-                   static_cast<int64_t>(most));
-}
-
-// `largest` is the largest count.
-template <class T>
-static Weights<T> weights_of(bool binary, const std::optional<In<T>>& tf, size_t largest,
-                             const std::optional<In<T>>& idf, size_t n_columns, int norm) {
-    if (tf) require_size("tf", *tf, (binary ? 1 : largest) + 1, INT64_MAX);
-    if (idf) require_size("idf", *idf, n_columns, n_columns);
-    require_within("norm", norm, 0, 2);
-    if constexpr (std::is_integral_v<T>)
-        require(!tf && !idf && norm == 0, "tf, idf and norm must be None, None and 0 for a matrix of integers");
-    return {binary, tf ? tf->data() : nullptr, idf ? idf->data() : nullptr, static_cast<Norm>(norm)};
-}
-
-// Counts that serve one call at a time: Python's lock is free meanwhile.
-template <class Terms>
-struct BoundCounts : Counts<Terms> {
-    explicit BoundCounts(Counts<Terms> counts) : Counts<Terms>(std::move(counts)) {}
-
-    std::atomic_flag busy;
-    bool has_terms = true;  // until they are taken
-
-    void require_terms() const { require(has_terms, "take_vocabulary has taken the terms of these counts"); }
-};
-
-template <class Terms>
-class Claim {
-public:
-    explicit Claim(BoundCounts<Terms>& counts) : busy_(counts.busy) {
-        if (busy_.test_and_set())
-            throw std::runtime_error("another thread is inside these counts, which serve one at a time");
-    }
-    ~Claim() { busy_.clear(); }
-
-private:
-    std::atomic_flag& busy_;
-};
-
-template <class T, class Terms>
-static void bind_matrix(nb::class_<BoundCounts<Terms>>& counts, const char* name) {
-    counts.def(
-        name,
-        [](BoundCounts<Terms>& self, bool binary, std::optional<In<T>> tf, std::optional<In<T>> idf, int norm,
-           int n_threads) {
-            require_threads(n_threads);
-            Claim claim(self);
-            auto weights = weights_of<T>(binary, tf, tf ? self.largest() : 0, idf, self.n_columns(), norm);
-            std::vector<int64_t> ends = self.row_ends();
-            size_t n = ends.back();
-            Fresh<T> data(n);
-            const auto written = [&]<class I>(I) {
-                Fresh<I> indices(n);
-                {
-                    nb::gil_scoped_release release;
-                    self.write(weights, ends.data(), data.data, indices.data, n_threads);
-                }
-                Fresh<I> indptr(ends.size());
-                std::copy(ends.begin(), ends.end(), indptr.data);
-                return nb::make_tuple(data.array, indices.array, indptr.array);
-            };
-            return n > INT32_MAX ? written(int64_t()) : written(int32_t());
-        },
-        "binary"_a, "tf"_a.none(), "idf"_a.none(), "norm"_a, "n_threads"_a);
-}
-
-template <class T>
-static void bind_row_matrix(nb::class_<Rows>& rows, const char* name) {
-    rows.def(
-        name,
-        [](const Rows& self, bool binary, std::optional<In<T>> tf, std::optional<In<T>> idf, int norm, int n_threads) {
-            require_threads(n_threads);
-            if (tf && !binary) require_within("the smallest count, for which tf has a value,", self.smallest(), 0, 0);
-            auto weights = weights_of<T>(binary, tf, tf ? self.largest() : 0, idf, self.n_columns(), norm);
-            size_t n = self.n_entries();
-            Fresh<T> data(n);
-            const auto written = [&]<class I>(I) {
-                Fresh<I> indices(n), indptr(self.n_rows() + 1);
-                {
-                    nb::gil_scoped_release release;
-                    self.write(weights, data.data, indices.data, indptr.data, n_threads);
-                }
-                return nb::make_tuple(data.array, indices.array, indptr.array);
-            };
-            return n > INT32_MAX ? written(int64_t()) : written(int32_t());
-        },
-        "binary"_a, "tf"_a.none(), "idf"_a.none(), "norm"_a, "n_threads"_a);
-}
-
 static int threads_for_batch(const std::vector<Document>& batch, int n_threads) {
     double size = 0;
     for (const auto& d : batch) size += 4.0 * d.text.length + (d.tokens ? 16.0 * d.tokens->parts.size() : 0);
     return threads_for(n_threads, size);
+}
+
+template <class Table>
+static void require_documents(const Table& counts, const In<int32_t>& documents) {
+    require(between(documents, 0, static_cast<int64_t>(counts.n_documents())),
+            "documents must be numbers of those that have been counted");
 }
 
 // The classes of one kind of terms.
@@ -247,7 +148,7 @@ static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms
             },
             "documents"_a, "rules"_a, "source"_a, "n_columns"_a, "n_threads"_a);
 
-    using AllCounts = BoundCounts<Terms>;
+    using AllCounts = Bound<Counts<Terms>>;
     nb::class_<AllCounts> counts(m, (kind + "Counts").c_str());
     counts
         .def(
@@ -265,36 +166,65 @@ static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms
                 new (self) AllCounts(std::move(counted));
             },
             "documents"_a, "rules"_a, "source"_a, "n_threads"_a)
-        .def_prop_ro("n_documents", &AllCounts::n_documents)
-        .def_prop_ro("n_columns", &AllCounts::n_columns)
-        .def_prop_ro("largest", &AllCounts::largest)
         .def(
-            "totals",
-            [](AllCounts& self, bool of_documents) {
+            "add",
+            [no_terms](AllCounts& self, nb::handle documents, const BoundRules& rules, const Source& source,
+                       int n_threads) {
+                require_threads(n_threads);
+                require_units<Terms>(rules.rules);
                 Claim claim(self);
-                auto totals = [&] {
-                    nb::gil_scoped_release release;
-                    return self.totals(of_documents);
-                }();
-                return to_numpy(std::move(totals));
+                self.require_terms();
+                auto none = no_terms(rules.rules.range);
+                each_batch(rules, source, documents, [&](const std::vector<Document>& batch) {
+                    self.add(batch, rules.rules, none, threads_for_batch(batch, n_threads));
+                });
+                self.finish();
             },
-            "of_documents"_a)
+            "documents"_a, "rules"_a, "source"_a, "n_threads"_a)
         .def(
-            "keep",
-            [](AllCounts& self, In<bool> kept) {
+            "select",
+            [](AllCounts& self, In<int32_t> documents, size_t low, size_t high) {
                 Claim claim(self);
-                require_size("kept", kept, self.n_columns(), self.n_columns());
-                // other bytes than 0 and 1 are no bool
-                self.keep(reinterpret_cast<const uint8_t*>(kept.data()));
+                self.require_terms();
+                require_documents(self, documents);
+                nb::gil_scoped_release release;
+                return std::make_unique<Bound<Selection>>(
+                    self.select(documents.data(), documents.size(), NgramRange{low, high}));
             },
-            "kept"_a.noconvert())
-        .def("sort",
-             [](AllCounts& self) {
-                 Claim claim(self);
-                 self.require_terms();
-                 nb::gil_scoped_release release;
-                 self.sort();
-             })
+            "documents"_a.noconvert(), "low"_a, "high"_a)
+        .def(
+            "rows",
+            [](AllCounts& self, In<int32_t> documents, In<int32_t> columns, size_t n_columns) {
+                Claim claim(self);
+                require_documents(self, documents);
+                require_size("columns", columns, 0, self.n_ids());
+                require_within("n_columns", n_columns, 0, INT32_MAX);
+                require(between(columns, -1, static_cast<int64_t>(n_columns)), "columns must be below n_columns");
+                auto rows = std::make_unique<Rows>(n_columns);
+                nb::gil_scoped_release release;
+                std::vector<int32_t> by_id(columns.data(), columns.data() + columns.size());
+                by_id.resize(self.n_ids(), -1);
+                rows->add(self, documents.data(), documents.size(), by_id.data());
+                return rows;
+            },
+            "documents"_a.noconvert(), "columns"_a.noconvert(), "n_columns"_a)
+        .def(
+            "terms",
+            [](AllCounts& self, In<int32_t> ids) {
+                Claim claim(self);
+                self.require_terms();
+                require(between(ids, 0, static_cast<int64_t>(self.n_ids())), "ids must be those of terms");
+                nb::list terms;
+                std::string term;
+                for (size_t i = 0; i < ids.size(); ++i) {
+                    term.clear();
+                    self.terms().append(ids.data()[i], term);
+                    terms.append(decoded(term.data(), term.size()));
+                }
+                return terms;
+            },
+            "ids"_a.noconvert())
+        .def_prop_ro("n_ids", [](const AllCounts& self) { return self.n_ids(); })
         .def("take_vocabulary", [](AllCounts& self) {
             Claim claim(self);
             self.require_terms();
@@ -303,10 +233,7 @@ static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms
             self.has_terms = false;
             return std::make_unique<Known>(std::move(terms), std::move(columns));
         });
-    bind_matrix<int32_t>(counts, "matrixI32");
-    bind_matrix<int64_t>(counts, "matrixI64");
-    bind_matrix<float>(counts, "matrixF32");
-    bind_matrix<double>(counts, "matrixF64");
+    bind_table(counts);
 }
 
 NB_MODULE(_text, m) {
@@ -340,6 +267,13 @@ NB_MODULE(_text, m) {
                 new (self) Source{decodes, way == 2, way == 1, way == 3, std::move(decode), std::move(prepare)};
             },
             "way"_a, "decodes"_a, "decode"_a, "prepare"_a);
+    nb::class_<Bound<Selection>> selection(m, "Selection");
+    bind_table(selection);
+    selection.def("columns", [](Bound<Selection>& self) {
+        Claim claim(self);
+        auto [ids, columns] = self.columns();
+        return nb::make_tuple(to_numpy(std::move(ids)), to_numpy(std::move(columns)));
+    });
     nb::class_<Rows> rows(m, "Rows");
     rows.def_prop_ro("largest", &Rows::largest);
     rows.def_prop_ro("n_documents", &Rows::n_rows);

@@ -60,19 +60,30 @@ public:
             Analyzer analyze(rules);
             Poll poll(interruption, t);
             try {
-                parts[t].add(documents.data() + cuts[t], cuts[t + 1] - cuts[t], analyze, finders[t],
-                             std::bit_width(n_columns_), poll);
+                const Document* first = documents.data() + cuts[t];
+                parts[t].add(cuts[t + 1] - cuts[t], std::bit_width(n_columns_),
+                             [&](size_t i, const auto& found) { finders[t](analyze(first[i], poll), found, poll); });
             } catch (const LoneSurrogate& term) {
                 refused[t] = term;
             }
         });
         for (const auto& term : refused)  // the first of the documents, whatever the threads
             if (term) throw *term;
-        for (auto& part : parts) {
-            n_rows_ += part.ends.size();
-            n_entries_ += part.counts.size();
-            if (!part.ends.empty()) parts_.push_back(std::move(part));
-        }
+        for (auto& part : parts) take(std::move(part));
+    }
+
+    // Add documents that have been counted. `columns` are by id; negative ones
+    // are none.
+    void add(const CountTable& counts, const int32_t* documents, size_t n, const int32_t* columns) {
+        const auto entries = counts.documents();
+        Part part;
+        part.add(n, std::bit_width(n_columns_), [&](size_t i, const auto& found) {
+            auto [begin, end] = entries[documents[i]];
+            for (; begin != end; ++begin)
+                if (columns[begin->id] >= 0)
+                    found(static_cast<uint32_t>(columns[begin->id]), static_cast<int32_t>(begin->count));
+        });
+        take(std::move(part));
     }
 
     template <class T, class I>
@@ -95,15 +106,16 @@ private:
         std::vector<int32_t> columns, counts;
         std::vector<size_t> ends;
 
-        template <class Finder>
-        void add(const Document* documents, size_t n, Analyzer& analyze, Finder& find, int bits, Poll& poll) {
+        // find(i, found) calls found(column, count) for all of document i.
+        template <class Find>
+        void add(size_t n, int bits, Find find) {
             std::vector<Cell> cells, scratch;
             std::vector<size_t> places;
             for (size_t i = 0, first = 0; i < n; ++i) {
                 const auto found = [&](uint32_t column, int32_t count) {
                     cells.push_back({column, static_cast<uint32_t>(i - first), static_cast<uint32_t>(count)});
                 };
-                find(analyze(documents[i], poll), found, poll);
+                find(i, found);
                 places.push_back(cells.size());
                 if (cells.size() < kCells && i + 1 < n) continue;
                 sort_by_column(cells, scratch, bits);
@@ -148,6 +160,12 @@ private:
             }
         }
     };
+    void take(Part&& part) {
+        n_rows_ += part.ends.size();
+        n_entries_ += part.counts.size();
+        if (!part.ends.empty()) parts_.push_back(std::move(part));
+    }
+
     std::vector<Part> parts_;
     size_t n_columns_, n_rows_ = 0, n_entries_ = 0;
 };

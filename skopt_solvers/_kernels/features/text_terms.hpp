@@ -28,6 +28,12 @@ public:
     bool is_term(uint32_t) const { return true; }
     void append(uint32_t id, std::string& out) const { out += pool_[id]; }
 
+    // In characters.
+    size_t length(uint32_t id) const {
+        std::string_view s = pool_[id];
+        return std::count_if(s.begin(), s.end(), [](char c) { return (c & 0xC0) != 0x80; });
+    }
+
     // Call hit(slot) for the slot of the term of each span. `poll(n)` is told how
     // much has been done.
     template <class Hit, class Poll>

@@ -34,6 +34,8 @@ public:
     size_t size() const { return nodes_.size(); }
     bool is_term(uint32_t id) const { return lengths_[id] >= range_.low && lengths_[id] <= range_.high; }
 
+    size_t length(uint32_t id) const { return lengths_[id]; }  // in words
+
     // The words of an n-gram with a space between them.
     void append(uint32_t id, std::string& out) const {
         std::vector<uint32_t> words;

@@ -1,0 +1,165 @@
+"""GridSearchCV of this package against scikit-learn's, from raw text: CPU and wall seconds to the same results.
+
+Run it from the root of the repository, where the package is installed::
+
+    python -m tests.benchmarks.search --quick                   # 1,500 documents
+    python -m tests.benchmarks.search --repeats 1               # many minutes
+    python -m tests.benchmarks.search --cases '20news, 20'
+
+The sides take the same documents, folds and candidates in turn. "ours" is all of this package; "our models" are the
+same models in scikit-learn's search behind its own vectorizer; "scikit-learn" is as many candidates of its own
+LogisticRegression. The data are read from ``--data``, the environment variable SKOPT_SOLVERS_DATA or
+``../shared/data``.
+"""
+
+import argparse
+import re
+import warnings
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from sklearn import model_selection as sklearn_search
+from sklearn.feature_extraction.text import TfidfVectorizer as TheirTfidfVectorizer
+from sklearn.linear_model import LogisticRegression as TheirRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+from skopt_solvers import AdaGrad, Adam, LogisticRegression
+from skopt_solvers.feature_extraction.text import TfidfVectorizer
+from skopt_solvers.model_selection import GridSearchCV
+
+from .datasets import DEFAULT_DATA, binary_texts, raw_texts
+from .measure import describe, environment, pinned, table, timed
+
+
+@dataclass(frozen=True)
+class Case:
+    """A search.
+
+    Attributes
+    ----------
+    texts : function of the folder of the data that returns documents and labels
+    options : dict of parameters of the vectorizer
+    grid : dict or list of dicts, of our models
+    theirs : dict, of as many candidates of scikit-learn's model
+    n_folds : int
+    max_iter : int
+    """
+
+    texts: object
+    options: dict
+    grid: object
+    theirs: dict
+    n_folds: int
+    max_iter: int = 100
+
+    def search(self, side, n_threads):
+        """Return the search of a side, not fitted."""
+        folds = StratifiedKFold(self.n_folds)
+        if side == "scikit-learn":
+            model, grid = TheirRegression(max_iter=1000), self.theirs
+        else:
+            model, grid = LogisticRegression(max_iter=self.max_iter, random_state=0), self.grid
+        vectorizer, module = (TfidfVectorizer, None) if side == "ours" else (TheirTfidfVectorizer, sklearn_search)
+        pipeline = Pipeline([("text", vectorizer(**self.options)), ("model", model)])
+        search = GridSearchCV if module is None else module.GridSearchCV
+        return search(pipeline, grid, cv=folds, n_jobs=None if n_threads == 1 else n_threads)
+
+
+def twenty_classes(data):
+    texts, labels = raw_texts("20news", data)[:2]
+    return texts, labels
+
+
+def two_classes(data):
+    return binary_texts("20news2", data)[:2]
+
+
+def nsmc(data):
+    return binary_texts("nsmc", data)[:2]
+
+
+C6 = [0.1, 1, 3, 10, 30, 100]
+STOCHASTIC = [solver(schedule=schedule) for solver, schedule in product((AdaGrad, Adam), ("cosine", "linear"))]
+CASES = {
+    "20news, 2 classes, 24 x 5": Case(
+        two_classes, {}, {"model__C": C6, "model__solver": STOCHASTIC}, {"model__C": np.geomspace(0.1, 100, 24)}, 5, 20
+    ),
+    "20news, 20 classes, 12 x 3": Case(
+        twenty_classes,
+        {"sublinear_tf": True},
+        {"model__C": [1, 10, 100], "text__min_df": [1, 2], "text__norm": ["l2", None]},
+        {"model__C": [1, 10, 100], "text__min_df": [1, 2], "text__norm": ["l2", None]},
+        3,
+    ),
+    "20news, 20 classes, C only, 12 x 3": Case(
+        twenty_classes, {}, {"model__C": np.geomspace(0.1, 100, 12)}, {"model__C": np.geomspace(0.1, 100, 12)}, 3
+    ),
+    "nsmc, char 1-3, 8 x 3": Case(
+        nsmc,
+        {"analyzer": "char", "ngram_range": (1, 3)},
+        {"model__C": np.geomspace(0.1, 30, 8)},
+        {"model__C": np.geomspace(0.1, 30, 8)},
+        3,
+    ),
+}
+SIDES = ("ours", "our models", "scikit-learn")
+
+
+def same(ours, theirs):
+    """Return the largest difference of a score of our models."""
+    scores = [name for name in ours if re.fullmatch(r"split\d+_test_score", name)]
+    return max(np.abs(ours[name] - theirs[name]).max() for name in scores)
+
+
+def row(case, options):
+    """Return the cells of a case: seconds of each side, ratios, and how far scores are apart."""
+    texts, labels = case.texts(options.data)
+    if options.quick:
+        texts, labels = texts[:1500], labels[:1500]
+    sides = [side for side in SIDES if re.search(options.sides, side)]
+    seconds = {side: [] for side in sides}
+    results = {}
+    for _ in range(options.repeats):
+        for side in sides:
+            search = case.search(side, options.threads)
+            fitted, took = timed(lambda search=search: search.fit(texts, labels))
+            seconds[side].append(took)
+            results[side] = fitted.cv_results_
+    cells = [f"{median(took[clock] for took in seconds[side]):.3g}" for side in sides for clock in ("cpu", "wall")]
+    for side in sides[1:]:
+        for clock in ("cpu", "wall"):
+            ratios = [a[clock] / b[clock] for a, b in zip(seconds[side], seconds[sides[0]], strict=True)]
+            cells.append(f"{median(ratios):.1f}")
+    apart = f"{same(results['ours'], results['our models']):.2g}" if {"ours", "our models"} <= set(sides) else ""
+    return [*cells, apart]
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--cases", default="", metavar="PATTERN", help="a regular expression of the names of cases")
+    add("--sides", default="", metavar="PATTERN", help="a regular expression of the sides")
+    add("--quick", action="store_true")
+    add("--threads", type=int, default=1)
+    add("--repeats", type=int, default=5)
+    add("--data", type=Path, default=DEFAULT_DATA)
+    options = parser.parse_args(arguments)
+    print("# Searches from raw text", describe(environment(options.threads)), sep="\n\n", end="\n\n", flush=True)
+    sides = [side for side in SIDES if re.search(options.sides, side)]
+    header = ["case", *(f"{side}, {clock} s" for side in sides for clock in ("CPU", "wall"))]
+    header += [f"{side} / {sides[0]}, {clock}" for side in sides[1:] for clock in ("CPU", "wall")]
+    rows = []
+    with pinned(options.threads), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, case in CASES.items():
+            if re.search(options.cases, name):
+                rows.append([name, *row(case, options)])
+    print(table([*header, "scores apart"], rows))
+
+
+if __name__ == "__main__":
+    main()
