@@ -74,6 +74,8 @@ class SharedVocabulary(CompiledVocabulary):
     numpy_columns : bool
     """
 
+    _table: Any
+
     def __init__(self, analysis: Analysis, ids: np.ndarray, columns: np.ndarray, numpy_columns: bool) -> None:
         self.analysis: Analysis | None = analysis
         self.ids, self.columns = ids, columns
@@ -142,7 +144,8 @@ class CountedDocuments:
 
     def vocabulary(self, selection: Any, numpy_columns: bool) -> SharedVocabulary:
         """Return the vocabulary of counts that :meth:`counts` gave and that are in their final order."""
-        vocabulary = SharedVocabulary(self.analysis, *selection.columns(), numpy_columns)
+        ids, columns = selection.columns()
+        vocabulary = SharedVocabulary(self.analysis, ids, columns, numpy_columns)
         self.vocabularies.add(vocabulary)
         return vocabulary
 
@@ -203,9 +206,8 @@ class SharedCounts:
             counts = self._widest(vectorizer.analyzer, own)
         with self.lock:
             analysis = self.analyses.setdefault((*key, counts, steps.kind), Analysis(steps.kind))
-        if counts != own:
-            steps = plan(vectorizer, documents, ngram_range=counts)
-        numbers = self._numbers(analysis, documents, steps, n_threads)
+        of_all = steps if counts == own else plan(vectorizer, documents, ngram_range=counts)
+        numbers = None if of_all is None else self._numbers(analysis, documents, of_all, n_threads)
         if numbers is None:
             return None
         return CountedDocuments(analysis, numbers, own if counts != own else _ALL, self.vocabularies)

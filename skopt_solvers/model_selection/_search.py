@@ -58,7 +58,7 @@ _MEMORY = """memory_ : dict
     >>> search.best_score_
     np.float64(1.0)
     >>> search.memory_["text_counts"], search.memory_["transformers_fitted"], search.memory_["transformers_shared"]
-    (2, 5, 5)""",
+    (1, 5, 5)""",
     attributes=_MEMORY,
 )
 class GridSearchCV(SharesWork, sklearn_search.GridSearchCV):

@@ -19,7 +19,7 @@ _active: ContextVar["SharedWork | None"] = ContextVar("shared_work", default=Non
 
 @dataclass
 class SharedWork:
-    """What the fits of one search share.
+    """Keep and count the work that the fits of one search share.
 
     Attributes
     ----------
