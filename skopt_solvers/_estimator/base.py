@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import ExitStack
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -18,7 +19,7 @@ from .._base.sklearn_compat import CallbackSupportMixin, Interval, StrOptions
 from .._base.typing import History
 from ..objectives._penalty import as_float
 from ..solvers import SOLVERS, Solver, StochasticSolver
-from ..solvers._stochastic import mean_weights
+from ..solvers._stochastic_fit import mean_weights
 from .fit_run import FitRun
 from .monitor import Monitor, require_together
 from .partial_fit import present_columns
@@ -65,6 +66,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     feature_names_in_: np.ndarray
 
     _parameter_constraints = CONSTRAINTS
+    __skopt_shares_epochs__ = False  # whether a stochastic solver can make its epochs with those of others
 
     def _names(self):
         return {"solver": SOLVERS}
@@ -84,6 +86,24 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         """
         self._validate_params()
         return self._read(X, y, sample_weight, reset=True)
+
+    def __skopt_run__(self, problem, rng):
+        """Return the run of a fit to a problem that others have read, and who make its epochs.
+
+        The parameters have been checked; the estimator is not changed.
+        """
+        solver = resolved_solver(self)
+        run = FitRun(self, replace(problem, model=self._model), solver, None, Monitor(self), rng)
+        run.objective = run.problem.objective()
+        solver.check(run.objective)
+        return run
+
+    def __skopt_keep__(self, run, result, seen):
+        """Take the result of such a run; `seen` is the amount of the data and the weight of each class."""
+        with unchanged_on_failure(self):
+            self._keep(run.attributes(run.monitor.restored(result)), None)
+            self._seen, self._seen_classes = seen
+        self._warn_unless_converged(result)
 
     def _fit(self, X, y, sample_weight, X_val, y_val, **form):
         collection = is_collection(X)

@@ -107,14 +107,26 @@ class FitRun:
 
         self.monitor.begin(W, attributes, descends=self.solver.minimises_objective)
 
+    @property
+    def _options(self):
+        """What the solver is told of a fit."""
+        estimator = self.estimator
+        options = dict(max_iter=estimator.max_iter, tol=estimator.tol, rng=self.rng, callback=self.monitor)
+        if isinstance(self.solver, StochasticSolver):
+            options.update(n_iter_no_change=estimator.n_iter_no_change)
+        return options
+
+    def epochs(self):
+        """Return the epochs of a stochastic solver from zeros, each of which the caller makes."""
+        W = np.zeros(self.objective.shape, self.objective.dtype)
+        self.begin(W)
+        return self.solver.epochs(self.objective, W, **self._options)
+
     def minimise(self, W, state=None):
         """Return the solver's result from a table W and a state, or that of the best weights where it is stopped."""
-        estimator, solver = self.estimator, self.solver
-        options = dict(max_iter=estimator.max_iter, tol=estimator.tol, rng=self.rng, callback=self.monitor)
+        estimator, solver, options = self.estimator, self.solver, self._options
         if solver.keeps_state:
             options.update(state=state)
-        if isinstance(solver, StochasticSolver):
-            options.update(n_iter_no_change=estimator.n_iter_no_change)
         self.begin(W)
         try:
             with np.errstate(all="ignore"):  # what overflows shows in the result

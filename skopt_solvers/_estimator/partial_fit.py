@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._base.memmap import is_streamed
-from ..solvers._stochastic import mean_weights
+from ..solvers._stochastic_fit import mean_weights
 
 
 def present_columns(X):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..solvers._stochastic import new_state
+from ..solvers._stochastic_fit import new_state
 from .fit_run import FitRun
 from .memory import require_memory
 from .partial_fit import ChunkState, copied

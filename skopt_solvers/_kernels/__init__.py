@@ -37,6 +37,7 @@ __all__ = [
     "rows_increase",
     "rule",
     "run_epoch",
+    "run_epoch_of_many",
     "shuffled",
     "two_loop",
     "variant",
@@ -46,6 +47,7 @@ __all__ = [
 variant = _core.__name__.rpartition(".")[2]
 vector_bytes = 32 if variant == "_core_v3" else 16  # rows of a chain are padded to whole vectors
 run_epoch = _core.run_epoch
+run_epoch_of_many = _core.run_epoch_of_many
 two_loop = _core.two_loop
 dot = _core.dot
 check_compressed = _core.check_compressed

@@ -1,5 +1,6 @@
 """Types of the compiled module. Classes exist for each dtype (F32, F64) and, where they read CSR, index type."""
 
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -32,6 +33,7 @@ class _Linear(Generic[_T, _I]):
         l1: float,
         l2: float,
         n_threads: int,
+        n_models: int = 1,
     ) -> None: ...
     def margins(self, W: NDArray[_T], Z: NDArray[_T]) -> None: ...
     def loss(self, Z: NDArray[_T], D: NDArray[_T]) -> float: ...
@@ -222,6 +224,17 @@ def run_epoch(
     since: NDArray[np.int64],
     steps: NDArray[np.int64],
 ) -> float: ...
+def run_epoch_of_many(
+    objective: _Objective[_T],
+    rules: Sequence[_Rule[_T]],
+    models: NDArray[np.int64],
+    W: NDArray[_T],
+    order: NDArray[np.int64],
+    batch_size: int,
+    rates: NDArray[np.float64],
+    l1: NDArray[np.float64],
+    l2: NDArray[np.float64],
+) -> NDArray[np.float64]: ...
 def two_loop(
     S: NDArray[_T],
     Y: NDArray[_T],

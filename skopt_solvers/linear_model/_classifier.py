@@ -29,6 +29,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
     intercept_: np.ndarray
 
     _parameter_constraints = LINEAR_CONSTRAINTS
+    __skopt_shares_epochs__ = True
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

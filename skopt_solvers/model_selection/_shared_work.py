@@ -8,9 +8,10 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from .._base.parameters_alike import set_alike
 from .._base.sklearn_compat import MultimetricScorer, Parallel, delayed
 from ..feature_extraction._shared_counts import SharedCounts
-from ._shared_steps import SharedMultimetricScorer, SharedScorer, SharedSteps, set_alike
+from ._shared_steps import SharedMultimetricScorer, SharedScorer, SharedSteps
 
 _Task = tuple[Any, tuple[Any, ...], dict[str, Any]]
 

@@ -37,6 +37,8 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     n_threads : int
     total : float, optional
         What the weights are divided by, in the place of their sum.
+    n_models : int
+        That have the outputs, in equal parts; see :meth:`of_models`.
 
     Attributes
     ----------
@@ -46,8 +48,10 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     runs : list of arrays, the samples as they lie together on disk; one where X is in memory.
     """
 
-    def __init__(self, X, labels, weights, *, n_outputs, loss, C, l1_ratio, fit_intercept, n_threads=1, total=None):
-        n_classes = max(n_outputs, 2)
+    def __init__(
+        self, X, labels, weights, *, n_outputs, loss, C, l1_ratio, fit_intercept, n_threads=1, total=None, n_models=1
+    ):
+        n_classes = max(n_outputs // n_models, 2)
         if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
             raise ValueError(f"labels must be between 0 and {n_classes - 1}, got {labels.min()} to {labels.max()}")
         self.X, self.labels, self.weights = X, labels, weights
@@ -83,6 +87,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
             l1=self.l1,
             l2=self.l2,
             n_threads=n_threads,
+            n_models=n_models,
         )
 
     def at(self, C):
@@ -90,6 +95,14 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         other = LinearObjective(self.X, self.labels, self.weights, **{**self._model, "C": C})
         other._kept = self._kept
         return other
+
+    def of_models(self, n_models):
+        """The objective of several models side by side, whose losses are those of this; for batches and margins.
+
+        A row of its table has the outputs of each model, one model after the other. Penalties are not part of it.
+        """
+        outputs = dict(n_outputs=n_models * self.shape[1], C=np.inf, n_models=n_models)
+        return LinearObjective(self.X, self.labels, self.weights, **{**self._model, **outputs})
 
     has_samples = has_newton = True
 
@@ -175,10 +188,18 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
             self._kept["squared_norms"] = square.astype(float)
         return self._kept["squared_norms"]
 
-    def value(self, W):
-        """F(W)."""
+    def margins(self, W):
+        """X W for all rows of X."""
         Z = np.empty((self.X.shape[0], self.shape[1]), self.dtype)
         self.native.margins(W.ravel(), Z.ravel())
+        return Z
+
+    def value(self, W):
+        """F(W)."""
+        return self.value_at(self.margins(W), W)
+
+    def value_at(self, Z, W):
+        """F(W), where Z are the margins."""
         return self.native.loss(Z.ravel(), np.empty_like(Z).ravel()) + self.native.penalise(W.ravel(), W[:0].ravel())
 
     def value_at_zero(self):

@@ -1,19 +1,14 @@
-"""The one epoch loop of all stochastic solvers."""
+"""The base of all stochastic solvers."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .. import _kernels
-from ..schedules import PolynomialDecay, ScheduleLike, ScheduleSequence, bind
+from ..schedules import ScheduleLike, bind
 from ._base import Result, Solver, check_count, check_positive
-
-# The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
-AUTO_EPOCHS = 20
-AUTO_STEPS = 1000
+from ._stochastic_fit import StochasticFit
 
 _STOPPED = "the callback asked to stop"
 _SCHEDULE_ENDED = "the learning rate has come to zero"
@@ -96,6 +91,14 @@ class StochasticSolver(Solver):
     def native(self, state: dict[str, np.ndarray], dtype: DTypeLike) -> Any:
         """Return the compiled rule over the same state arrays, or None: then `update` is called for every batch."""
         return None
+
+    @property
+    def shares_epochs(self) -> bool:
+        """True where the batches of a fit can be read for others too: the rule is compiled, and there is no more."""
+        kind = type(self)
+        own = kind.minimize is not StochasticSolver.minimize or kind.epochs is not StochasticSolver.epochs
+        compiled = kind.native is not StochasticSolver.native
+        return compiled and not own and self.clip_norm is None and self.average in (False, 0)
 
     def effective_batch(self, objective: Any) -> int:
         """Return the number of samples in a batch."""
@@ -184,10 +187,51 @@ class StochasticSolver(Solver):
         -------
         Result
         """
-        fit = _Fit(self, objective, W, state, max_iter, rng, streaming)
+        options = dict(max_iter=max_iter, tol=tol, rng=rng, callback=callback)
+        epochs = self.epochs(
+            objective, W, **options, state=state, n_iter_no_change=n_iter_no_change, streaming=streaming
+        )
+        while True:
+            try:
+                fit = next(epochs)
+            except StopIteration as end:
+                return end.value
+            fit.run_epoch()
+
+    def epochs(
+        self,
+        objective: Any,
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+        state: dict[str, Any] | None = None,
+        n_iter_no_change: int = 5,
+        streaming: bool = False,
+    ) -> Generator[StochasticFit, None, Result]:
+        """Do as :meth:`minimize`, and leave the epochs to the caller.
+
+        Parameters
+        ----------
+        objective, W, max_iter, tol, rng, callback, state, n_iter_no_change, streaming :
+            See :meth:`minimize`.
+
+        Yields
+        ------
+        StochasticFit
+            Before each epoch: the caller has its epoch run.
+
+        Returns
+        -------
+        Result
+        """
+        fit = StochasticFit(self, objective, W, state, max_iter, rng, streaming)
         waited, reason = 0, None
         for _ in range(1 if streaming else max_iter):
-            W, record = fit.recorded_epoch()
+            yield fit
+            W, record = fit.recorded()
             if callback is not None and callback(W, record):
                 reason = _STOPPED
                 break
@@ -217,180 +261,3 @@ class StochasticSolver(Solver):
         elif not objective.convex and reason is not _STOPPED:
             reason += " (with missing labels the objective is not convex: no gap is asked)"
         return True, reason, ""
-
-
-def new_state(solver, objective, W, rng):
-    """The state of a fit that begins at W, a table of which that of `objective` may be a part."""
-    rate = solver.learning_rate
-    state = dict(
-        epoch=0,
-        seed=int(rng.randint(2**31)),
-        W=W.copy(),
-        tables=solver.init(W),
-        objectives=[],
-        learning_rate=float(solver.automatic_rate(objective) if rate == "auto" else rate),
-        start=None,
-    )
-    if not isinstance(solver.average, (bool, np.bool_)) or solver.average:
-        n_rows = W.shape[0]
-        state["average"] = dict(sum=np.zeros_like(W), since=np.zeros(n_rows, np.int64), steps=np.zeros(1, np.int64))
-    return state
-
-
-def mean_weights(state):
-    """The weights to use at a state: the last, or their mean where averaging has begun."""
-    W, average = state["W"], state.get("average")
-    if average is None or average["steps"][0] == 0:
-        return W
-    passed = (average["steps"] - average["since"])[:, None].astype(W.dtype)
-    return (average["sum"] + passed * W) / average["steps"].astype(W.dtype)
-
-
-class _Fit:
-    """The running state of one call of `minimize`."""
-
-    def __init__(self, solver, objective, W, state, max_iter, rng, streaming):
-        self.solver, self.objective, self.streaming = solver, objective, streaming
-        self.batch_size = solver.effective_batch(objective)
-        self.n_batches = -(-objective.n_samples // self.batch_size)
-        horizon = min(max_iter, max(AUTO_EPOCHS, -(-AUTO_STEPS // self.n_batches)))
-        if state is None:
-            state = new_state(solver, objective, W, rng)
-            state["start"] = None if streaming else objective.value(W)
-        self.state, self.W, self.lr = state, state["W"], state["learning_rate"]
-        self.start = state["start"]
-        self.length = max_iter if streaming else state["epoch"] + max_iter
-        schedule = solver.schedule
-        if isinstance(schedule, str) and schedule == "auto":
-            # time counts on in a resumed fit, but the decay begins with it
-            decay = ScheduleSequence(["constant", PolynomialDecay(horizon)], boundaries=[state["epoch"]])
-            schedule = "inverse_sqrt" if streaming else decay
-        # the list of objectives grows, and the schedule sees it
-        self.schedule = bind(schedule, self.length, state["objectives"])
-        self.history = []
-        self.rule = solver.native(state["tables"], W.dtype) if objective.native is not None else None
-
-    def factor(self, t):
-        """The schedule at times t."""
-        try:
-            factor = np.broadcast_to(np.asarray(self.schedule(t), dtype=float), t.shape)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"schedule {self.solver.schedule!r} must give real numbers, one for each time: {error}"
-            ) from error
-        bad = ~(np.isfinite(factor) & (factor >= 0))
-        if bad.any():
-            raise ValueError(
-                f"schedule {self.solver.schedule!r} must give factors that are finite and >= 0, got {factor[bad][0]} "
-                f"at t={t[bad][0]:g} epochs"
-            )
-        return factor
-
-    def rates(self):
-        return self.lr * self.factor(self.state["epoch"] + np.arange(self.n_batches) / self.n_batches)
-
-    def finished(self):
-        return not self.rates().any()
-
-    def will_slow_down(self):
-        """Tell whether the rate will fall below half of what it is now: a pause in progress is then not the end."""
-        now = self.state["epoch"]
-        ahead = self.factor(np.linspace(now, max(self.length - 1, now), 64))
-        return bool(ahead.min() < 0.5 * ahead[0])
-
-    def diverged(self):
-        return FloatingPointError(
-            f"{type(self.solver).__name__} diverged in epoch {self.state['epoch'] + 1}: the objective is not finite; "
-            f"learning_rate={self.lr:g} is too large"
-        )
-
-    def recorded_epoch(self):
-        """Run one epoch and evaluate the objective; return the weights to use and the record."""
-        began = time.perf_counter()
-        rate = self.epoch()
-        W, objective = mean_weights(self.state), self.objective
-        value = self.loss if self.streaming else objective.value(W)
-        if not np.isfinite(value):
-            raise self.diverged()
-        self.state["objectives"].append(value)
-        record = dict(
-            iteration=self.state["epoch"],
-            objective=objective.scale * value,
-            learning_rate=rate,
-            seconds=time.perf_counter() - began,
-        )
-        self.history.append(record)
-        return W, record
-
-    def improved(self, tol):
-        """Tell whether the last objective is below the best of those before by more than ``tol`` of that."""
-        *before, last = self.state["objectives"]
-        best = min(before, default=np.inf)
-        return best == np.inf or last < best - tol * abs(best)
-
-    def end_by_gap(self, W, reason, allowed):
-        """Return whether the gap at W is `allowed`, why the fit has ended, and the advice."""
-        scale, value = self.objective.scale, self.state["objectives"][-1]
-        gap = self.objective.suboptimality_bound(W, precision=1e-6) / (scale * value) if value else 0.0
-        converged = gap <= allowed
-        if np.isfinite(gap):
-            reason += f", with a duality gap of {gap:.2g} of the objective, "
-            reason += f"{'at most' if converged else 'above'} {allowed:g} (100 tol)"
-        else:
-            reason += "; without a penalty no bound tells how far it is from the optimum"
-        if self.start is not None and value > 1.1 * self.start:
-            reason += (
-                f"; the objective ends at {scale * value:.6g}, above {scale * self.start:.6g} where "
-                f"it began: learning_rate={self.lr:g} is too large"
-            )
-        advice = "Raise max_iter, scale the features, give another learning_rate or schedule, or use solver='lbfgs'."
-        return converged, reason, advice
-
-    def epoch(self):
-        """Run one epoch; the learning rate at its end."""
-        objective, state, rates = self.objective, self.state, self.rates()
-        order = objective.samples
-        if self.n_batches > 1:
-            seed = (state["seed"] << 32) + state["epoch"]
-            order = objective.order(lambda samples, block: _kernels.shuffled(samples, _kernels.block_seed(seed, block)))
-        average = state.get("average")
-        if average is not None and state["epoch"] < float(self.solver.average):
-            average = None
-        run = self._python if self.rule is None else self._compiled
-        self.loss = run(order, rates, average)
-        if not np.isfinite(self.loss):
-            raise self.diverged()
-        state["epoch"] += 1
-        return float(rates[-1])
-
-    def _compiled(self, order, rates, average):
-        none = np.empty(0, np.int64)
-        sums = (self.W[:0].ravel(), none, none)
-        if average is not None:
-            sums = (average["sum"].ravel(), average["since"], average["steps"])
-        clip_norm = self.solver.clip_norm or 0.0
-        return _kernels.run_epoch(
-            self.objective.native, self.rule, self.W.ravel(), order, self.batch_size, rates, clip_norm, *sums
-        )
-
-    def _python(self, order, rates, average):
-        total = 0.0
-        for b, lr in enumerate(rates):
-            batch = order[b * self.batch_size : (b + 1) * self.batch_size]
-            gradient = self.objective.gradient(self.W, batch)
-            if not np.isfinite(gradient.loss):
-                return np.nan
-            total += gradient.loss * len(batch) / len(order)
-            clip = self.solver.clip_norm
-            if clip is not None:
-                length = np.sqrt((gradient.values.astype(float) ** 2).sum())
-                if length > clip:
-                    gradient.values *= self.W.dtype.type(clip / length)
-            if average is not None:
-                rows = gradient.rows
-                passed = (average["steps"] - average["since"][rows])[:, None].astype(self.W.dtype)
-                average["sum"][rows] += passed * self.W[rows]
-                average["since"][rows] = average["steps"]
-                average["steps"] += 1
-            self.solver.update(self.W, gradient, self.state["tables"], lr)
-        return total

@@ -11,11 +11,12 @@
 // Holds the gradient. A batch fills the buffers up to `size` rows, and the next one uses them again.
 template <class T>
 struct RowGradient {
-    size_t size = 0;            // touched rows
-    std::vector<int64_t> rows;  // their indices, each once
-    std::vector<T> values;      // size x n_outputs
-    std::vector<T> share;       // part of each row's penalty that this batch carries
-    double loss = 0;            // mean loss of the batch
+    size_t size = 0;             // touched rows
+    std::vector<int64_t> rows;   // their indices, each once
+    std::vector<T> values;       // size x n_outputs
+    std::vector<T> share;        // part of each row's penalty that this batch carries
+    double loss = 0;             // mean loss of the batch
+    std::vector<double> losses;  // of each model, where there are several
 };
 
 template <class T>
@@ -39,6 +40,7 @@ double penalise(const Penalty<T>& p, const T* W, T* G, size_t n) {
 template <class T>
 struct Objective {
     size_t n_rows = 0, n_outputs = 1, n_samples = 0;  // of the table; rows or sequences of X
+    size_t n_models = 1;                              // that share the outputs equally
     Penalty<T> penalty;
     std::atomic_flag busy;  // while a call uses the scratch memory
     virtual ~Objective() = default;

@@ -19,10 +19,11 @@ class BoundLinear final : public LinearObjective<T, I> {
 public:
     BoundLinear(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> omega,
                 In<int64_t> active, size_t n_outputs, bool intercept, const std::string& loss, double gamma,
-                bool squared, double l1, double l2, int n_threads)
+                bool squared, double l1, double l2, int n_threads, size_t n_models)
         : Linear(csr(indptr, indices, data, n_columns), labels.data(), omega.data(), active.data(), active.size(),
-                 n_outputs, intercept, make_loss<T>(loss, gamma, squared), Penalty<T>{l1, l2}, n_threads),
+                 n_outputs, intercept, make_loss<T>(loss, gamma, squared), Penalty<T>{l1, l2}, n_threads, n_models),
           kept_(indptr, indices, data, labels, omega, active) {
+        require(n_models > 0 && n_outputs % n_models == 0, "n_models must divide n_outputs");
         require(n_outputs > 0 && labels.size() == indptr.size() - 1 && omega.size() == labels.size(),
                 "labels and omega must have one entry a row");
         product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
@@ -37,12 +38,14 @@ public:
     }
 
     double loss(In<T> Z, Out<T> D) const {
+        require_one_model();
         require(Z.size() == this->n_margins() && D.size() == Z.size(), "Z or D has the wrong size");
         nb::gil_scoped_release release;
         return Linear::loss(Z.data(), D.data());
     }
 
     std::pair<double, double> loss_along(In<T> Z, In<T> V, double step, Out<T> D) const {
+        require_one_model();
         require(Z.size() == this->n_margins() && V.size() == Z.size() && D.size() == Z.size(),
                 "Z, V or D has the wrong size");
         nb::gil_scoped_release release;
@@ -87,7 +90,11 @@ public:
     }
 
 private:
+    // The losses of several are summed in batches alone.
+    void require_one_model() const { require(this->n_models == 1, "the objective must be of one model"); }
+
     void require_newton(const In<T>& Z, const In<T>& G, const Out<T>& D) const {
+        require_one_model();
         require(Z.size() == this->n_margins() && G.size() == this->table_size() && D.size() == G.size(),
                 "Z, G or D has the wrong size");
     }
@@ -100,10 +107,10 @@ static void bind(nb::module_& m, const char* name) {
     using Bound = BoundLinear<T, I>;
     nb::class_<Bound, Objective<T>>(m, name)
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, In<int64_t>, size_t, bool, const std::string&,
-                      double, bool, double, double, int>(),
+                      double, bool, double, double, int, size_t>(),
              array("indptr"), array("indices"), array("data"), "n_columns"_a, array("labels"), array("omega"),
              array("active"), "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "l1"_a, "l2"_a,
-             "n_threads"_a)
+             "n_threads"_a, "n_models"_a = 1)
         .def("margins", &Bound::margins, array("W"), array("Z"))
         .def("loss", &Bound::loss, array("Z"), array("D"))
         .def("loss_along", &Bound::loss_along, array("Z"), array("V"), "step"_a, array("D"))

@@ -24,13 +24,19 @@ class LinearObjective : public Objective<T> {
 public:
     // `active` lists the rows of weight > 0, in order: the samples of the problem.
     LinearObjective(Csr<T, I> X, const int32_t* labels, const T* omega, const int64_t* active, size_t n_active,
-                    size_t K, bool intercept, std::unique_ptr<Loss<T>> loss, Penalty<T> penalty, int n_threads)
+                    size_t K, bool intercept, std::unique_ptr<Loss<T>> loss, Penalty<T> penalty, int n_threads,
+                    size_t n_models = 1)
         : X_(X), labels_(labels), omega_(omega), active_(active), n_active_(n_active), loss_(std::move(loss)),
           intercept_(intercept), n_threads_(n_threads) {
         this->n_rows = X.n_cols + intercept;
         this->n_outputs = K;
         this->n_samples = X.n_rows;
         this->penalty = penalty;
+        this->n_models = n_models;
+        if (n_models == 1) return;
+        auto many = std::make_unique<LossOfMany<T>>(std::move(loss_), n_models);
+        many_ = many.get();
+        loss_ = std::move(many);
     }
 
     size_t n_margins() const { return X_.n_rows * this->n_outputs; }
@@ -139,6 +145,7 @@ public:
             margins_of(batch[b], W, z_.data() + b * K);
         }
         out.loss = loss_->rows(z_.data(), labels_of_batch_.data(), omega_of_batch_.data(), n, K, d_.data());
+        if (many_) out.losses = many_->last;
         out.size = touched + intercept_;
         reserve(out.rows, out.size);
         reserve(out.values, out.size * K);
@@ -310,6 +317,7 @@ private:
     const int64_t* active_;
     size_t n_active_;
     std::unique_ptr<Loss<T>> loss_;
+    const LossOfMany<T>* many_ = nullptr;  // the same, where there are several models
     bool intercept_;
     int n_threads_, splits_ = 1;
     std::vector<size_t> bounds_;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/exp.hpp"
@@ -201,6 +202,35 @@ private:
         for (size_t i = 0; i < n; ++i) sum += static_cast<double>(weights[i]) * l[i];
         return sum;
     }
+};
+
+// The losses of several models, whose outputs lie side by side in a row of margins: Z is (n, n_models, K). It serves one
+// call at a time.
+template <class T>
+struct LossOfMany final : Loss<T> {
+    std::unique_ptr<Loss<T>> one;
+    size_t n_models;
+    mutable std::vector<double> last;  // of each model, in the last call of `rows`
+
+    LossOfMany(std::unique_ptr<Loss<T>> one, size_t n_models)
+        : one(std::move(one)), n_models(n_models), last(n_models) {}
+    size_t n_labels(size_t K) const override { return one->n_labels(K / n_models); }
+    bool joint() const override { return one->joint(); }
+    double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const override {
+        size_t each = K / n_models;
+        z_.resize(n * each);
+        d_.resize(n * each);
+        double sum = 0;
+        for (size_t m = 0; m < n_models; ++m) {
+            for (size_t i = 0; i < n; ++i) std::copy_n(Z + i * K + m * each, each, z_.data() + i * each);
+            sum += last[m] = one->rows(z_.data(), labels, weights, n, each, d_.data());
+            for (size_t i = 0; i < n; ++i) std::copy_n(d_.data() + i * each, each, D + i * K + m * each);
+        }
+        return sum;
+    }
+
+private:
+    mutable std::vector<T> z_, d_;  // one model's part
 };
 
 template <class T>

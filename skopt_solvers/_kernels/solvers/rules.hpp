@@ -163,35 +163,47 @@ struct FTRL {
     }
 };
 
+// The outputs of one model in tables whose rows have those of several models, of as many outputs each.
+struct ModelOutputs {
+    size_t model, n_models, count;
+
+    size_t stride() const { return n_models * count; }
+    size_t first() const { return model * count; }
+};
+
 template <class T>
 struct Rule {
     const T* table = nullptr;  // the first of the state's tables; rows of it are called ahead
     size_t size = 0;           // of each table; 0 where there is none
     double weight_decay = -1;  // AdamW's own; < 0: the objective's L2
     virtual ~Rule() = default;
-    // Tells whether the tables of its state have the shape of a table, and are all there.
-    virtual bool fits(size_t n_rows, size_t n_outputs) const = 0;
-    virtual void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) = 0;
+    // Tells whether the tables of its state have the shape of a table of so many models, and are all there.
+    virtual bool fits(size_t n_rows, size_t n_outputs, size_t n_models) const = 0;
+    virtual void step(T* W, const ModelOutputs& outputs, const RowGradient<T>& gradient, double lr,
+                      const Penalty<T>& penalty) = 0;
 };
 
 template <class T, class F>
 struct RuleOf : Rule<T> {
     F f;
     explicit RuleOf(F formula) : f(std::move(formula)) {}
-    void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) override {
+    void step(T* W, const ModelOutputs& outputs, const RowGradient<T>& gradient, double lr,
+              const Penalty<T>& penalty) override {
         double decay = this->weight_decay < 0 ? penalty.l2 : this->weight_decay;
+        size_t K = outputs.count, stride = outputs.stride(), first = outputs.first();
         for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
             if (this->size && r + kAhead < gradient.size)
-                __builtin_prefetch(this->table + gradient.rows[r + kAhead] * K, 1);
+                __builtin_prefetch(this->table + gradient.rows[r + kAhead] * stride + first, 1);
             T share = gradient.share[r];
             T l1 = share * static_cast<T>(penalty.l1), l2 = share * static_cast<T>(penalty.l2);
             Step<T> p{static_cast<T>(lr), l1, l2, share * static_cast<T>(decay), share, penalty};
-            auto update = f.row(row, p);
-            const T* g = gradient.values.data() + r * K;
-            T* w = W + row * K;
+            auto update = f.row(row * outputs.n_models + outputs.model, p);
+            const T* g = gradient.values.data() + r * stride + first;
+            size_t begin = row * stride + first;
+            T* w = W + begin;
 #pragma GCC ivdep
-            for (size_t k = 0; k < K; ++k) update(w[k], g[k], row * K + k);
+            for (size_t k = 0; k < K; ++k) update(w[k], g[k], begin + k);
         }
     }
 };
@@ -238,7 +250,7 @@ double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* or
             }
         }
         if (mean) mean->before_step(W, K, *gradient);
-        rule.step(W, K, *gradient, rates[b], objective.penalty);
+        rule.step(W, {0, 1, K}, *gradient, rates[b], objective.penalty);
     }
     interruption.rethrow();
     return total;

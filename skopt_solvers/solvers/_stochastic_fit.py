@@ -1,0 +1,202 @@
+"""The one epoch loop of all stochastic solvers."""
+
+import time
+
+import numpy as np
+
+from .. import _kernels
+from ..schedules import PolynomialDecay, ScheduleSequence, bind
+
+# The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
+AUTO_EPOCHS = 20
+AUTO_STEPS = 1000
+
+
+def new_state(solver, objective, W, rng):
+    """The state of a fit that begins at W, a table of which that of `objective` may be a part."""
+    rate = solver.learning_rate
+    state = dict(
+        epoch=0,
+        seed=int(rng.randint(2**31)),
+        W=W.copy(),
+        tables=solver.init(W),
+        objectives=[],
+        learning_rate=float(solver.automatic_rate(objective) if rate == "auto" else rate),
+        start=None,
+    )
+    if not isinstance(solver.average, (bool, np.bool_)) or solver.average:
+        n_rows = W.shape[0]
+        state["average"] = dict(sum=np.zeros_like(W), since=np.zeros(n_rows, np.int64), steps=np.zeros(1, np.int64))
+    return state
+
+
+def mean_weights(state):
+    """The weights to use at a state: the last, or their mean where averaging has begun."""
+    W, average = state["W"], state.get("average")
+    if average is None or average["steps"][0] == 0:
+        return W
+    passed = (average["steps"] - average["since"])[:, None].astype(W.dtype)
+    return (average["sum"] + passed * W) / average["steps"].astype(W.dtype)
+
+
+class StochasticFit:
+    """The running state of one fit by a stochastic solver."""
+
+    def __init__(self, solver, objective, W, state, max_iter, rng, streaming):
+        self.solver, self.objective, self.streaming = solver, objective, streaming
+        self.batch_size = solver.effective_batch(objective)
+        self.n_batches = -(-objective.n_samples // self.batch_size)
+        horizon = min(max_iter, max(AUTO_EPOCHS, -(-AUTO_STEPS // self.n_batches)))
+        if state is None:
+            state = new_state(solver, objective, W, rng)
+            state["start"] = None if streaming else objective.value(W)
+        self.state, self.W, self.lr = state, state["W"], state["learning_rate"]
+        self.start = state["start"]
+        self.length = max_iter if streaming else state["epoch"] + max_iter
+        schedule = solver.schedule
+        if isinstance(schedule, str) and schedule == "auto":
+            # time counts on in a resumed fit, but the decay begins with it
+            decay = ScheduleSequence(["constant", PolynomialDecay(horizon)], boundaries=[state["epoch"]])
+            schedule = "inverse_sqrt" if streaming else decay
+        # the list of objectives grows, and the schedule sees it
+        self.schedule = bind(schedule, self.length, state["objectives"])
+        self.history = []
+        self.value = None  # of the objective after an epoch, where it is known already
+        self.rule = solver.native(state["tables"], W.dtype) if objective.native is not None else None
+
+    def factor(self, t):
+        """The schedule at times t."""
+        try:
+            factor = np.broadcast_to(np.asarray(self.schedule(t), dtype=float), t.shape)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"schedule {self.solver.schedule!r} must give real numbers, one for each time: {error}"
+            ) from error
+        bad = ~(np.isfinite(factor) & (factor >= 0))
+        if bad.any():
+            raise ValueError(
+                f"schedule {self.solver.schedule!r} must give factors that are finite and >= 0, got {factor[bad][0]} "
+                f"at t={t[bad][0]:g} epochs"
+            )
+        return factor
+
+    def rates(self):
+        return self.lr * self.factor(self.state["epoch"] + np.arange(self.n_batches) / self.n_batches)
+
+    def finished(self):
+        return not self.rates().any()
+
+    def will_slow_down(self):
+        """Tell whether the rate will fall below half of what it is now: a pause in progress is then not the end."""
+        now = self.state["epoch"]
+        ahead = self.factor(np.linspace(now, max(self.length - 1, now), 64))
+        return bool(ahead.min() < 0.5 * ahead[0])
+
+    def diverged(self):
+        return FloatingPointError(
+            f"{type(self.solver).__name__} diverged in epoch {self.state['epoch'] + 1}: the objective is not finite; "
+            f"learning_rate={self.lr:g} is too large"
+        )
+
+    def recorded(self):
+        """Evaluate the objective after an epoch; return the weights to use and the record."""
+        W, objective = mean_weights(self.state), self.objective
+        value = self.value
+        if value is None:
+            value = self.loss if self.streaming else objective.value(W)
+        if not np.isfinite(value):
+            raise self.diverged()
+        self.state["objectives"].append(value)
+        record = dict(
+            iteration=self.state["epoch"],
+            objective=objective.scale * value,
+            learning_rate=self.last_rate,
+            seconds=time.perf_counter() - self.began,
+        )
+        self.history.append(record)
+        return W, record
+
+    def improved(self, tol):
+        """Tell whether the last objective is below the best of those before by more than ``tol`` of that."""
+        *before, last = self.state["objectives"]
+        best = min(before, default=np.inf)
+        return best == np.inf or last < best - tol * abs(best)
+
+    def end_by_gap(self, W, reason, allowed):
+        """Return whether the gap at W is `allowed`, why the fit has ended, and the advice."""
+        scale, value = self.objective.scale, self.state["objectives"][-1]
+        gap = self.objective.suboptimality_bound(W, precision=1e-6) / (scale * value) if value else 0.0
+        converged = gap <= allowed
+        if np.isfinite(gap):
+            reason += f", with a duality gap of {gap:.2g} of the objective, "
+            reason += f"{'at most' if converged else 'above'} {allowed:g} (100 tol)"
+        else:
+            reason += "; without a penalty no bound tells how far it is from the optimum"
+        if self.start is not None and value > 1.1 * self.start:
+            reason += (
+                f"; the objective ends at {scale * value:.6g}, above {scale * self.start:.6g} where "
+                f"it began: learning_rate={self.lr:g} is too large"
+            )
+        advice = "Raise max_iter, scale the features, give another learning_rate or schedule, or use solver='lbfgs'."
+        return converged, reason, advice
+
+    def order(self):
+        """Return the samples in the order of the next epoch."""
+        if self.n_batches == 1:
+            return self.objective.samples
+        seed = (self.state["seed"] << 32) + self.state["epoch"]
+        return self.objective.order(lambda samples, block: _kernels.shuffled(samples, _kernels.block_seed(seed, block)))
+
+    @staticmethod
+    def clock():
+        """Return the time that epochs begin at."""
+        return time.perf_counter()
+
+    def run_epoch(self):
+        """Run the next epoch."""
+        self.began = self.clock()
+        state, rates = self.state, self.rates()
+        average = state.get("average")
+        if average is not None and state["epoch"] < float(self.solver.average):
+            average = None
+        run = self._python if self.rule is None else self._compiled
+        self.end_epoch(run(self.order(), rates, average), rates)
+
+    def end_epoch(self, loss, rates):
+        """Take note of an epoch: the mean loss of its batches, each before its step, and their learning rates."""
+        self.loss, self.last_rate = loss, float(rates[-1])
+        if not np.isfinite(loss):
+            raise self.diverged()
+        self.state["epoch"] += 1
+
+    def _compiled(self, order, rates, average):
+        none = np.empty(0, np.int64)
+        sums = (self.W[:0].ravel(), none, none)
+        if average is not None:
+            sums = (average["sum"].ravel(), average["since"], average["steps"])
+        clip_norm = self.solver.clip_norm or 0.0
+        return _kernels.run_epoch(
+            self.objective.native, self.rule, self.W.ravel(), order, self.batch_size, rates, clip_norm, *sums
+        )
+
+    def _python(self, order, rates, average):
+        total = 0.0
+        for b, lr in enumerate(rates):
+            batch = order[b * self.batch_size : (b + 1) * self.batch_size]
+            gradient = self.objective.gradient(self.W, batch)
+            if not np.isfinite(gradient.loss):
+                return np.nan
+            total += gradient.loss * len(batch) / len(order)
+            clip = self.solver.clip_norm
+            if clip is not None:
+                length = np.sqrt((gradient.values.astype(float) ** 2).sum())
+                if length > clip:
+                    gradient.values *= self.W.dtype.type(clip / length)
+            if average is not None:
+                rows = gradient.rows
+                passed = (average["steps"] - average["since"][rows])[:, None].astype(self.W.dtype)
+                average["sum"][rows] += passed * self.W[rows]
+                average["since"][rows] = average["steps"]
+                average["steps"] += 1
+            self.solver.update(self.W, gradient, self.state["tables"], lr)
+        return total
