@@ -24,6 +24,7 @@ from .fit_run import FitRun
 from .monitor import Monitor, require_together
 from .partial_fit import present_columns
 from .resume_state import StoredModel
+from .shared_fits import fitted_by_others
 from .stream import StreamRun
 
 CONSTRAINTS = {
@@ -106,6 +107,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         self._warn_unless_converged(result)
 
     def _fit(self, X, y, sample_weight, X_val, y_val, **form):
+        if X_val is None and not form and fitted_by_others(self, X, y, sample_weight):
+            return self
         collection = is_collection(X)
         if collection:
             refuse_options(**form)

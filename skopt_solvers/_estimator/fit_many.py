@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
@@ -12,10 +13,12 @@ from ..solvers import StochasticSolver
 from ..solvers._together import minimise_together
 from .base import SolverEstimator, resolved_solver
 from .memory import free_bytes
+from .shared_fits import fits_by
 
 MOST_OUTPUTS = 64  # side by side
 # Parameters in which estimators that are fitted together may differ.
 _OF_EACH = ("C", "l1_ratio", "solver", "max_iter", "tol", "n_iter_no_change", "verbose", "max_time", "callback")
+_OF_EACH_SOLVER = ("learning_rate", "schedule")
 _LEARNED = ("n_features_in_", "feature_names_in_")
 
 
@@ -42,6 +45,68 @@ def fit_each(estimators: Sequence[Any], X: Any, y: Any, weights: Sequence[Any]) 
         for i, error in zip(group, found, strict=True):
             errors[i] = error
     return errors
+
+
+class ExpectedFits:
+    """The fits of some estimators to the same data, which are made together when the first is asked for.
+
+    Parameters
+    ----------
+    estimators : sequence of estimators
+        As they will be when they are fitted; they are fitted themselves, and others take their attributes. Those that
+        share nothing are left out.
+
+    Attributes
+    ----------
+    n_passes, n_fits : int
+        How often fits were made together, and how many they were in all.
+    """
+
+    def __init__(self, estimators: Sequence[Any]) -> None:
+        groups = _groups(estimators, [None] * len(estimators))
+        self.groups = [[estimators[i] for i in group] for group in groups if len(group) > 1]
+        self.data: dict[int, tuple[Any, ...]] = {}
+        self.errors: dict[int, list[Exception | None]] = {}
+        self.n_passes = self.n_fits = 0
+
+    def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> bool:
+        """Return whether the estimator has been given the attributes of such a fit; raise what that has raised."""
+        for number, group in enumerate(self.groups):
+            if type(group[0]) is not type(estimator):
+                continue
+            parameters = estimator.get_params(deep=False)
+            place = next((i for i, e in enumerate(group) if set_alike(e.get_params(deep=False), parameters)), None)
+            if place is not None:
+                return self._taken(number, place, estimator, (X, y, sample_weight))
+        return False
+
+    def _taken(self, number: int, place: int, estimator: Any, data: tuple[Any, ...]) -> bool:
+        group = self.groups[number]
+        if number not in self.data:
+            with fits_by(None):
+                self.errors[number] = fit_each(group, data[0], data[1], [data[2]] * len(group))
+            self.data[number] = data
+            self.n_passes, self.n_fits = self.n_passes + 1, self.n_fits + len(group)
+        elif not all(map(same_data, data, self.data[number])):
+            return False
+        error = self.errors[number][place]
+        if error is not None:
+            raise error
+        vars(estimator).update(vars(group[place]))
+        return True
+
+
+def same_data(a: Any, b: Any) -> bool:
+    """Return whether two X, y or weights are the same objects or equal arrays."""
+    if a is b:
+        return True
+    if sp.issparse(a) and sp.issparse(b):
+        if a.format != "csr" or b.format != "csr" or a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("indptr", "indices", "data"))
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.dtype == b.dtype and a.dtype != object and np.array_equal(a, b)
+    return type(a) is type(b) is list and a == b
 
 
 def _fit_alone(estimator: Any, X: Any, y: Any, weights: Any) -> Exception | None:
@@ -76,21 +141,20 @@ def _key(estimator: Any, weights: Any) -> tuple[Any, ...] | None:
     if isinstance(estimator.random_state, np.random.RandomState) or hasattr(estimator, "_skl_callbacks"):
         return None
     try:
+        estimator.__skopt_check__()
         solver = resolved_solver(estimator)
     except (TypeError, ValueError):  # its own fit says what is wrong
         return None
     if not isinstance(solver, StochasticSolver) or not solver.shares_epochs:
         return None
     common = {name: value for name, value in estimator.get_params(deep=False).items() if name not in _OF_EACH}
-    tables = {name: table.shape for name, table in solver.init(np.zeros((1, 1))).items()}
-    return type(estimator), common, type(solver), solver.batch_size, tables, weights
+    constants = {name: value for name, value in solver.get_params(deep=False).items() if name not in _OF_EACH_SOLVER}
+    return type(estimator), common, type(solver), constants, weights
 
 
 def _fit_together(estimators: Sequence[Any], X: Any, y: Any, weights: Any) -> list[Exception | None] | None:
-    """Fit estimators of one group; None where the data or the parameters do not allow it, and nothing is fitted."""
+    """Fit estimators of one group; None where the data do not allow it, and nothing is fitted."""
     try:
-        for estimator in estimators:
-            estimator.__skopt_check__()
         reader = clone(estimators[0])
         problem = reader.__skopt_data__(X, y, weights).problem()
     except Exception:  # each fit says what is wrong

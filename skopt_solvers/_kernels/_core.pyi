@@ -1,6 +1,5 @@
 """Types of the compiled module. Classes exist for each dtype (F32, F64) and, where they read CSR, index type."""
 
-from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -226,8 +225,7 @@ def run_epoch(
 ) -> float: ...
 def run_epoch_of_many(
     objective: _Objective[_T],
-    rules: Sequence[_Rule[_T]],
-    models: NDArray[np.int64],
+    rule: _Rule[_T],
     W: NDArray[_T],
     order: NDArray[np.int64],
     batch_size: int,

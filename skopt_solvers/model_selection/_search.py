@@ -43,7 +43,8 @@ class SharesWork(BaseSearchCV):
 
 _MEMORY = """memory_ : dict
         How often text was counted and how often its counts were there already, "text_counts" and
-        "text_counts_shared", and the same of transformers, "transformers_fitted" and "transformers_shared"."""
+        "text_counts_shared"; the same of transformers, "transformers_fitted" and "transformers_shared"; and how often
+        models were fitted together and how many in all, "passes" and "fits_in_passes"."""
 
 
 @documented_like(

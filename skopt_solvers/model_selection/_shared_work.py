@@ -1,18 +1,28 @@
 """Run the fits of a search in the order in which they share most."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import chain, groupby
 from typing import Any
 
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from .._base.parameters_alike import set_alike
 from .._base.sklearn_compat import MultimetricScorer, Parallel, delayed
+from .._estimator.base import SolverEstimator
+from .._estimator.fit_many import ExpectedFits
+from .._estimator.shared_fits import fits_by
 from ..feature_extraction._shared_counts import SharedCounts
 from ._shared_steps import SharedMultimetricScorer, SharedScorer, SharedSteps
 
+COUNTED = (
+    *("text_counts", "text_counts_shared", "transformers_fitted", "transformers_shared"),
+    *("passes", "fits_in_passes"),
+)
 _Task = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
 _active: ContextVar["SharedWork | None"] = ContextVar("shared_work", default=None)
@@ -26,34 +36,29 @@ class SharedWork:
     ----------
     prefer : {"threads", None}
         Of ``joblib.Parallel``.
-    counts : SharedCounts
-    transformers_fitted, transformers_shared : int
+    texts : SharedCounts
+    counts : dict of str to int
     """
 
     prefer: str | None
-    counts: SharedCounts = field(default_factory=SharedCounts)
-    transformers_fitted: int = 0
-    transformers_shared: int = 0
+    texts: SharedCounts = field(default_factory=SharedCounts)
+    counts: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Let the fits of a search inside share; afterwards nothing that is left over is kept."""
         token = _active.set(self)
         try:
-            with self.counts.active():
+            with self.texts.active():
                 yield
         finally:
             _active.reset(token)
-            self.counts.close()
+            self.texts.close()
 
     def summary(self) -> dict[str, int]:
         """Return how often work was done, and how often it was there already."""
-        return {
-            "text_counts": self.counts.n_counts,
-            "text_counts_shared": self.counts.n_shared,
-            "transformers_fitted": self.transformers_fitted,
-            "transformers_shared": self.transformers_shared,
-        }
+        here = {"text_counts": self.texts.n_counts, "text_counts_shared": self.texts.n_shared}
+        return {name: self.counts[name] + here.get(name, 0) for name in COUNTED}
 
 
 class PlannedParallel(Parallel):
@@ -72,44 +77,76 @@ class PlannedParallel(Parallel):
         tasks, work = list(iterable), self.work
         if work is None or not tasks or not _is_shareable(tasks[0][1][0]):
             return super().__call__(tasks)
-        work.counts.expect(_ngram_ranges(tasks))
+        work.texts.expect(_ngram_ranges(tasks))
         parts = _parts(tasks, self._effective_n_jobs())
-        done = super().__call__(delayed(_run)([tasks[i] for i in part], work.counts) for part in parts)
+        groups = [[[tasks[i] for i in group] for group in part] for part in parts]
         results: list[Any] = [None] * len(tasks)
-        for part, (outcomes, steps, counts) in zip(parts, done, strict=True):
-            work.transformers_fitted += steps[0]
-            work.transformers_shared += steps[1]
-            work.counts.n_counts += counts[0]
-            work.counts.n_shared += counts[1]
-            for i, outcome in zip(part, outcomes, strict=True):
+        for part, done in zip(parts, super().__call__(delayed(_run)(each, work.texts) for each in groups), strict=True):
+            work.counts.update(done.counts)
+            for i, outcome in zip(chain.from_iterable(part), done.outcomes, strict=True):
                 results[i] = outcome
         return results
 
 
 def _is_shareable(estimator: Any) -> bool:
-    return type(estimator) is Pipeline and estimator.memory is None
+    return isinstance(estimator, SolverEstimator) or (type(estimator) is Pipeline and estimator.memory is None)
 
 
-def _run(tasks: list[_Task], counts: SharedCounts) -> tuple[list[Any], tuple[int, int], tuple[int, int]]:
-    """Fit and score the candidates of one fold, and return beside the outcomes what was done anew and what shared."""
-    steps = SharedSteps()
-    outcomes = []
-    with counts.active():
-        for function, (estimator, *rest), kwargs in tasks:
-            scorer = kwargs["scorer"]
-            shared = SharedMultimetricScorer if isinstance(scorer, MultimetricScorer) else SharedScorer
-            estimator.memory = steps
-            outcomes.append(function.function(estimator, *rest, **{**kwargs, "scorer": shared(scorer, steps)}))
-    here = (counts.n_counts, counts.n_shared) if counts.is_copy else (0, 0)
-    return outcomes, (steps.n_fitted, steps.n_shared), here
+@dataclass
+class _Done:
+    """What a worker has done.
 
-
-def _parts(tasks: list[_Task], n_jobs: int) -> list[list[int]]:
-    """Return the numbers of the tasks of each fold, those with equal beginnings next to each other.
-
-    Folds are cut where there are fewer of them than workers.
+    Attributes
+    ----------
+    outcomes : list of dict, what scikit-learn's function gives for each task
+    counts : dict, that go into :meth:`SharedWork.summary`
     """
-    names = [name for name, _ in tasks[0][1][0].steps[:-1]]
+
+    outcomes: list[Any] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def _run(groups: list[list[_Task]], texts: SharedCounts) -> _Done:
+    """Fit and score candidates of one fold; those of a group have the same transformers."""
+    done, steps = _Done(), SharedSteps()
+    with texts.active():
+        for group in groups:
+            fits = ExpectedFits(list(_final_estimators(group)))
+            with fits_by(fits):
+                done.outcomes += [_fit_and_score(task, steps) for task in group]
+            done.counts.update(passes=fits.n_passes, fits_in_passes=fits.n_fits)
+    done.counts.update(transformers_fitted=steps.n_fitted, transformers_shared=steps.n_shared)
+    if texts.is_copy:
+        done.counts.update(text_counts=texts.n_counts, text_counts_shared=texts.n_shared)
+    return done
+
+
+def _fit_and_score(task: _Task, steps: SharedSteps) -> Any:
+    function, (estimator, *rest), kwargs = task
+    if isinstance(estimator, Pipeline):
+        scorer = kwargs["scorer"]
+        shared = SharedMultimetricScorer if isinstance(scorer, MultimetricScorer) else SharedScorer
+        estimator.memory, kwargs = steps, {**kwargs, "scorer": shared(scorer, steps)}
+    return function.function(estimator, *rest, **kwargs)
+
+
+def _final_estimators(group: list[_Task]) -> Iterator[Any]:
+    """Yield what the candidates fit to the transformed rows."""
+    for _, (estimator, *_rest), kwargs in group:
+        try:
+            candidate = clone(estimator).set_params(**clone(kwargs["parameters"], safe=False))
+        except Exception:  # scikit-learn says so when it comes to it
+            continue
+        yield candidate.steps[-1][1] if isinstance(candidate, Pipeline) else candidate
+
+
+def _parts(tasks: list[_Task], n_jobs: int) -> list[list[list[int]]]:
+    """Return the numbers of the tasks of each fold, in groups with the same transformers.
+
+    Groups with equal beginnings are next to each other. Folds are cut where there are fewer of them than workers.
+    """
+    estimator = tasks[0][1][0]
+    names = [name for name, _ in estimator.steps[:-1]] if isinstance(estimator, Pipeline) else []
     settings: list[list[dict[str, Any]]] = [[] for _ in range(len(names) + 1)]
     places: dict[int, tuple[int, ...]] = {}
     folds: dict[int, list[int]] = {}
@@ -120,10 +157,15 @@ def _parts(tasks: list[_Task], n_jobs: int) -> list[list[int]]:
         folds.setdefault(kwargs["split_progress"][0], []).append(i)
     n_cuts = max(1, -(-n_jobs // len(folds)))
     parts = []
+
+    def place(i: int) -> tuple[int, ...]:
+        return places[tasks[i][2]["candidate_progress"][0]]
+
     for fold in folds.values():
-        fold.sort(key=lambda i: places[tasks[i][2]["candidate_progress"][0]])
+        fold.sort(key=place)
         size = -(-len(fold) // n_cuts)
-        parts += [fold[begin : begin + size] for begin in range(0, len(fold), size)]
+        for begin in range(0, len(fold), size):
+            parts.append([list(group) for _, group in groupby(fold[begin : begin + size], key=place)])
     return parts
 
 

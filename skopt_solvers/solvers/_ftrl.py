@@ -124,5 +124,10 @@ class FTRL(StochasticSolver):
         tables = state["z"].ravel(), state["n"].ravel(), state["shares"]
         return _kernels.rule("FTRL", dtype)(*tables, self.beta, *own)
 
+    @property
+    def shares_epochs(self) -> bool:
+        """False: what a row has seen of the penalty counts for one model."""
+        return False
+
     def automatic_rate(self, objective: Any) -> float:
         return 1.0 * objective.margin_step()

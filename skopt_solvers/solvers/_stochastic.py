@@ -94,7 +94,7 @@ class StochasticSolver(Solver):
 
     @property
     def shares_epochs(self) -> bool:
-        """True where the batches of a fit can be read for others too: the rule is compiled, and there is no more."""
+        """True where the epochs of a fit can be those of others too: the rule is compiled and takes several models."""
         kind = type(self)
         own = kind.minimize is not StochasticSolver.minimize or kind.epochs is not StochasticSolver.epochs
         compiled = kind.native is not StochasticSolver.native

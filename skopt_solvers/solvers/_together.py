@@ -12,81 +12,81 @@ Epochs = Generator[StochasticFit, None, Result]
 
 
 class SharedEpochs:
-    """The epochs of fits to the same samples, in the same order and batches, by solvers of one class.
+    """The epochs of fits to the same samples, in the same order and batches, by solvers with the same constants.
 
-    Tables have the rows of one model's and the columns of all. As models end, the columns of the others move together.
+    Tables have the rows of one model's, and in a row the columns of each. As models end, those of the others move
+    together.
 
     Parameters
     ----------
     fits : sequence of StochasticFit
-        Their objectives differ in the strengths of the penalty alone.
+        Their objectives differ in the strengths of the penalty alone, and their solvers in rates and schedules.
     """
 
     def __init__(self, fits: Sequence[StochasticFit]) -> None:
-        self.places: dict[int, int] = {}
         self.lay_out(fits)
 
     def lay_out(self, fits: Sequence[StochasticFit]) -> None:
         """Put the tables of fits side by side."""
         first = fits[0]
-        self.places = {id(fit): place for place, fit in enumerate(fits)}
+        self.fits = list(fits)
         self.objective = first.objective.of_models(len(fits))
         self.W = _side_by_side([fit.W for fit in fits])
+        # what a row has once is the same for all: they have seen the same batches
         self.tables = {
-            name: _side_by_side([fit.state["tables"][name] for fit in fits]) for name in first.state["tables"]
+            name: table.copy() if table.ndim == 1 else _side_by_side([fit.state["tables"][name] for fit in fits])
+            for name, table in first.state["tables"].items()
         }
-        self.rules = [fit.solver.native(self.tables, fit.W.dtype) for fit in fits]
+        self.rule = first.solver.native(self.tables, first.W.dtype)
+        self.l1, self.l2 = (np.array([getattr(fit.objective, name) for fit in fits]) for name in ("l1", "l2"))
 
-    def run(self, fits: Sequence[StochasticFit]) -> list[Exception | None]:
+    def run(self, active: Sequence[StochasticFit]) -> list[Exception | None]:
         """Run the next epoch of some of the fits; return what each raises."""
-        if len(fits) <= len(self.places) // 2:
-            for fit in fits:
+        if len(active) <= len(self.fits) // 2:
+            for fit in active:
                 self.leave(fit)
-            self.lay_out(fits)
-        began, first = fits[0].clock(), fits[0]
-        places = np.array([self.places[id(fit)] for fit in fits])
-        errors: list[Exception | None] = [None] * len(fits)
-        rates = np.zeros((len(fits), first.n_batches))
-        for i, fit in enumerate(fits):
+            self.lay_out(active)
+        first, began = active[0], active[0].clock()
+        errors: list[Exception | None] = [None] * len(active)
+        rates = np.zeros((len(self.fits), first.n_batches))
+        places = [next(place for place, other in enumerate(self.fits) if other is fit) for fit in active]
+        for i, (fit, place) in enumerate(zip(active, places, strict=True)):
             try:
-                rates[i] = fit.rates()
+                rates[place] = fit.rates()
             except ValueError as error:
                 errors[i] = error
         losses = _kernels.run_epoch_of_many(
             self.objective.native,
-            [self.rules[place] for place in places],
-            places,
+            self.rule,
             self.W.ravel(),
             first.order(),
             first.batch_size,
             rates.ravel(),
-            np.array([fit.objective.l1 for fit in fits]),
-            np.array([fit.objective.l2 for fit in fits]),
+            self.l1,
+            self.l2,
         )
-        margins = self._by_model(self.objective.margins(self.W))
-        weights = self._by_model(self.W)
-        for i, fit in enumerate(fits):
+        margins, weights = self._by_model(self.objective.margins(self.W)), self._by_model(self.W)
+        for i, (fit, place) in enumerate(zip(active, places, strict=True)):
             if errors[i] is None:
-                fit.W[...] = weights[:, places[i]]
+                fit.W[...] = weights[:, place]
                 fit.began = began
-                fit.value = fit.objective.value_at(np.ascontiguousarray(margins[:, places[i]]), fit.W)
+                fit.value = fit.objective.value_at(np.ascontiguousarray(margins[:, place]), fit.W)
                 try:
-                    fit.end_epoch(float(losses[i]), rates[i])
+                    fit.end_epoch(float(losses[place]), rates[place])
                 except FloatingPointError as error:
                     errors[i] = error
         return errors
 
     def leave(self, fit: StochasticFit) -> None:
         """Give a fit its state back."""
-        place, n_models = self.places[id(fit)], len(self.places)
+        place = next(place for place, other in enumerate(self.fits) if other is fit)
         for name, table in self.tables.items():
             own = fit.state["tables"][name]
-            if not own.size:
-                continue
-            own[...] = table.reshape(len(own), n_models, -1)[:, place].reshape(own.shape)
+            if own.size:
+                own[...] = table if own.ndim == 1 else self._by_model(table)[:, place]
 
     def _by_model(self, table: np.ndarray) -> np.ndarray:
-        return table.reshape(len(table), len(self.places), -1)
+        return table.reshape(len(table), len(self.fits), -1)
 
 
 def minimise_together(epochs: Sequence[Epochs]) -> list[Result | Exception]:
@@ -126,6 +126,6 @@ def minimise_together(epochs: Sequence[Epochs]) -> list[Result | Exception]:
 
 
 def _side_by_side(tables: list[np.ndarray]) -> np.ndarray:
-    """Return the tables of models as one: a row has the columns of each, or the value of each."""
-    together = np.stack(tables, axis=1)
-    return together.reshape(-1) if together.ndim == 2 else together.reshape(len(together), -1 if together.size else 0)
+    """Return the tables of models as one, of which a row has the columns of each."""
+    n_rows, n_columns = tables[0].shape
+    return np.stack(tables, axis=1).reshape(n_rows, len(tables) * n_columns)

@@ -27,9 +27,10 @@ from sklearn.linear_model import LogisticRegression as TheirRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from skopt_solvers import AdaGrad, Adam, LogisticRegression
+from skopt_solvers import LogisticRegression
 from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.model_selection import GridSearchCV
+from skopt_solvers.solvers import AdaGrad, Adam
 
 from .datasets import DEFAULT_DATA, binary_texts, raw_texts
 from .measure import describe, environment, pinned, table, timed

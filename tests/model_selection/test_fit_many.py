@@ -73,7 +73,7 @@ def test_as_alone(solver, kind, shared):
     make = [model(C=C, solver=solver, max_iter=8, random_state=0, **options.get(kind, {})) for C in CS]
     fitted = fit_many(make, *data)
     assert all(a is b for a, b in zip(fitted, make, strict=True))
-    assert shared and set(shared) <= {1, 2, 3} and shared[0] == 3
+    assert shared[:1] == ([] if solver == "ftrl" else [3]) and set(shared) <= {1, 2, 3}
     assert_as_alone(fitted, *data)
 
 
@@ -95,10 +95,10 @@ def test_types_and_penalties(dtype, index, l1_ratio, fit_intercept):
 SCHEDULES = ["constant", "cosine", "linear", "step", "inverse_sqrt", "plateau", "one_cycle"]
 
 
-def test_solvers_with_other_constants_and_schedules(shared):
+def test_rates_schedules_and_lengths(shared):
     models = [
-        LogisticRegression(solver=Adam(beta1=b, learning_rate=rate, schedule=s), max_iter=n, random_state=1)
-        for b, rate, s, n in zip([0.9, 0.5] * 4, ["auto", 0.01, 0.1, 0.3] * 2, SCHEDULES, range(3, 17, 2), strict=False)
+        LogisticRegression(solver=Adam(learning_rate=rate, schedule=schedule), max_iter=n, random_state=1)
+        for rate, schedule, n in zip(["auto", 0.01, 0.1, 0.3] * 2, SCHEDULES, range(3, 17, 2), strict=False)
     ]
     assert_as_alone(fit_many(models, X, Y), X, Y)
     assert shared[0] == len(models) and shared[-1] < len(models)  # models leave the pass
@@ -109,6 +109,7 @@ def test_solvers_with_other_constants_and_schedules(shared):
     [
         (Momentum(momentum=0.0), Momentum(momentum=0.9)),
         (RMSProp(centered=True), RMSProp()),
+        (Adam(beta1=0.5), Adam()),
         (Adam(amsgrad=True), Adam()),
         (AdaGrad(batch_size=8), AdaGrad(batch_size=16)),
         (AdaGrad(), FTRL()),
@@ -168,7 +169,7 @@ def test_one_that_diverges_fails_alone():
     assert isinstance(found[1], FloatingPointError) and "diverged" in str(found[1])
     with pytest.raises(NotFittedError):
         check_is_fitted(models[1])
-    assert_as_alone([found[0], found[2]], A, Y)
+    assert_as_alone([found[0], found[2]], A, Y, rtol=1e-3)
     with pytest.raises(FloatingPointError, match="diverged"):
         fit_many(models, A, Y)
     alone = make(1e38)

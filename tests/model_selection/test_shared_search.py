@@ -1,11 +1,13 @@
 """GridSearchCV and RandomizedSearchCV: scikit-learn's results, of which the common work is done once."""
 
 import pickle
+import warnings
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import model_selection as sklearn_search
@@ -16,6 +18,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
 
@@ -64,13 +67,13 @@ def assert_same(ours, theirs, rtol=0):
         assert getattr(ours, name, None) == getattr(theirs, name, None), name
 
 
-def both(estimator, grid, X=TEXTS, y=LABELS, fit_params=None, **parameters):
+def both(estimator, grid, X=TEXTS, y=LABELS, fit_params=None, rtol=0, **parameters):
     """Return our search and scikit-learn's, fitted, after a comparison."""
     ours, theirs = (
         module.GridSearchCV(clone(estimator), grid, **parameters).fit(X, y, **(fit_params or {}))
         for module in (model_selection, sklearn_search)
     )
-    assert_same(ours, theirs)
+    assert_same(ours, theirs, rtol)
     return ours, theirs
 
 
@@ -150,6 +153,8 @@ def test_work_is_done_once():
         "text_counts_shared": 4 * 4 * 2 + 1 - 2,  # of each fold and setting, and the refit
         "transformers_fitted": 4 * 4,
         "transformers_shared": 4 * 4 * 2,
+        "passes": 0,
+        "fits_in_passes": 0,
     }
 
 
@@ -338,6 +343,62 @@ def test_ctrl_c_leaves_nothing_behind():
     assert not hasattr(search, "cv_results_")
     expected = sklearn_search.GridSearchCV(pipeline(vectorizer), {"model__alpha": [1]}, cv=3)
     assert_same(search.fit(TEXTS, LABELS), expected.fit(TEXTS, LABELS))
+
+
+STOCHASTIC = [
+    {
+        "model__solver": ["adagrad", "adam"],
+        "model__solver__schedule": ["cosine", "linear"],
+        "model__solver__learning_rate": ["auto", 0.1],
+        "model__C": [0.5, 5.0],
+    },
+    {"model__solver": ["lbfgs", "sdca"], "model__C": [0.5, 5.0]},
+]
+MODEL = LogisticRegression(max_iter=6, random_state=0, n_jobs=1)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_stochastic_candidates_share_passes():
+    ours, theirs = both(
+        pipeline(model=MODEL), STOCHASTIC, cv=3, scoring=["accuracy", "neg_log_loss"], refit="accuracy", rtol=1e-6
+    )
+    assert (ours.memory_["passes"], ours.memory_["fits_in_passes"]) == (3 * 2, 3 * 16)
+    coefs = [search.best_estimator_["model"].coef_ for search in (ours, theirs)]
+    np.testing.assert_allclose(*coefs, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix, pd.DataFrame])
+def test_models_without_a_pipeline_share_passes(container):
+    grid = [{key.removeprefix("model__"): values for key, values in part.items()} for part in STOCHASTIC]
+    weights = RNG.uniform(0.5, 2, 60)
+    ours, _ = both(MODEL, grid, container(X), Y, cv=3, rtol=1e-6, scoring="neg_log_loss")
+    assert ours.memory_["passes"] == 3 * 2
+    both(MODEL, grid, container(X), Y, cv=3, rtol=1e-6, fit_params={"sample_weight": weights})
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_candidate_that_fails_in_a_pass():
+    grid = {"solver": ["adagrad"], "solver__schedule": ["linear", lambda t: -1.0], "C": [1.0, -1.0, 2.0]}
+    with pytest.warns(FitFailedWarning, match="6 fits failed"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="One or more of the test scores")
+        search = GridSearchCV(MODEL, grid, cv=3).fit(X, Y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).sum() == 2
+    assert search.memory_["fits_in_passes"] == 3 * 4
+    with pytest.raises(ValueError, match="finite and >= 0, got -1.0"):
+        GridSearchCV(MODEL, grid, cv=3, error_score="raise").fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_fits_inside_others_are_their_own():
+    grid = {"estimator__C": [0.5, 5.0], "estimator__solver": ["adagrad"]}
+    three = np.digitize(X[:, 0], [-0.5, 0.5])
+    both(OneVsRestClassifier(MODEL), grid, X, three, cv=3)
+    inner = sklearn_search.GridSearchCV(MODEL, {"C": [0.5, 5.0]}, cv=2)
+    both(inner, {"estimator__solver": ["adagrad", "lbfgs"]}, X, Y, cv=3)
+    ours = GridSearchCV(GridSearchCV(MODEL, {"C": [0.5, 5.0]}, cv=2), {"estimator__solver": ["adagrad", "adam"]}, cv=3)
+    theirs = sklearn_search.GridSearchCV(inner, {"estimator__solver": ["adagrad", "adam"]}, cv=3)
+    assert_same(ours.fit(X, Y), theirs.fit(X, Y))
 
 
 PARAMETERS = st.fixed_dictionaries(

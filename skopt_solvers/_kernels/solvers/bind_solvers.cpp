@@ -1,6 +1,4 @@
 // Bindings of the update rules, of the epoch that runs them, and of the two-loop recursion.
-#include <nanobind/stl/vector.h>
-
 #include <algorithm>
 #include <string>
 #include <tuple>
@@ -24,33 +22,31 @@ static bool member(bool value) { return value; }
 template <class T>
 struct Table {
     using Array = Out<T>;
-    static bool fits(size_t size, size_t n_rows, size_t n_outputs, size_t) { return size == n_rows * n_outputs; }
+    static bool fits(size_t size, size_t n_rows, size_t n_outputs) { return size == n_rows * n_outputs; }
 };
 template <class T>
 struct TableOrEmpty {
     using Array = Out<T>;
-    static bool fits(size_t size, size_t n_rows, size_t n_outputs, size_t) {
-        return size == 0 || size == n_rows * n_outputs;
-    }
+    static bool fits(size_t size, size_t n_rows, size_t n_outputs) { return size == 0 || size == n_rows * n_outputs; }
 };
 template <class V>
 struct RowValues {
     using Array = Out<V>;
-    static bool fits(size_t size, size_t n_rows, size_t, size_t n_models) { return size == n_rows * n_models; }
+    static bool fits(size_t size, size_t n_rows, size_t) { return size == n_rows; }
 };
 
 // What Python gives for a member of a rule: an array for one of these, and a number for itself.
 template <class A>
 struct Given {
     using type = A;
-    static bool fits(A, size_t, size_t, size_t) { return true; }
+    static bool fits(A, size_t, size_t) { return true; }
 };
 template <class A>
     requires requires { typename A::Array; }
 struct Given<A> {
     using type = typename A::Array;
-    static bool fits(const type& array, size_t n_rows, size_t n_outputs, size_t n_models) {
-        return A::fits(array.size(), n_rows, n_outputs, n_models);
+    static bool fits(const type& array, size_t n_rows, size_t n_outputs) {
+        return A::fits(array.size(), n_rows, n_outputs);
     }
 };
 
@@ -64,9 +60,9 @@ struct BoundRule : RuleOf<T, F> {
         this->size = std::get<0>(kept).size();
     }
 
-    bool fits(size_t n_rows, size_t n_outputs, size_t n_models) const override {
-        return std::apply(
-            [&](const auto&... given) { return (Given<A>::fits(given, n_rows, n_outputs, n_models) && ...); }, kept);
+    bool fits(size_t n_rows, size_t n_outputs) const override {
+        return std::apply([&](const auto&... given) { return (Given<A>::fits(given, n_rows, n_outputs) && ...); },
+                          kept);
     }
 };
 
@@ -90,7 +86,7 @@ static void bind_rules(nb::module_& m, const std::string& suffix) {
 template <class T>
 static double epoch(Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t> order, size_t batch_size,
                     In<double> rates, double clip_norm, Out<T> sum, Out<int64_t> since, Out<int64_t> steps) {
-    require(W.size() == objective.n_rows * objective.n_outputs && rule.fits(objective.n_rows, objective.n_outputs, 1),
+    require(W.size() == objective.n_rows * objective.n_outputs && rule.fits(objective.n_rows, objective.n_outputs),
             "W and the rule's tables must have the objective's size");
     require(between(order, 0, objective.n_samples), "order must index samples");
     batch_size = std::min(batch_size, std::max<size_t>(order.size(), 1));
@@ -106,34 +102,26 @@ static double epoch(Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t
                      averaging ? &mean : nullptr);
 }
 
-// Returns the mean loss of each participant. Rule i is that of the model at place models[i] of the tables, with row i of
-// `rates` and entry i of the penalties.
+// Returns the mean loss of each model of the objective; `rates` has a row for each, and l1 and l2 an entry.
 template <class T>
-static nb::object epoch_of_many(Objective<T>& objective, const std::vector<Rule<T>*>& rules, In<int64_t> models,
-                                Out<T> W, In<int64_t> order, size_t batch_size, In<double> rates, In<double> l1,
-                                In<double> l2) {
-    size_t n_models = objective.n_models, n = rules.size();
-    require(W.size() == objective.n_rows * objective.n_outputs, "W must have the objective's size");
-    require(models.size() == n && l1.size() == n && l2.size() == n,
-            "models, l1 and l2 must have an entry for each rule");
-    require(between(models, 0, n_models), "models must be below the objective's n_models");
-    for (const auto* rule : rules)
-        require(rule && rule->fits(objective.n_rows, objective.n_outputs, n_models),
-                "the rules' tables must have the objective's size");
+static nb::object epoch_of_many(Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t> order, size_t batch_size,
+                                In<double> rates, In<double> l1, In<double> l2) {
+    size_t n_models = objective.n_models;
+    require(W.size() == objective.n_rows * objective.n_outputs && rule.fits(objective.n_rows, objective.n_outputs),
+            "W and the rule's tables must have the objective's size");
+    require(l1.size() == n_models && l2.size() == n_models, "l1 and l2 must have an entry a model");
     require(between(order, 0, objective.n_samples), "order must index samples");
     batch_size = std::min(batch_size, std::max<size_t>(order.size(), 1));
-    size_t n_batches = batch_size ? (order.size() + batch_size - 1) / batch_size : 0;
-    require(batch_size > 0 && rates.size() == n * n_batches, "rates must have one entry for each rule and batch");
-    std::vector<Participant<T>> participants;
-    for (size_t i = 0; i < n; ++i)
-        participants.push_back({rules[i], static_cast<size_t>(models.data()[i]), rates.data() + i * n_batches,
-                                Penalty<T>{l1.data()[i], l2.data()[i]}});
+    require(batch_size > 0 && rates.size() == n_models * ((order.size() + batch_size - 1) / batch_size),
+            "rates must have one entry a model and batch");
+    std::vector<Penalty<T>> penalties;
+    for (size_t m = 0; m < n_models; ++m) penalties.push_back({l1.data()[m], l2.data()[m]});
+    std::vector<double> losses;
     {
         Call call(objective.busy);
-        run_epoch_of_many<T>(objective, participants, W.data(), order.data(), order.size(), batch_size);
+        losses = run_epoch_of_many(objective, rule, W.data(), order.data(), order.size(), batch_size, rates.data(),
+                                   penalties);
     }
-    std::vector<double> losses;
-    for (const auto& each : participants) losses.push_back(each.loss);
     return nb::cast(to_numpy(std::move(losses)));
 }
 
@@ -153,8 +141,8 @@ template <class T>
 static void bind_functions(nb::module_& m) {
     m.def("run_epoch", &epoch<T>, "objective"_a, "rule"_a, array("W"), array("order"), "batch_size"_a, array("rates"),
           "clip_norm"_a, array("sum"), array("since"), array("steps"));
-    m.def("run_epoch_of_many", &epoch_of_many<T>, "objective"_a, "rules"_a, array("models"), array("W"), array("order"),
-          "batch_size"_a, array("rates"), array("l1"), array("l2"));
+    m.def("run_epoch_of_many", &epoch_of_many<T>, "objective"_a, "rule"_a, array("W"), array("order"), "batch_size"_a,
+          array("rates"), array("l1"), array("l2"));
     m.def("two_loop", &recursion<T>, array("S"), array("Y"), array("rho"), array("order"), array("g"), array("h0"),
           "gamma"_a, array("d"), "n_threads"_a);
 }

@@ -1,7 +1,8 @@
 // The update rules of the stochastic solvers, and the epoch that runs them.
 //
-// A rule is a struct whose row(row, step) gives the update of one weight w from its gradient g, in the words of its
-// paper; its state lies in tables of the shape of W. All end in the proximal step of the penalty in the metric of the
+// A rule is a struct whose row(row) gives the update of one weight w from its gradient g and its Step, in the words of
+// its paper; its state lies in tables of the shape of W. A rule whose row asks for the Step too is that of one model
+// alone: others take several models, whose outputs lie side by side. All end in the proximal step of the penalty in the metric of the
 // rule: with h the divisor of the step, w <- argmin_u g u + h (u - w)^2 / (2 lr) + l2 u^2 / 2 + l1 |u|   (Duchi et al.
 // 2011, eq. 4).
 #pragma once
@@ -9,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -38,8 +40,8 @@ struct Momentum {
     T* v;  // null where momentum is 0
     double momentum;
     bool nesterov;
-    auto row(size_t, Step<T> p) const {
-        return [p, v = v, mu = static_cast<T>(momentum), nesterov = nesterov](T& w, T g, size_t i) {
+    auto row(size_t) const {
+        return [v = v, mu = static_cast<T>(momentum), nesterov = nesterov](T& w, T g, size_t i, const Step<T>& p) {
             if (!v) {
                 w = proximal(w, g, T(1), p);
                 return;
@@ -56,8 +58,8 @@ template <class T>
 struct AdaGrad {
     T* s;
     double epsilon;
-    auto row(size_t, Step<T> p) const {
-        return [p, s = s, e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
+    auto row(size_t) const {
+        return [s = s, e = static_cast<T>(epsilon)](T& w, T g, size_t i, const Step<T>& p) {
             s[i] += g * g;
             w = proximal(w, g, std::sqrt(s[i]) + e, p);
         };
@@ -68,8 +70,9 @@ template <class T>
 struct RMSProp {
     T *s, *mean;  // mean is null unless centered
     double rho, epsilon;
-    auto row(size_t, Step<T> p) const {
-        return [p, s = s, mean = mean, r = static_cast<T>(rho), e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
+    auto row(size_t) const {
+        return [s = s, mean = mean, r = static_cast<T>(rho), e = static_cast<T>(epsilon)](T& w, T g, size_t i,
+                                                                                          const Step<T>& p) {
             s[i] = r * s[i] + (1 - r) * g * g;
             T variance = s[i];
             if (mean) {
@@ -103,11 +106,11 @@ struct Adam {
     int64_t* t;        // one clock a row
     double beta1, beta2, epsilon;
     BiasCorrection<T> correction1{beta1}, correction2{beta2};
-    auto row(size_t row, Step<T> p) {
+    auto row(size_t row) {
         t[row] = static_cast<int64_t>(static_cast<uint64_t>(t[row]) + 1);
         T bias1 = correction1(t[row]), bias2 = correction2(t[row]);
-        return [p, m = m, v = v, v_max = v_max, b1 = static_cast<T>(beta1), b2 = static_cast<T>(beta2), bias1, bias2,
-                e = static_cast<T>(epsilon)](T& w, T g, size_t i) {
+        return [m = m, v = v, v_max = v_max, b1 = static_cast<T>(beta1), b2 = static_cast<T>(beta2), bias1, bias2,
+                e = static_cast<T>(epsilon)](T& w, T g, size_t i, const Step<T>& p) {
             m[i] = b1 * m[i] + (1 - b1) * g;
             v[i] = b2 * v[i] + (1 - b2) * g * g;
             T second = v[i];
@@ -121,11 +124,10 @@ struct Adam {
 template <class T>
 struct AdamW {
     Adam<T> adam;
-    auto row(size_t row, Step<T> p) {
-        T shrink = 1 / (1 + p.lr * p.decay);
-        return [step = adam.row(row, Step<T>{p.lr, p.l1, T(0), T(0)}), shrink](T& w, T g, size_t i) {
-            step(w, g, i);
-            w *= shrink;
+    auto row(size_t row) {
+        return [step = adam.row(row)](T& w, T g, size_t i, const Step<T>& p) {
+            step(w, g, i, Step<T>{p.lr, p.l1, T(0), T(0)});
+            w *= 1 / (1 + p.lr * p.decay);
         };
     }
 };
@@ -146,15 +148,16 @@ struct FTRL {
         p.l2 = strength(l2, p.penalty.l2, shares[row]);
         // a penalty of its own holds from the first batch on, and leaves the weights there as they are
         T l1_before = first && l1 >= 0 ? p.l1 : T(0), l2_before = first && l2 >= 0 ? p.l2 : T(0);
-        return [p, l1_before, l2_before, z = z, n = n, beta = static_cast<T>(beta)](T& w, T g, size_t i) {
-            if (p.lr == 0) return;
-            n[i] += g * g;
-            T h = beta + std::sqrt(n[i]);
-            T slope = z[i] + g - l2_before * w - l1_before * sign(w);
-            T at_zero = std::min(std::max(slope - h * w / p.lr, -p.l1), p.l1);
-            w = proximal(w, slope, h, p);
-            z[i] = w == 0 ? at_zero : -p.l2 * w - p.l1 * sign(w);
-        };
+        return
+            [p, l1_before, l2_before, z = z, n = n, beta = static_cast<T>(beta)](T& w, T g, size_t i, const Step<T>&) {
+                if (p.lr == 0) return;
+                n[i] += g * g;
+                T h = beta + std::sqrt(n[i]);
+                T slope = z[i] + g - l2_before * w - l1_before * sign(w);
+                T at_zero = std::min(std::max(slope - h * w / p.lr, -p.l1), p.l1);
+                w = proximal(w, slope, h, p);
+                z[i] = w == 0 ? at_zero : -p.l2 * w - p.l1 * sign(w);
+            };
     }
 
     static T sign(T w) { return static_cast<T>((w > 0) - (w < 0)); }
@@ -163,12 +166,10 @@ struct FTRL {
     }
 };
 
-// The outputs of one model in tables whose rows have those of several models, of as many outputs each.
-struct ModelOutputs {
-    size_t model, n_models, count;
-
-    size_t stride() const { return n_models * count; }
-    size_t first() const { return model * count; }
+// Learning rates and penalties of outputs that belong to several models.
+template <class T>
+struct OutputSteps {
+    std::vector<T> lr, l1, l2, decay;
 };
 
 template <class T>
@@ -177,33 +178,60 @@ struct Rule {
     size_t size = 0;           // of each table; 0 where there is none
     double weight_decay = -1;  // AdamW's own; < 0: the objective's L2
     virtual ~Rule() = default;
-    // Tells whether the tables of its state have the shape of a table of so many models, and are all there.
-    virtual bool fits(size_t n_rows, size_t n_outputs, size_t n_models) const = 0;
-    virtual void step(T* W, const ModelOutputs& outputs, const RowGradient<T>& gradient, double lr,
-                      const Penalty<T>& penalty) = 0;
+    // Tells whether the tables of its state have the shape of a table, and are all there.
+    virtual bool fits(size_t n_rows, size_t n_outputs) const = 0;
+    virtual void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) = 0;
+    // The same for outputs of several models.
+    virtual void step(T* W, size_t K, const RowGradient<T>& gradient, const OutputSteps<T>& steps) = 0;
 };
 
 template <class T, class F>
 struct RuleOf : Rule<T> {
     F f;
     explicit RuleOf(F formula) : f(std::move(formula)) {}
-    void step(T* W, const ModelOutputs& outputs, const RowGradient<T>& gradient, double lr,
-              const Penalty<T>& penalty) override {
+    void step(T* W, size_t K, const RowGradient<T>& gradient, double lr, const Penalty<T>& penalty) override {
         double decay = this->weight_decay < 0 ? penalty.l2 : this->weight_decay;
-        size_t K = outputs.count, stride = outputs.stride(), first = outputs.first();
+        each_row(W, K, gradient, [&](size_t row, T share, const T* g, T* w) {
+            T l1 = share * static_cast<T>(penalty.l1), l2 = share * static_cast<T>(penalty.l2);
+            const Step<T> p{static_cast<T>(lr), l1, l2, share * static_cast<T>(decay), share, penalty};
+            auto update = [&] {
+                if constexpr (takes_several())
+                    return f.row(row);
+                else
+                    return f.row(row, p);
+            }();
+#pragma GCC ivdep
+            for (size_t k = 0; k < K; ++k) update(w[k], g[k], row * K + k, p);
+        });
+    }
+
+    void step(T* W, size_t K, const RowGradient<T>& gradient, const OutputSteps<T>& steps) override {
+        if constexpr (takes_several()) {
+            const T *lr = steps.lr.data(), *l1 = steps.l1.data(), *l2 = steps.l2.data(), *decay = steps.decay.data();
+            each_row(W, K, gradient, [&](size_t row, T share, const T* g, T* w) {
+                auto update = f.row(row);
+#pragma GCC ivdep
+                for (size_t k = 0; k < K; ++k)
+                    update(w[k], g[k], row * K + k, Step<T>{lr[k], share * l1[k], share * l2[k], share * decay[k]});
+            });
+        } else {
+            throw std::invalid_argument("this rule takes one model at a time");
+        }
+    }
+
+private:
+    static constexpr bool takes_several() {
+        return requires(F f) { f.row(size_t(0)); };
+    }
+
+    // Calls visit(row, share, g, w) for each touched row.
+    template <class Visit>
+    void each_row(T* W, size_t K, const RowGradient<T>& gradient, Visit visit) {
         for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
             if (this->size && r + kAhead < gradient.size)
-                __builtin_prefetch(this->table + gradient.rows[r + kAhead] * stride + first, 1);
-            T share = gradient.share[r];
-            T l1 = share * static_cast<T>(penalty.l1), l2 = share * static_cast<T>(penalty.l2);
-            Step<T> p{static_cast<T>(lr), l1, l2, share * static_cast<T>(decay), share, penalty};
-            auto update = f.row(row * outputs.n_models + outputs.model, p);
-            const T* g = gradient.values.data() + r * stride + first;
-            size_t begin = row * stride + first;
-            T* w = W + begin;
-#pragma GCC ivdep
-            for (size_t k = 0; k < K; ++k) update(w[k], g[k], begin + k);
+                __builtin_prefetch(this->table + gradient.rows[r + kAhead] * K, 1);
+            visit(row, gradient.share[r], gradient.values.data() + r * K, W + row * K);
         }
     }
 };
@@ -250,7 +278,7 @@ double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* or
             }
         }
         if (mean) mean->before_step(W, K, *gradient);
-        rule.step(W, {0, 1, K}, *gradient, rates[b], objective.penalty);
+        rule.step(W, K, *gradient, rates[b], objective.penalty);
     }
     interruption.rethrow();
     return total;
