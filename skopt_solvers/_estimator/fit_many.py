@@ -157,10 +157,11 @@ def _fit_together(estimators: Sequence[Any], X: Any, y: Any, weights: Any) -> li
     try:
         reader = clone(estimators[0])
         problem = reader.__skopt_data__(X, y, weights).problem()
+        seen = problem.amount, problem.mass
+        problem = problem.on_few_columns()
+        size = _most_together(reader, problem)
     except Exception:  # each fit says what is wrong
         return None
-    seen = problem.amount, problem.mass
-    problem = problem.on_few_columns()
     # without a seed the order of the samples is drawn once for all
     seed = estimators[0].random_state
     seed = check_random_state(None).randint(2**31) if seed is None else seed
@@ -168,7 +169,6 @@ def _fit_together(estimators: Sequence[Any], X: Any, y: Any, weights: Any) -> li
     before = [vars(estimator).copy() for estimator in estimators]
     errors: list[Exception | None] = []
     try:
-        size = _most_together(reader, problem)
         for begin in range(0, len(estimators), size):
             errors += _fit_part(estimators[begin : begin + size], problem, seed, seen, learned)
     except BaseException:

@@ -109,7 +109,7 @@ class FitRun:
 
     @property
     def _options(self):
-        """What the solver is told of a fit."""
+        """The arguments of the solver."""
         estimator = self.estimator
         options = dict(max_iter=estimator.max_iter, tol=estimator.tol, rng=self.rng, callback=self.monitor)
         if isinstance(self.solver, StochasticSolver):

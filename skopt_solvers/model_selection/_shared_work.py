@@ -94,7 +94,7 @@ def _is_shareable(estimator: Any) -> bool:
 
 @dataclass
 class _Done:
-    """What a worker has done.
+    """The outcomes of a worker, and a count of its work.
 
     Attributes
     ----------

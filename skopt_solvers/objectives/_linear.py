@@ -97,9 +97,17 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         return other
 
     def of_models(self, n_models):
-        """The objective of several models side by side, whose losses are those of this; for batches and margins.
+        """Return the objective of several models side by side, whose losses are those of this; for batches and margins.
 
         A row of its table has the outputs of each model, one model after the other. Penalties are not part of it.
+
+        Parameters
+        ----------
+        n_models : int
+
+        Returns
+        -------
+        LinearObjective
         """
         outputs = dict(n_outputs=n_models * self.shape[1], C=np.inf, n_models=n_models)
         return LinearObjective(self.X, self.labels, self.weights, **{**self._model, **outputs})

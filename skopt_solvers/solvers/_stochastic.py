@@ -218,14 +218,14 @@ class StochasticSolver(Solver):
         objective, W, max_iter, tol, rng, callback, state, n_iter_no_change, streaming :
             See :meth:`minimize`.
 
-        Yields
-        ------
-        StochasticFit
-            Before each epoch: the caller has its epoch run.
-
         Returns
         -------
         Result
+
+        Yields
+        ------
+        StochasticFit
+            Before each epoch, which the caller has to run.
         """
         fit = StochasticFit(self, objective, W, state, max_iter, rng, streaming)
         waited, reason = 0, None

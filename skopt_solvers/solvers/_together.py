@@ -8,6 +8,7 @@ from .. import _kernels
 from ._base import Result
 from ._stochastic_fit import StochasticFit
 
+_LINE = 64  # bytes of a line of the cache
 Epochs = Generator[StochasticFit, None, Result]
 
 
@@ -126,6 +127,11 @@ def minimise_together(epochs: Sequence[Epochs]) -> list[Result | Exception]:
 
 
 def _side_by_side(tables: list[np.ndarray]) -> np.ndarray:
-    """Return the tables of models as one, of which a row has the columns of each."""
+    """Return the tables of models as one, of which a row has the columns of each; it begins with a cache line."""
     n_rows, n_columns = tables[0].shape
-    return np.stack(tables, axis=1).reshape(n_rows, len(tables) * n_columns)
+    shape, dtype = (n_rows, len(tables), n_columns), tables[0].dtype
+    memory = np.empty(np.prod(shape) + _LINE // dtype.itemsize, dtype)
+    begin = -memory.ctypes.data % _LINE // dtype.itemsize
+    together = memory[begin : begin + np.prod(shape)].reshape(shape)
+    np.stack(tables, axis=1, out=together)
+    return together.reshape(n_rows, len(tables) * n_columns)

@@ -187,6 +187,10 @@ def test_bad_parameters_and_data():
         "LogisticRegression"
     ]
     assert_as_alone([found[0], found[3]], X, Y)
+    wrong = [LogisticRegression(solver=Adam(beta1=2.0, learning_rate=rate)) for rate in (0.1, 0.2)]
+    assert {str(error) for error in fit_many(wrong, X, Y, errors="return")} == {
+        "Adam: beta1 must be a number in [0, 1), got 2.0"
+    }
     with pytest.raises(ValueError, match="NaN"):
         fit_many([clone(good), clone(good)], np.full((4, 2), np.nan), [0, 1, 0, 1])
     with pytest.raises(ValueError, match="errors must be"):

@@ -47,14 +47,14 @@ public:
     }
 
     template <class F>
-    void touch(const Csr<T, I>& X, const int64_t* batch, size_t n, F weights_of) {
-        touch(X, batch, n, weights_of, Whole{X.indptr});
+    void touch(const Csr<T, I>& X, const int64_t* batch, size_t n, F call) {
+        touch(X, batch, n, call, Whole{X.indptr});
     }
 
-    // Numbers the columns of a batch, and forgets the batch before. weights_of(j) is where the weights of column j lie,
-    // to call them early. Whether a column is new to the batch is a coin toss, so the loop has no branch for it.
+    // Numbers the columns of a batch, and forgets the batch before. call(j) calls the weights of column j early.
+    // Whether a column is new to the batch is a coin toss, so the loop has no branch for it.
     template <class F, class P>
-    void touch(const Csr<T, I>& X, const int64_t* batch, size_t n, F weights_of, P part) {
+    void touch(const Csr<T, I>& X, const int64_t* batch, size_t n, F call, P part) {
         for (size_t r = 0; r < size; ++r) touches_[r] = 0, slot_[columns[r]] = -1;
         size = 0;
         size_t nnz = 0, q = 0;
@@ -75,7 +75,7 @@ public:
                 auto [next, end] = part(batch[b + 1]);
                 for (; next < end; ++next) {
                     __builtin_prefetch(slot + X.indices[next], 1);
-                    __builtin_prefetch(weights_of(X.indices[next]));
+                    call(X.indices[next]);
                 }
             }
             auto [p, end] = part(batch[b]);

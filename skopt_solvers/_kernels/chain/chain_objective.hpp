@@ -254,7 +254,8 @@ private:
             touched_.prepare(X, tokens_.data(), tokens_.size());
         }
         data().list_tokens(batch, n, tokens_);
-        touched_.touch(X, tokens_.data(), tokens_.size(), [&](size_t j) { return layout().weights_of(W, j); });
+        touched_.touch(X, tokens_.data(), tokens_.size(),
+                       [&](size_t j) { __builtin_prefetch(layout().weights_of(W, j)); });
         layout().unpack(W, likelihood.transitions);
         reserve(z_, tokens_.size() * width);
         reserve(d_, tokens_.size() * width);

@@ -204,8 +204,8 @@ private:
     }
 };
 
-// The losses of several models, whose outputs lie side by side in a row of margins: Z is (n, n_models, K). It serves one
-// call at a time.
+// The losses of several models, whose outputs lie side by side in a row of margins: Z is (n, n_models, K). It serves
+// one call at a time.
 template <class T>
 struct LossOfMany final : Loss<T> {
     std::unique_ptr<Loss<T>> one;

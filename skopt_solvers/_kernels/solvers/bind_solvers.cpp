@@ -56,9 +56,14 @@ struct BoundRule : RuleOf<T, F> {
     std::tuple<typename Given<A>::type...> kept;
 
     explicit BoundRule(typename Given<A>::type... given) : RuleOf<T, F>(F{member(given)...}), kept(given...) {
-        this->table = std::get<0>(kept).data();
-        this->size = std::get<0>(kept).size();
+        std::apply([&](const auto&... given) { (add_table(given), ...); }, kept);
     }
+
+    void add_table(const Out<T>& array) {
+        if (array.size()) this->tables.push_back(array.data());
+    }
+    template <class Other>
+    void add_table(const Other&) {}
 
     bool fits(size_t n_rows, size_t n_outputs) const override {
         return std::apply([&](const auto&... given) { return (Given<A>::fits(given, n_rows, n_outputs) && ...); },
@@ -104,8 +109,8 @@ static double epoch(Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t
 
 // Returns the mean loss of each model of the objective; `rates` has a row for each, and l1 and l2 an entry.
 template <class T>
-static nb::object epoch_of_many(Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t> order, size_t batch_size,
-                                In<double> rates, In<double> l1, In<double> l2) {
+static auto epoch_of_many(Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t> order, size_t batch_size,
+                          In<double> rates, In<double> l1, In<double> l2) {
     size_t n_models = objective.n_models;
     require(W.size() == objective.n_rows * objective.n_outputs && rule.fits(objective.n_rows, objective.n_outputs),
             "W and the rule's tables must have the objective's size");
@@ -122,7 +127,7 @@ static nb::object epoch_of_many(Objective<T>& objective, Rule<T>& rule, Out<T> W
         losses = run_epoch_of_many(objective, rule, W.data(), order.data(), order.size(), batch_size, rates.data(),
                                    penalties);
     }
-    return nb::cast(to_numpy(std::move(losses)));
+    return to_numpy(std::move(losses));
 }
 
 template <class T>

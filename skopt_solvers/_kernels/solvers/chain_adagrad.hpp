@@ -215,7 +215,8 @@ private:
         const auto& tokens = part.tokens;
         T* squares = o_.expanded_G.data();
         auto mine = [&](int64_t token) { return o_.ranges.of_row(X, token, t); };
-        touched.touch(X, tokens.data(), tokens.size(), [&](size_t j) { return squares + j * width_; }, mine);
+        touched.touch(
+            X, tokens.data(), tokens.size(), [&](size_t j) { __builtin_prefetch(squares + j * width_); }, mine);
         part.G.assign(touched.size * width_, T(0));
         const uint32_t* local = touched.local.data();
         for (size_t i = 0; i < tokens.size(); ++i) {

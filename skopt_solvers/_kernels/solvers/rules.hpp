@@ -2,9 +2,9 @@
 //
 // A rule is a struct whose row(row) gives the update of one weight w from its gradient g and its Step, in the words of
 // its paper; its state lies in tables of the shape of W. A rule whose row asks for the Step too is that of one model
-// alone: others take several models, whose outputs lie side by side. All end in the proximal step of the penalty in the metric of the
-// rule: with h the divisor of the step, w <- argmin_u g u + h (u - w)^2 / (2 lr) + l2 u^2 / 2 + l1 |u|   (Duchi et al.
-// 2011, eq. 4).
+// alone: others take several models, whose outputs lie side by side. All end in the proximal step of the penalty in
+// the metric of the rule: with h the divisor of the step,
+// w <- argmin_u g u + h (u - w)^2 / (2 lr) + l2 u^2 / 2 + l1 |u|   (Duchi et al. 2011, eq. 4).
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -174,9 +174,8 @@ struct OutputSteps {
 
 template <class T>
 struct Rule {
-    const T* table = nullptr;  // the first of the state's tables; rows of it are called ahead
-    size_t size = 0;           // of each table; 0 where there is none
-    double weight_decay = -1;  // AdamW's own; < 0: the objective's L2
+    std::vector<const T*> tables;  // of the state, of W's shape; rows of them are called ahead
+    double weight_decay = -1;      // AdamW's own; < 0: the objective's L2
     virtual ~Rule() = default;
     // Tells whether the tables of its state have the shape of a table, and are all there.
     virtual bool fits(size_t n_rows, size_t n_outputs) const = 0;
@@ -229,8 +228,8 @@ private:
     void each_row(T* W, size_t K, const RowGradient<T>& gradient, Visit visit) {
         for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
-            if (this->size && r + kAhead < gradient.size)
-                __builtin_prefetch(this->table + gradient.rows[r + kAhead] * K, 1);
+            if (r + kAhead < gradient.size)
+                for (const T* table : this->tables) prefetch_all(table + gradient.rows[r + kAhead] * K, K);
             visit(row, gradient.share[r], gradient.values.data() + r * K, W + row * K);
         }
     }
