@@ -3,7 +3,8 @@ A grid over solvers and schedules
 =================================
 
 A solver is a parameter, and so are its own parameters: a grid search reaches both through the pipeline,
-``logistic__solver__schedule`` and so on, whether the solver was given by its name or as an object.
+``logistic__solver__schedule`` and so on, whether the solver was given by its name or as an object. The search counts
+the words once, and fits the candidates of AdaGrad together.
 """
 
 import warnings
@@ -12,11 +13,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from docstring_corpus import load_docstrings
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
 from skopt_solvers import LogisticRegression
 from skopt_solvers.feature_extraction.text import TfidfVectorizer
+from skopt_solvers.model_selection import GridSearchCV
 
 texts, packages = load_docstrings()
 texts, _, packages, _ = train_test_split(texts, packages, train_size=800, stratify=packages, random_state=0)

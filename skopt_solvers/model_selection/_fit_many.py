@@ -49,9 +49,9 @@ def fit_many(
     >>> from skopt_solvers import LogisticRegression
     >>> from skopt_solvers.model_selection import fit_many
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> models = [LogisticRegression(C=C, solver="adagrad", random_state=0) for C in (0.01, 0.1, 1)]
+    >>> models = [LogisticRegression(C=C, solver="adagrad", random_state=0) for C in (0.01, 0.1)]
     >>> [round(model.score(scale(X), y), 3) for model in fit_many(models, scale(X), y)]
-    [0.986, 0.988, 0.989]
+    [0.956, 0.982]
     """
     if errors not in ("raise", "return"):
         raise ValueError(f"errors must be 'raise' or 'return', got {errors!r}")

@@ -264,6 +264,19 @@ class DualObjective(SampledObjective, Protocol):
         """Return a point of the dual: that of `shares` and `intercept`, which `Ascent` gave, or 0."""
 
 
+class SharedObjective(SampledObjective, Protocol):
+    """An objective of which the fits of several models can make their epochs together."""
+
+    def of_models(self, n_models: int) -> "SharedObjective":
+        """Return the objective of several models side by side, without their penalties."""
+
+    def margins(self, W: np.ndarray) -> np.ndarray:
+        """Return the outputs of all samples at a table W."""
+
+    def value_at(self, Z: np.ndarray, W: np.ndarray) -> float:
+        """Return F(W), where Z are the outputs of all samples."""
+
+
 class WarmedObjective(SampledObjective, Protocol):
     """An objective with compiled epochs of AdaGrad; its `has_adagrad_epochs` is True."""
 

@@ -39,7 +39,8 @@ class SharedEpochs:
             for name, table in first.state["tables"].items()
         }
         self.rule = first.solver.native(self.tables, first.W.dtype)
-        self.l1, self.l2 = (np.array([getattr(fit.objective, name) for fit in fits]) for name in ("l1", "l2"))
+        self.l1 = np.array([fit.objective.l1 for fit in fits])
+        self.l2 = np.array([fit.objective.l2 for fit in fits])
 
     def run(self, active: Sequence[StochasticFit]) -> list[Exception | None]:
         """Run the next epoch of some of the fits; return what each raises."""

@@ -53,6 +53,7 @@ class Case(TextArguments):
             omega=np.abs(self.numbers(n)), active=np.arange(n), n_outputs=K,
             intercept=intercept, loss=loss, gamma=self.r.choice([0.0, 0.5]),
             squared=self.r.random() < 0.5, l1=0.1, l2=0.1, n_threads=self.threads(),
+            n_models=self.r.choice([1, 1, K, 4, 0]),
         )  # fmt: skip
         if objective is None:
             return
@@ -97,6 +98,12 @@ class Case(TextArguments):
             order=self.rng.permutation(n), batch_size=self.r.choice([1, 3, n + 1, 10**9, 2**63]), rates=rates,
             clip_norm=self.r.choice([0.0, 1e-3]), sum=self.numbers(size * averaging),
             since=self.integers(0, 1, rows * averaging, np.int64), steps=np.zeros(int(averaging), np.int64),
+        )  # fmt: skip
+        batch, n_models = self.r.choice([1, 3, n + 1]), self.r.choice([1, K, 4])
+        self.call(
+            self.core.run_epoch_of_many, objective=objective, rule=rule, W=self.numbers(size),
+            order=self.rng.permutation(n), batch_size=batch, rates=np.full(n_models * -(-n // batch), 0.1),
+            l1=np.full(n_models, 0.1), l2=np.full(n_models, 0.1),
         )  # fmt: skip
 
     def dual(self):

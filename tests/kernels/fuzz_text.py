@@ -179,9 +179,34 @@ class TextArguments(Arguments):
                     lambda kept=kept: self.call(counts.keep, kept=kept),
                     lambda: self.call(counts.sort),
                     lambda: self.matrices(counts),
+                    lambda: self.call(reading(counts.add), documents=self.documents(), **self.means),
+                    lambda: self.selected(counts),
                     lambda: self.known(self.call(counts.take_vocabulary)),
                 ]
             )
+
+    def selected(self, counts):
+        """Call what gives the counts of some documents."""
+        n = counts.n_documents
+        some = self.integers(0, max(n, 1), self.r.choice([0, 1, n]) if n else 0, np.int32)
+        low = self.r.choice([0, 1, 2, 2**40])
+        selection = self.call(counts.select, documents=some, low=low, high=self.r.choice([1, 2, 2**31 - 1]))
+        if selection is not None:
+            self.several(
+                [
+                    lambda: self.call(selection.columns),
+                    lambda: self.call(selection.totals, of_documents=True),
+                    lambda: self.call(selection.keep, kept=self.rng.rand(selection.n_columns) < 0.7),
+                    lambda: self.call(selection.sort),
+                    lambda: self.matrices(selection),
+                ]
+            )
+        n_ids = counts.n_ids
+        columns = self.integers(-1, 9, self.r.choice([0, n_ids // 2, n_ids]), np.int32)
+        self.matrices(
+            self.call(counts.rows, documents=some, columns=columns, n_columns=self.r.choice([1, 9, 2**31 - 1]))
+        )
+        self.call(counts.terms, ids=self.integers(0, max(n_ids, 1), min(n_ids, 3), np.int32))
 
     def matrices(self, rows):
         """Call the four methods of counts or rows."""

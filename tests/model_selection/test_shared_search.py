@@ -385,7 +385,7 @@ def test_a_candidate_that_fails_in_a_pass():
         search = GridSearchCV(MODEL, grid, cv=3).fit(X, Y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).sum() == 2
     assert search.memory_["fits_in_passes"] == 3 * 4
-    with pytest.raises(ValueError, match="finite and >= 0, got -1.0"):
+    with pytest.raises(ValueError, match=r"finite and >= 0, got -1\.0"):
         GridSearchCV(MODEL, grid, cv=3, error_score="raise").fit(X, Y)
 
 

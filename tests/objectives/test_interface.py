@@ -61,7 +61,7 @@ def point(objective):
 
 
 INSTANCES = {
-    "linear": (linear, "SampledObjective", "DualObjective"),
+    "linear": (linear, "SampledObjective", "DualObjective", "SharedObjective"),
     "chain": (chain, "SampledObjective", "WarmedObjective", "ObservableObjective", "ChainTable"),
     "linear in parts": (lambda: in_parts(linear()), "Objective"),
     "chain in parts": (lambda: in_parts(chain()), "Objective", "ChainTable"),
@@ -121,7 +121,16 @@ def name_of(node):
 
 
 KINDS = {
-    "objective": members("SampledObjective", "DualObjective", "WarmedObjective", "ObservableObjective", "ChainTable"),
+    "objective": members(
+        *(
+            "SampledObjective",
+            "DualObjective",
+            "SharedObjective",
+            "WarmedObjective",
+            "ObservableObjective",
+            "ChainTable",
+        )
+    ),
     "position": members("NewtonPosition"),
     "ascent": members("Ascent"),
     "solver": {name for kind in SOLVERS.values() for name in (*dir(kind), *inspect.signature(kind).parameters)},

@@ -175,9 +175,16 @@ static void bind_terms(nb::module_& m, const std::string& kind, NoTerms no_terms
                 Claim claim(self);
                 self.require_terms();
                 auto none = no_terms(rules.rules.range);
-                each_batch(rules, source, documents, [&](const std::vector<Document>& batch) {
-                    self.add(batch, rules.rules, none, threads_for_batch(batch, n_threads));
-                });
+                if constexpr (std::is_same_v<Terms, WordNgrams>)
+                    require(none.has_range_of(self.terms()), "rules must have the range of these counts");
+                try {
+                    each_batch(rules, source, documents, [&](const std::vector<Document>& batch) {
+                        self.add(batch, rules.rules, none, threads_for_batch(batch, n_threads));
+                    });
+                } catch (...) {
+                    self.finish();  // some batches are there
+                    throw;
+                }
                 self.finish();
             },
             "documents"_a, "rules"_a, "source"_a, "n_threads"_a)

@@ -81,7 +81,6 @@ public:
     const Terms& terms() { return counter_.terms(); }
 
     void add(const std::vector<Document>& documents, const AnalyzerRules& rules, const Terms& none, int n_threads) {
-        n_documents_ += documents.size();
         std::vector<size_t> cuts = equal_parts(documents, n_threads);
         std::vector<std::vector<Chunk>> chunks(n_threads);
         std::vector<Counter<Terms>> others(n_threads - 1, Counter<Terms>(none));
@@ -105,9 +104,10 @@ public:
         for (auto& part : chunks)
             for (auto& chunk : part)
                 if (!chunk.ends.empty()) chunks_.push_back(std::move(chunk));
+        n_documents_ += documents.size();
     }
 
-    // All documents are there: columns are terms.
+    // All documents of a call are there: columns are terms.
     void finish() {
         const Terms& all = terms();
         n_ids_ = all.size();

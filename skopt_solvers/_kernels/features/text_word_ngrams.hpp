@@ -34,6 +34,7 @@ public:
     size_t size() const { return nodes_.size(); }
     bool is_term(uint32_t id) const { return lengths_[id] >= range_.low && lengths_[id] <= range_.high; }
 
+    bool has_range_of(const WordNgrams& o) const { return range_.low == o.range_.low && range_.high == o.range_.high; }
     size_t length(uint32_t id) const { return lengths_[id]; }  // in words
 
     // The words of an n-gram with a space between them.
