@@ -127,7 +127,8 @@ class SharedScorer:
         return repr(self.scorer)
 
     def __call__(self, estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
-        estimator.memory = None
+        if estimator.memory is self.steps:
+            estimator.memory = None
         part = self.parts.pop()
         if asks_for_predictions(self.scorer):
             transformed = self.steps.transformed(estimator, X, part)

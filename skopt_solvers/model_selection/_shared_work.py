@@ -64,8 +64,8 @@ class SharedWork:
 class PlannedParallel(Parallel):
     """Stands for the `Parallel` of scikit-learn's searches: it takes the fits of all candidates and folds at once.
 
-    The fits of one fold follow each other, so that they share. Where the estimator is no pipeline, or is one with a
-    `memory` of its own, all is left to scikit-learn.
+    The fits of one fold follow each other, so that they share. Where the estimator is neither a pipeline nor one of
+    this package, or is a pipeline with a `memory` of its own, all is left to scikit-learn.
     """
 
     def __init__(self, **kwargs: Any) -> None:
