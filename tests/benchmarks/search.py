@@ -2,7 +2,7 @@
 
 Run it from the root of the repository, where the package is installed::
 
-    python -m tests.benchmarks.search --quick                   # 1,500 documents
+    python -m tests.benchmarks.search --documents 1500          # of each corpus
     python -m tests.benchmarks.search --repeats 1               # many minutes
     python -m tests.benchmarks.search --cases '20news, 20'
 
@@ -119,8 +119,7 @@ def same(ours, theirs):
 def row(case, options):
     """Return the cells of a case: seconds of each side, ratios, and how far scores are apart."""
     texts, labels = case.texts(options.data)
-    if options.quick:
-        texts, labels = texts[:1500], labels[:1500]
+    texts, labels = texts[: options.documents], labels[: options.documents]
     sides = [side for side in SIDES if re.search(options.sides, side)]
     seconds = {side: [] for side in sides}
     results = {}
@@ -144,7 +143,7 @@ def main(arguments=None):
     add = parser.add_argument
     add("--cases", default="", metavar="PATTERN", help="a regular expression of the names of cases")
     add("--sides", default="", metavar="PATTERN", help="a regular expression of the sides")
-    add("--quick", action="store_true")
+    add("--documents", type=int, help="the first so many of each corpus; all by default")
     add("--threads", type=int, default=1)
     add("--repeats", type=int, default=5)
     add("--data", type=Path, default=DEFAULT_DATA)
