@@ -131,7 +131,12 @@ public:
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
         size_t K = this->n_outputs;
         touched_.prepare(X_, active_, n_active_);
-        touched_.touch(X_, batch, n, [&](size_t j) { prefetch_all(W + j * K, K); });
+        touched_.touch(X_, batch, n, [&](size_t j) {
+            if (K == 1)
+                __builtin_prefetch(W + j);
+            else
+                prefetch_all(W + j * K, K);
+        });
         size_t touched = touched_.size;
         auto& out = batch_;
         z_.resize(n * K);

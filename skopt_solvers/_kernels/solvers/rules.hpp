@@ -194,13 +194,14 @@ struct RuleOf : Rule<T> {
             T l1 = share * static_cast<T>(penalty.l1), l2 = share * static_cast<T>(penalty.l2);
             const Step<T> p{static_cast<T>(lr), l1, l2, share * static_cast<T>(decay), share, penalty};
             auto update = [&] {
+                // p by value: a reference would be read again after each store
                 if constexpr (takes_several())
-                    return f.row(row);
+                    return [u = f.row(row), p](T& w, T g, size_t i) { u(w, g, i, p); };
                 else
-                    return f.row(row, p);
+                    return [u = f.row(row, p), p](T& w, T g, size_t i) { u(w, g, i, p); };
             }();
 #pragma GCC ivdep
-            for (size_t k = 0; k < K; ++k) update(w[k], g[k], row * K + k, p);
+            for (size_t k = 0; k < K; ++k) update(w[k], g[k], row * K + k);
         });
     }
 
@@ -226,10 +227,16 @@ private:
     // Calls visit(row, share, g, w) for each touched row.
     template <class Visit>
     void each_row(T* W, size_t K, const RowGradient<T>& gradient, Visit visit) {
+        const auto& tables = this->tables;
+        const T* first = tables.empty() ? nullptr : tables[0];
         for (size_t r = 0; r < gradient.size; ++r) {
             size_t row = gradient.rows[r];
-            if (r + kAhead < gradient.size)
-                for (const T* table : this->tables) prefetch_all(table + gradient.rows[r + kAhead] * K, K);
+            if (first && r + kAhead < gradient.size) {
+                size_t ahead = gradient.rows[r + kAhead] * K;
+                __builtin_prefetch(first + ahead, 1);
+                if (K > 1)
+                    for (const T* table : tables) prefetch_all(table + ahead, K);
+            }
             visit(row, gradient.share[r], gradient.values.data() + r * K, W + row * K);
         }
     }
