@@ -1,6 +1,7 @@
 """Fit several estimators to the same data: stochastic solvers read each batch once for all of them."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from .._base.parameters_alike import set_alike
+from .._base.rollback import unchanged_on_failure
 from ..solvers import StochasticSolver
 from ..solvers._together import minimise_together
 from .base import SolverEstimator, resolved_solver
@@ -98,15 +100,11 @@ class ExpectedFits:
 
 def same_data(a: Any, b: Any) -> bool:
     """Return whether two X, y or weights are the same objects or equal arrays."""
-    if a is b:
-        return True
-    if sp.issparse(a) and sp.issparse(b):
+    if a is not b and sp.issparse(a) and sp.issparse(b):
         if a.format != "csr" or b.format != "csr" or a.shape != b.shape or a.dtype != b.dtype:
             return False
         return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("indptr", "indices", "data"))
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return a.dtype == b.dtype and a.dtype != object and np.array_equal(a, b)
-    return type(a) is type(b) is list and a == b
+    return set_alike(a, b)
 
 
 def _fit_alone(estimator: Any, X: Any, y: Any, weights: Any) -> Exception | None:
@@ -168,13 +166,11 @@ def _fit_together(estimators: Sequence[Any], X: Any, y: Any, weights: Any) -> li
     learned = {name: value for name, value in vars(reader).items() if name in _LEARNED}
     before = [vars(estimator).copy() for estimator in estimators]
     errors: list[Exception | None] = []
-    try:
+    with ExitStack() as stack:
+        for estimator in estimators:
+            stack.enter_context(unchanged_on_failure(estimator))
         for begin in range(0, len(estimators), size):
             errors += _fit_part(estimators[begin : begin + size], problem, seed, seen, learned)
-    except BaseException:
-        for estimator, attributes in zip(estimators, before, strict=True):
-            estimator.__dict__ = attributes
-        raise
     for estimator, attributes, error in zip(estimators, before, errors, strict=True):
         if error is not None:
             estimator.__dict__ = attributes

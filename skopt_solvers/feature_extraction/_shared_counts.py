@@ -176,7 +176,7 @@ class SharedCounts:
 
     def expect(self, ngram_ranges: Iterable[tuple[int, int]]) -> None:
         """Take ranges that will be asked for: one count of the longest n-grams serves all."""
-        self.ngram_ranges = frozenset(self.ngram_ranges).union(ngram_ranges)
+        self.ngram_ranges = self.ngram_ranges.union(ngram_ranges)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _in_another_process, (self.ngram_ranges,)

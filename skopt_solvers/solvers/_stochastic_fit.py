@@ -147,14 +147,9 @@ class StochasticFit:
         seed = (self.state["seed"] << 32) + self.state["epoch"]
         return self.objective.order(lambda samples, block: _kernels.shuffled(samples, _kernels.block_seed(seed, block)))
 
-    @staticmethod
-    def clock():
-        """Return the time that epochs begin at."""
-        return time.perf_counter()
-
     def run_epoch(self):
         """Run the next epoch."""
-        self.began = self.clock()
+        self.began = time.perf_counter()
         state, rates = self.state, self.rates()
         average = state.get("average")
         if average is not None and state["epoch"] < float(self.solver.average):

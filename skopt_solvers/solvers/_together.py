@@ -1,5 +1,6 @@
 """Fits of several models by stochastic solvers that read each batch once: their outputs lie side by side."""
 
+import time
 from collections.abc import Generator, Sequence
 
 import numpy as np
@@ -48,10 +49,10 @@ class SharedEpochs:
             for fit in active:
                 self.leave(fit)
             self.lay_out(active)
-        first, began = active[0], active[0].clock()
+        first, began = active[0], time.perf_counter()
         errors: list[Exception | None] = [None] * len(active)
         rates = np.zeros((len(self.fits), first.n_batches))
-        places = [next(place for place, other in enumerate(self.fits) if other is fit) for fit in active]
+        places = [self.fits.index(fit) for fit in active]
         for i, (fit, place) in enumerate(zip(active, places, strict=True)):
             try:
                 rates[place] = fit.rates()
@@ -81,7 +82,7 @@ class SharedEpochs:
 
     def leave(self, fit: StochasticFit) -> None:
         """Give a fit its state back."""
-        place = next(place for place, other in enumerate(self.fits) if other is fit)
+        place = self.fits.index(fit)
         for name, table in self.tables.items():
             own = fit.state["tables"][name]
             if own.size:
