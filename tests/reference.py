@@ -208,13 +208,15 @@ def sdca_epoch(X, labels, c, rows, seed, A, W, rests, intercept_step=None, *, lo
     for round_ in range(16):
         if visits >= len(rows) - len(rows) // 8:
             break
-        awake = np.array([i for i in rows if rests[i, 0] == 0], dtype=np.int64)
+        order = _kernels.shuffled(rows, seed + round_, run=run)
+        awake = [i for i in order if rests[i, 0] == 0]
         rests[[i for i in rows if rests[i, 0]], 0] -= 1
-        for i in _kernels.shuffled(awake, seed + round_, run=run):
-            before = A[i].copy()
-            A[i] = dual_step(X[i] @ W, A[i], labels[i], X[i] @ (weight * X[i]), c[i], loss)
+        for i in awake:
+            before, z, q = A[i].copy(), X[i] @ W, X[i] @ (weight * X[i])
+            A[i] = dual_step(z, A[i], labels[i], q, c[i], loss)
             W += np.outer(weight * X[i], A[i] - before)
-            rests[i, 1] = min(rests[i, 1] + 1, 4) if (A[i] == before).all() else 0
+            still = np.abs(A[i] - before).max() * q <= 16 * np.finfo(float).eps * max(1, np.abs(z).max())
+            rests[i, 1] = min(rests[i, 1] + 1, 4) if still else 0
             rests[i, 0] = 2 ** rests[i, 1] - 1
         visits += len(awake)
 

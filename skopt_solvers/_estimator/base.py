@@ -67,7 +67,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     feature_names_in_: np.ndarray
 
     _parameter_constraints = CONSTRAINTS
-    __skopt_shares_epochs__ = False  # whether a stochastic solver can make its epochs with those of others
+    __skopt_shares_epochs__ = False  # whether a solver can make its epochs with those of others
 
     def _names(self):
         return {"solver": SOLVERS}

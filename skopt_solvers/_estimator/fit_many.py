@@ -1,4 +1,4 @@
-"""Fit several estimators to the same data: stochastic solvers read each batch once for all of them."""
+"""Fit several estimators to the same data: each batch, or row of an epoch of the dual, is read once for all of them."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,7 +11,6 @@ from sklearn.utils import check_random_state
 
 from .._base.parameters_alike import set_alike
 from .._base.rollback import unchanged_on_failure
-from ..solvers import StochasticSolver
 from ..solvers._together import minimise_together
 from .base import SolverEstimator, resolved_solver
 from .memory import free_bytes
@@ -143,7 +142,7 @@ def _key(estimator: Any, weights: Any) -> tuple[Any, ...] | None:
         solver = resolved_solver(estimator)
     except (TypeError, ValueError):  # its own fit says what is wrong
         return None
-    if not isinstance(solver, StochasticSolver) or not solver.shares_epochs:
+    if not solver.shares_epochs:
         return None
     common = {name: value for name, value in estimator.get_params(deep=False).items() if name not in _OF_EACH}
     constants = {name: value for name, value in solver.get_params(deep=False).items() if name not in _OF_EACH_SOLVER}
@@ -193,6 +192,7 @@ def _fit_part(
         try:
             vars(estimator).update(learned)
             runs.append(estimator.__skopt_run__(problem, check_random_state(seed)))
+            runs[-1].objective.facts = runs[0].objective.facts
             errors.append(None)
         except Exception as error:
             errors.append(error)

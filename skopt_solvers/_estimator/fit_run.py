@@ -117,7 +117,7 @@ class FitRun:
         return options
 
     def epochs(self):
-        """Return the epochs of a stochastic solver from zeros, each of which the caller makes."""
+        """Return the epochs of a solver from zeros, each of which the caller makes."""
         W = np.zeros(self.objective.shape, self.objective.dtype)
         self.begin(W)
         return self.solver.epochs(self.objective, W, **self._options)

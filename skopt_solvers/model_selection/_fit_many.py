@@ -14,10 +14,11 @@ def fit_many(
     """Fit estimators in place to the same data, at the price of a few fits where they share their epochs.
 
     Fits of :class:`LogisticRegression` or of :class:`LinearSVC` by one stochastic solver read each minibatch once: the
-    outputs of all models lie side by side. They may differ in `C`, `l1_ratio`, `max_iter`, `tol`, `n_iter_no_change`,
+    outputs of all models lie side by side. So do fits by "sdca", and by "lbfgs" in the epochs that it begins with,
+    unless the loss is softmax. They may differ in `C`, `l1_ratio`, `max_iter`, `tol`, `n_iter_no_change`,
     `max_time`, `callback`, `verbose`, and in the solver's learning rate and schedule. Each has its own
     history, end and proof, and sees the same batches in the same order as alone, so that the weights are the same up to
-    rounding. All others are fitted one after the other: with other solvers and FTRL, with a `clip_norm`, `average`,
+    rounding. All others are fitted one after the other: with FTRL, with a `clip_norm`, `average`,
     `early_stopping`, `warm_start` or ``interrupt="keep"``, and estimators of other libraries.
 
     Parameters

@@ -1,8 +1,11 @@
 """The dual of a linear model, as dual coordinate ascent sees it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .. import _kernels
+from .._base.side_by_side import put_apart, side_by_side
 
 _ROWS = 2**12  # of a block whose arrays in float64 stay in the cache
 
@@ -27,35 +30,33 @@ class LinearAscent:
     ----------
     A : ndarray of shape (n_samples, n_outputs)
     W : ndarray of shape `objective.shape`
+    c : ndarray of shape (n_samples,)
     """
 
     def __init__(self, objective, shares=None, intercept=0):
         self.objective = objective
         c = objective.weights / (objective.weights.sum() * objective.l2)
         # what is smaller has no inverse; a loss that is left out leaves a lower bound that is one
-        self._c = np.where(c < 1e8 * np.finfo(objective.dtype).tiny, 0, c).astype(objective.dtype)
+        self.c = np.where(c < 1e8 * np.finfo(objective.dtype).tiny, 0, c).astype(objective.dtype)
         shape = (objective.X.shape[0], objective.shape[1])
         self.W = np.zeros(objective.shape, objective.dtype)
         self.A = np.zeros(shape, objective.dtype)
         options = dict(objective.loss.kernel, n_threads=objective.n_threads)
         has_intercept = objective.shape[0] > objective.n_penalised
-        self.native = _kernels.dual(objective.X, objective.labels, self._c, shape[1], has_intercept, **options)
+        self.native = _kernels.dual(objective.X, objective.labels, self.c, shape[1], has_intercept, **options)
         if shares is not None:
-            self.A[:] = shares * self._c[:, None]
+            self.A[:] = shares * self.c[:, None]
             objective.native.backward(self.A.ravel(), self.W.ravel())
             self.W[objective.n_penalised :] = intercept
 
     @property
     def shares(self):
         """``a_i / c_i``: what a fit with another C can start from."""
-        return np.divide(self.A, self._c[:, None], out=np.zeros_like(self.A), where=self._c[:, None] > 0)
+        return np.divide(self.A, self.c[:, None], out=np.zeros_like(self.A), where=self.c[:, None] > 0)
 
     def epoch(self, seed):
         """As many visits as there are samples of positive weight, in an order that depends on `seed` only."""
-        blocks = self.objective.blocks(lambda runs, number: _kernels.shuffled(runs, _kernels.block_seed(seed, number)))
-        for number, rows in enumerate(blocks):
-            visited = rows[self._c[rows] > 0]
-            self.native.epoch(visited, _kernels.block_seed(seed, number), self.A.ravel(), self.W.ravel())
+        _run_epoch(self.objective, self.native, (self.c > 0, 1), seed, (self.A, self.W))
 
     def move_center(self):
         """Between two epochs: the step of the method of multipliers that leads to :math:`\\sum_i a_i = 0`."""
@@ -89,7 +90,7 @@ class LinearAscent:
         The domain of a joint loss's dual is that these are probabilities.
         """
         sums = self.A.sum(axis=0, dtype=float)
-        total = np.bincount(self.objective.labels, self._c, minlength=len(sums)) - sums
+        total = np.bincount(self.objective.labels, self.c, minlength=len(sums)) - sums
         part = np.divide(np.maximum(-sums, 0), total, out=np.zeros_like(total), where=total > 0)
         part, short = np.minimum(part, 1), np.maximum(sums, 0)
         short /= max(short.sum(), np.finfo(float).tiny)
@@ -97,7 +98,7 @@ class LinearAscent:
         for start in range(0, len(balanced), _ROWS):
             rows = slice(start, start + _ROWS)
             taken = -self.A[rows] * part
-            labels, c = self.objective.labels[rows], self._c[rows]
+            labels, c = self.objective.labels[rows], self.c[rows]
             taken[np.arange(len(taken)), labels] += c * part[labels]
             balanced[rows] = self.A[rows] + taken - np.outer(taken.sum(axis=1), short)
         return balanced
@@ -105,3 +106,61 @@ class LinearAscent:
     def _value(self, A, W):
         n = self.objective.n_penalised
         return self.objective.l2 * (self.native.gain(A.ravel()) - 0.5 * _kernels.dot(W[:n].ravel(), W[:n].ravel()))
+
+
+class LinearAscents:
+    """Points of the duals of several models of the same data, whose epochs are made together.
+
+    Each sees the visits that it would see alone. Their tables lie side by side, and X is read once for all.
+
+    Parameters
+    ----------
+    ascents : sequence of LinearAscent
+        Their objectives differ in C alone. They get their A and W after each epoch.
+    """
+
+    def __init__(self, ascents: Sequence[LinearAscent]) -> None:
+        c, objective = self._lay_out(ascents), ascents[0].objective
+        self.objective, self._visited = objective, (c > 0).any(axis=1)
+        options = dict(objective.loss.kernel, n_threads=objective.n_threads, n_models=len(ascents))
+        shape = self.A.shape[1], objective.shape[0] > objective.n_penalised
+        self.native = _kernels.dual(objective.X, objective.labels, c.ravel(), *shape, **options)
+
+    def _lay_out(self, ascents):
+        """Put the tables of ascents side by side; return their c."""
+        self.ascents = list(ascents)
+        self.A, self.W = (side_by_side([getattr(ascent, name) for ascent in ascents]) for name in ("A", "W"))
+        self._models = ascents[0].objective.of_models(len(ascents))
+        return np.stack([point.c for point in ascents], axis=1)
+
+    def keep(self, ascents: Sequence[LinearAscent]) -> None:
+        """Leave all but these ascents out."""
+        models = np.array([self.ascents.index(ascent) for ascent in ascents])
+        self.native.keep(models, self._lay_out(ascents).ravel())
+
+    def epoch(self, seed: int, active: Sequence[LinearAscent]) -> None:
+        """Make an epoch of some of the ascents."""
+        bits = sum(1 << m for m, ascent in enumerate(self.ascents) if ascent in active)
+        n = self.objective.n_penalised
+        if n < len(self.W):  # the centers have moved
+            self.W[n] = np.concatenate([ascent.W[n] for ascent in self.ascents])
+        _run_epoch(self.objective, self.native, (self._visited, bits), seed, (self.A, self.W))
+        for name in ("A", "W"):
+            own = [getattr(ascent, name) if ascent in active else None for ascent in self.ascents]
+            put_apart(getattr(self, name), own)
+
+    def values(self) -> list[float]:
+        """Return the objective of each model at its W."""
+        Z = self._models.margins(self.W)
+        own = [np.empty(point.A.shape, Z.dtype) for point in self.ascents]
+        put_apart(Z, own)
+        return [point.objective.value_at(z, point.W) for point, z in zip(self.ascents, own, strict=True)]
+
+
+def _run_epoch(objective, native, models, seed, tables):
+    """Visit the rows in their blocks; `models` are the rows that have a weight, and the bits of the models."""
+    visited, bits = models
+    blocks = objective.blocks(lambda runs, number: _kernels.shuffled(runs, _kernels.block_seed(seed, number)))
+    for number, rows in enumerate(blocks):
+        A, W = (table.ravel() for table in tables)
+        native.epoch(rows[visited[rows]], _kernels.block_seed(seed, number), A, W, bits)

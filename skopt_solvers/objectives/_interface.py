@@ -263,9 +263,16 @@ class DualObjective(SampledObjective, Protocol):
     def ascent(self, shares: np.ndarray | None = None, intercept: Any = 0) -> "Ascent":
         """Return a point of the dual: that of `shares` and `intercept`, which `Ascent` gave, or 0."""
 
+    def ascents_of(self, ascents: "Sequence[Ascent]") -> "Ascents":
+        """Return several ascents, of objectives that differ in C alone, as one whose epochs they share."""
+
 
 class SharedObjective(SampledObjective, Protocol):
     """An objective of which the fits of several models can make their epochs together."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was computed of the data; that of another objective of the same data may be put in its place."""
 
     def of_models(self, n_models: int) -> "SharedObjective":
         """Return the objective of several models side by side, without their penalties."""
@@ -376,6 +383,19 @@ class Ascent(Protocol):
 
     def lower_bound(self) -> float:
         """Return a proven lower bound of min F, which costs about as much as an epoch."""
+
+
+class Ascents(Protocol):
+    """Several points of the dual, of models of the same data."""
+
+    def keep(self, ascents: Sequence[Ascent]) -> None:
+        """Leave all but these ascents out."""
+
+    def epoch(self, seed: int, active: Sequence[Ascent]) -> None:
+        """Make an epoch of some of them, which is that of each alone."""
+
+    def values(self) -> list[float]:
+        """Return F(W) of each, after an epoch of all."""
 
 
 class Parts(Protocol):

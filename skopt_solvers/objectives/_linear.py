@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import _kernels
 from .._base.memmap import column_counts, runs_of
-from ._ascent import LinearAscent
+from ._ascent import LinearAscent, LinearAscents
 from ._blocks import Blocks
 from ._duality_gap import suboptimality
 from ._interface import ObjectiveDefaults
@@ -46,6 +46,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     n_penalised : number of leading rows that the penalty is on.
     samples : indices of the samples of positive weight.
     runs : list of arrays, the samples as they lie together on disk; one where X is in memory.
+    facts : dict, what was computed of the data; that of another objective of the same data may be put in its place.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
             n_threads=n_threads,
             total=total,
         )
-        self._kept = {}  # what belongs to the data, whatever C is
+        self.facts = {}
         self.native = _kernels.linear(
             X,
             labels,
@@ -93,7 +94,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     def at(self, C):
         """The same problem with another C; what belongs to the data is not computed again."""
         other = LinearObjective(self.X, self.labels, self.weights, **{**self._model, "C": C})
-        other._kept = self._kept
+        other.facts = self.facts
         return other
 
     def of_models(self, n_models):
@@ -188,13 +189,13 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
 
     def squared_norms(self):
         """Mean square of each row of the table over the samples, ``sum_i omega_i x_ij^2``; the intercept's is 1."""
-        if "squared_norms" not in self._kept:
+        if "squared_norms" not in self.facts:
             square = np.empty(self.shape[0], self.dtype)
             self.native.squared_norms(square)
             if not np.isfinite(square).all():
                 raise FloatingPointError(f"the squares of X overflow in {self.dtype.name}: scale its features")
-            self._kept["squared_norms"] = square.astype(float)
-        return self._kept["squared_norms"]
+            self.facts["squared_norms"] = square.astype(float)
+        return self.facts["squared_norms"]
 
     def margins(self, W):
         """X W for all rows of X."""
@@ -249,6 +250,10 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     def ascent(self, shares=None, intercept=0):
         """The `LinearAscent` of this problem."""
         return LinearAscent(self, shares, intercept)
+
+    def ascents_of(self, ascents):
+        """Return several ascents as `LinearAscents`."""
+        return LinearAscents(ascents)
 
     def position(self, W):
         """A point that moves along lines at O(n_samples) a trial, its margins being kept."""

@@ -1,8 +1,8 @@
 """The base of solvers, which are configurations that minimise an objective."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -37,6 +37,22 @@ class Result:
     state: dict | None = None
 
 
+class Epochs(Protocol):
+    """The epochs of a fit, which it waits for."""
+
+    def run_epoch(self) -> None:
+        """Run the next epoch."""
+
+
+def run_alone(epochs: Generator[Epochs, None, Result]) -> Result:
+    """Run a fit that leaves its epochs to the caller, and return its result."""
+    while True:
+        try:
+            next(epochs).run_epoch()  # which is not kept: it holds tables
+        except StopIteration as end:
+            return end.value
+
+
 class Solver(Configuration):
     """Base of all solvers. A solver is configuration: `minimize` never changes it."""
 
@@ -47,6 +63,8 @@ class Solver(Configuration):
 
     # True where the steps lead to the minimum of the objective; elsewhere its course says nothing of the fit.
     minimises_objective: bool = True
+    # True where `epochs` is `minimize` with the epochs left to the caller, who may make them for several fits at once.
+    shares_epochs: bool = False
 
     @property
     def remedy(self) -> str:

@@ -1,14 +1,15 @@
 """Limited-memory BFGS, and its form for L1 (OWL-QN)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _kernels
-from ._base import Result, Solver, check_count, pseudo_gradient
+from ._base import Result, Solver, check_count, pseudo_gradient, run_alone
+from ._dual_epochs import DualEpochs
 from ._line_search import backtrack, strong_wolfe
 from ._newton import POLISHED, newton_bytes, newton_step, preferred_way
 from ._pairs import Pairs
@@ -85,6 +86,11 @@ class LBFGS(Solver):
         self.precondition = precondition
         self.start_epochs = start_epochs
         self.newton = newton
+
+    @property
+    def shares_epochs(self) -> bool:  # type: ignore[override]
+        """True but for a subclass with a way of its own."""
+        return type(self).minimize is LBFGS.minimize
 
     @property
     def visits_samples(self) -> bool:  # type: ignore[override]
@@ -164,7 +170,35 @@ class LBFGS(Solver):
         rng: np.random.RandomState | None = None,
         callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
     ) -> Result:
-        fit = self._begin(objective, W, max_iter, tol)
+        return run_alone(self.epochs(objective, W, max_iter=max_iter, tol=tol, rng=rng, callback=callback))
+
+    def epochs(
+        self,
+        objective: Any,
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState | None = None,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+    ) -> Generator[DualEpochs, None, Result]:
+        """Do as :meth:`minimize`, and leave the epochs of the dual to the caller.
+
+        Parameters
+        ----------
+        objective, W, max_iter, tol, rng, callback :
+            See :meth:`minimize`.
+
+        Returns
+        -------
+        Result
+
+        Yields
+        ------
+        DualEpochs
+            Before each epoch, which the caller has to run.
+        """
+        fit = yield from self._begin(objective, W, max_iter, tol)
         while not fit.ended:
             fit.look(callback)
             if not fit.ended:
@@ -174,7 +208,7 @@ class LBFGS(Solver):
     def _begin(self, objective, W, max_iter, tol):
         """Return the state of a fit at its first position, the stochastic epochs being done."""
         way, epochs = self.newton_way(objective), self._epochs(objective, from_zeros=not W.any())
-        position, record = started(objective, W, epochs) if epochs else (objective.position(W), None)
+        position, record = (yield from started(objective, W, epochs)) if epochs else (objective.position(W), None)
         if not (np.isfinite(position.value) and np.isfinite(position.gradient).all()):
             raise FloatingPointError(
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"

@@ -1,13 +1,14 @@
 """Stochastic dual coordinate ascent."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._base import Result, Solver, check_count
+from ._base import Result, Solver, check_count, run_alone
+from ._dual_epochs import DualEpochs
 from ._newton import FEW_MARGINS, newton_bytes, polished, polishing_way
 from ._registry import stochastic_names
 
@@ -64,6 +65,11 @@ class SDCA(Solver):
     def __init__(self, evaluate_every: int = 1) -> None:
         self.evaluate_every = evaluate_every
 
+    @property
+    def shares_epochs(self) -> bool:  # type: ignore[override]
+        """True but for a subclass with a way of its own."""
+        return type(self).minimize is SDCA.minimize
+
     def check(self, objective: Any) -> None:
         check_count(self, "evaluate_every")
         obstacle = objective.dual_obstacle()
@@ -91,6 +97,36 @@ class SDCA(Solver):
         state: dict[str, Any] | None = None,
     ) -> Result:
         """Do as :meth:`Solver.minimize`, from the dual variables in `state`, or from zeros whatever `W` is."""
+        options = dict(max_iter=max_iter, tol=tol, rng=rng, callback=callback, state=state)
+        return run_alone(self.epochs(objective, W, **options))
+
+    def epochs(
+        self,
+        objective: Any,
+        W: np.ndarray,
+        *,
+        max_iter: int,
+        tol: float,
+        rng: np.random.RandomState,
+        callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+        state: dict[str, Any] | None = None,
+    ) -> Generator[DualEpochs, None, Result]:
+        """Do as :meth:`minimize`, and leave the epochs to the caller.
+
+        Parameters
+        ----------
+        objective, W, max_iter, tol, rng, callback, state :
+            See :meth:`minimize`.
+
+        Returns
+        -------
+        Result
+
+        Yields
+        ------
+        DualEpochs
+            Before each epoch, which the caller has to run.
+        """
         if state is None or state["shares"].shape != objective.dual_shape:
             state = dict(epoch=0, seed=int(rng.randint(2**31)), shares=None, W=W)
         ascent = objective.ascent(state["shares"], state["W"][objective.n_penalised :])
@@ -98,7 +134,7 @@ class SDCA(Solver):
         # 1. epochs, until the gap is proven to be small or there are enough
         n_epochs = max_iter if fit.way is None else min(max_iter, _EPOCHS_OF_SMALL)
         for number in range(1, n_epochs + 1):
-            record = fit.epoch(evaluated=number % self.evaluate_every == 0 or number == n_epochs)
+            record = yield from fit.epoch(evaluated=number % self.evaluate_every == 0 or number == n_epochs)
             if callback is not None and callback(ascent.W, record):
                 fit.stop, fit.converged = "the callback asked to stop", True
                 break
@@ -133,6 +169,7 @@ class _Fit:
     way: "NewtonWay | None"
     state: dict
     tol: float
+    work: DualEpochs = field(init=False)
     history: list = field(default_factory=list)
     value: float = np.inf
     gap: float = np.inf
@@ -142,17 +179,20 @@ class _Fit:
     stop: str | None = None
     converged: bool = False
 
+    def __post_init__(self):
+        self.work = DualEpochs(self.objective, self.ascent)
+
     def epoch(self, evaluated):
-        """Run an epoch; return its record, which has the objective and the gap where `evaluated`."""
+        """Have an epoch made; return its record, which has the objective and the gap where `evaluated`."""
         began, state, ascent = time.perf_counter(), self.state, self.ascent
         if state["epoch"]:
             ascent.move_center()
-        ascent.epoch((state["seed"] << 32) + (state["epoch"] << 8))
+        yield self.work.next((state["seed"] << 32) + (state["epoch"] << 8), evaluated)
         state["epoch"] += 1
         record = dict(iteration=state["epoch"], objective=None, learning_rate=None, duality_gap=None)
         self.evaluated = evaluated
         if evaluated:
-            self.value = self.objective.value(ascent.W)
+            self.value = self.work.value
             self.gap = abs(self.value - ascent.value())
             if not np.isfinite(self.gap):
                 raise FloatingPointError(

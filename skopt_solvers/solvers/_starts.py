@@ -1,10 +1,12 @@
 """Stochastic epochs before the first iteration of L-BFGS: where they pay, and making them."""
 
 import time
+from collections.abc import Generator
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from ._dual_epochs import DualEpochs
 from ._newton import FEW_MARGINS, n_margins
 from ._rules import AdaGrad
 
@@ -29,12 +31,17 @@ def start_epochs(objective: "Objective") -> int:
     return _DUAL_EPOCHS if objective.dual_obstacle() is None and n_margins(objective) > few else 0
 
 
-def started(objective: "SampledObjective", W: np.ndarray, epochs: int) -> "tuple[Position, dict | None]":
-    """Return a position after some epochs, and their record; where they lead up, W itself and None."""
+def started(
+    objective: "SampledObjective", W: np.ndarray, epochs: int
+) -> "Generator[DualEpochs, None, tuple[Position, dict | None]]":
+    """Return a position after some epochs, and their record; where they lead up, W itself and None.
+
+    The caller makes the epochs of a dual.
+    """
     began = time.perf_counter()
     rate = None
     if objective.dual_obstacle() is None:
-        position = _by_dual(cast("DualObjective", objective), W, epochs)
+        position = yield from _by_dual(cast("DualObjective", objective), W, epochs)
     else:
         position, rate = _by_adagrad(objective, W, epochs)
     if position is None:
@@ -48,10 +55,10 @@ def started(objective: "SampledObjective", W: np.ndarray, epochs: int) -> "tuple
     return position, record
 
 
-def _by_dual(objective: "DualObjective", W: np.ndarray, epochs: int) -> "Position | None":
+def _by_dual(objective: "DualObjective", W: np.ndarray, epochs: int) -> "Generator[DualEpochs, None, Position | None]":
     # where C |x|^2 is large the epochs may lead up, and they start from 0 whatever W is
     most = objective.value(W) if W.any() else objective.value_at_zero()
-    position = objective.position(ascend(objective, epochs))
+    position = objective.position((yield from ascend(objective, epochs)))
     return position if position.value <= most else None
 
 
@@ -65,17 +72,18 @@ def _by_adagrad(objective: "SampledObjective", W: np.ndarray, epochs: int) -> "t
     return (position if position.value <= first_loss else None), rate
 
 
-def ascend(objective: "DualObjective", epochs: int) -> np.ndarray:
-    """Return the weights after some epochs of dual ascent, the same for every call.
+def ascend(objective: "DualObjective", epochs: int) -> Generator[DualEpochs, None, np.ndarray]:
+    """Return the weights after some epochs of dual ascent, the same for every call, which the caller makes.
 
     It ends early where an epoch gains less than 3e-4 of the dual, and goes on for as many again while each gains less
     than half of the one before, which tells that less than that is missing.
     """
     ascent, values = objective.ascent(), [0.0]
+    work = DualEpochs(objective, ascent)
     for epoch in range(2 * epochs):
         if epoch:
             ascent.move_center()
-        ascent.epoch(epoch << 8)
+        yield work.next(epoch << 8)
         values.append(ascent.value())
         gain, before = values[-1] - values[-2], values[-2] - values[max(epoch - 1, 0)]
         if abs(gain) <= 3e-4 * abs(values[-1]) or (epoch + 1 >= epochs and not gain < before / 2):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..schedules import ScheduleLike, bind
-from ._base import Result, Solver, check_count, check_positive
+from ._base import Result, Solver, check_count, check_positive, run_alone
 from ._stochastic_fit import StochasticFit
 
 _STOPPED = "the callback asked to stop"
@@ -93,7 +93,7 @@ class StochasticSolver(Solver):
         return None
 
     @property
-    def shares_epochs(self) -> bool:
+    def shares_epochs(self) -> bool:  # type: ignore[override]
         """True where the epochs of a fit can be those of others too: the rule is compiled and takes several models."""
         kind = type(self)
         own = kind.minimize is not StochasticSolver.minimize or kind.epochs is not StochasticSolver.epochs
@@ -188,15 +188,8 @@ class StochasticSolver(Solver):
         Result
         """
         options = dict(max_iter=max_iter, tol=tol, rng=rng, callback=callback)
-        epochs = self.epochs(
-            objective, W, **options, state=state, n_iter_no_change=n_iter_no_change, streaming=streaming
-        )
-        while True:
-            try:
-                fit = next(epochs)
-            except StopIteration as end:
-                return end.value
-            fit.run_epoch()
+        more = dict(state=state, n_iter_no_change=n_iter_no_change, streaming=streaming)
+        return run_alone(self.epochs(objective, W, **options, **more))
 
     def epochs(
         self,

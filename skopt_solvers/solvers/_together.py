@@ -1,4 +1,4 @@
-"""Fits of several models by stochastic solvers that read each batch once: their outputs lie side by side."""
+"""Fits of several models that make their epochs together: their outputs lie side by side."""
 
 import time
 from collections.abc import Generator, Sequence
@@ -6,11 +6,12 @@ from collections.abc import Generator, Sequence
 import numpy as np
 
 from .. import _kernels
+from .._base.side_by_side import put_apart, side_by_side
 from ._base import Result
+from ._dual_epochs import DualEpochs, SharedDualEpochs
 from ._stochastic_fit import StochasticFit
 
-_LINE = 64  # bytes of a line of the cache
-Epochs = Generator[StochasticFit, None, Result]
+Work = StochasticFit | DualEpochs
 
 
 class SharedEpochs:
@@ -33,10 +34,10 @@ class SharedEpochs:
         first = fits[0]
         self.fits = list(fits)
         self.objective = first.objective.of_models(len(fits))
-        self.W = _side_by_side([fit.W for fit in fits])
+        self.W = side_by_side([fit.W for fit in fits])
         # what a row has once is the same for all: they have seen the same batches
         self.tables = {
-            name: table.copy() if table.ndim == 1 else _side_by_side([fit.state["tables"][name] for fit in fits])
+            name: table.copy() if table.ndim == 1 else side_by_side([fit.state["tables"][name] for fit in fits])
             for name, table in first.state["tables"].items()
         }
         self.rule = first.solver.native(self.tables, first.W.dtype)
@@ -68,12 +69,15 @@ class SharedEpochs:
             self.l1,
             self.l2,
         )
-        margins, weights = self._by_model(self.objective.margins(self.W)), self._by_model(self.W)
+        going = [fit if fit in active and errors[active.index(fit)] is None else None for fit in self.fits]
+        put_apart(self.W, [None if fit is None else fit.W for fit in going])
+        Z = self.objective.margins(self.W)
+        margins = [None if fit is None else np.empty((len(Z), fit.W.shape[1]), Z.dtype) for fit in going]
+        put_apart(Z, margins)
         for i, (fit, place) in enumerate(zip(active, places, strict=True)):
             if errors[i] is None:
-                fit.W[...] = weights[:, place]
                 fit.began = began
-                fit.value = fit.objective.value_at(np.ascontiguousarray(margins[:, place]), fit.W)
+                fit.value = fit.objective.value_at(margins[place], fit.W)
                 try:
                     fit.end_epoch(float(losses[place]), rates[place])
                 except FloatingPointError as error:
@@ -92,20 +96,20 @@ class SharedEpochs:
         return table.reshape(len(table), len(self.fits), -1)
 
 
-def minimise_together(epochs: Sequence[Epochs]) -> list[Result | Exception]:
+def minimise_together(epochs: Sequence[Generator[Work, None, Result]]) -> list[Result | Exception]:
     """Run fits to their ends, in step, and return the result of each, or what it raised.
 
     Parameters
     ----------
     epochs : sequence of generators
-        Of :meth:`StochasticSolver.epochs`.
+        Of :meth:`StochasticSolver.epochs`, :meth:`SDCA.epochs` or :meth:`LBFGS.epochs`, all of one of them.
 
     Returns
     -------
     list of Result or Exception
     """
     results: dict[int, Result | Exception] = {}
-    waiting: dict[int, StochasticFit] = {}
+    waiting: dict[int, Work] = {}
 
     def go_on(i: int, error: Exception | None = None) -> None:
         fit = waiting.pop(i, None)
@@ -120,20 +124,10 @@ def minimise_together(epochs: Sequence[Epochs]) -> list[Result | Exception]:
 
     for i in range(len(epochs)):
         go_on(i)
-    shared = SharedEpochs(list(waiting.values())) if waiting else None
+    first = list(waiting.values())
+    shared = (SharedEpochs if isinstance(first[0], StochasticFit) else SharedDualEpochs)(first) if first else None
     while waiting:
         active = list(waiting)
         for i, error in zip(active, shared.run([waiting[i] for i in active]), strict=True):
             go_on(i, error)
     return [results[i] for i in range(len(epochs))]
-
-
-def _side_by_side(tables: list[np.ndarray]) -> np.ndarray:
-    """Return the tables of models as one, of which a row has the columns of each; it begins with a cache line."""
-    n_rows, n_columns = tables[0].shape
-    shape, dtype = (n_rows, len(tables), n_columns), tables[0].dtype
-    memory = np.empty(np.prod(shape) + _LINE // dtype.itemsize, dtype)
-    begin = -memory.ctypes.data % _LINE // dtype.itemsize
-    together = memory[begin : begin + np.prod(shape)].reshape(shape)
-    np.stack(tables, axis=1, out=together)
-    return together.reshape(n_rows, len(tables) * n_columns)

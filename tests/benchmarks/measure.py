@@ -110,8 +110,12 @@ def _milliseconds(seconds):
 
 def table(header, rows):
     """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return "\n".join(map(table_row, [header, ["---"] * len(header), *rows]))
+
+
+def table_row(cells):
+    """A line of a Markdown table."""
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def environment(n_threads):

@@ -1,10 +1,11 @@
-"""GridSearchCV of this package against scikit-learn's, from raw text: CPU and wall seconds to the same results.
+"""GridSearchCV of this package against scikit-learn's, from raw text or ready X: CPU and wall seconds to the same.
 
 Run it from the root of the repository, where the package is installed::
 
     python -m tests.benchmarks.search --documents 1500          # of each corpus
     python -m tests.benchmarks.search --repeats 1               # many minutes
     python -m tests.benchmarks.search --cases '20news, 20'
+    python -m tests.benchmarks.search --cases ready --sides our
 
 The sides take the same documents, folds and candidates in turn. "ours" is all of this package; "our models" are the
 same models in scikit-learn's search behind its own vectorizer; "scikit-learn" is as many candidates of its own
@@ -15,7 +16,7 @@ LogisticRegression. The data are read from ``--data``, the environment variable 
 import argparse
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -32,8 +33,8 @@ from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.model_selection import GridSearchCV
 from skopt_solvers.solvers import AdaGrad, Adam
 
-from .datasets import DEFAULT_DATA, binary_texts, raw_texts
-from .measure import describe, environment, pinned, table, timed
+from .datasets import DEFAULT_CACHE, DEFAULT_DATA, binary_texts, load, raw_texts
+from .measure import describe, environment, pinned, table, table_row, timed
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,20 @@ class Case:
 
     Attributes
     ----------
-    texts : function of the folder of the data that returns documents and labels
-    options : dict of parameters of the vectorizer
+    texts : function of the folder of the data that returns documents, or a matrix, and labels
+    options : dict of parameters of the vectorizer, or None where there is none
     grid : dict or list of dicts, of our models
     theirs : dict, of as many candidates of scikit-learn's model
     n_folds : int
-    max_iter : int
+    parameters : dict, of our model
     """
 
     texts: object
-    options: dict
+    options: dict | None
     grid: object
     theirs: dict
     n_folds: int
-    max_iter: int = 100
+    parameters: dict = field(default_factory=dict)
 
     def search(self, side, n_threads):
         """Return the search of a side, not fitted."""
@@ -63,10 +64,11 @@ class Case:
         if side == "scikit-learn":
             model, grid = TheirRegression(max_iter=1000), self.theirs
         else:
-            model, grid = LogisticRegression(max_iter=self.max_iter, random_state=0), self.grid
-        vectorizer, module = (TfidfVectorizer, None) if side == "ours" else (TheirTfidfVectorizer, sklearn_search)
-        pipeline = Pipeline([("text", vectorizer(**self.options)), ("model", model)])
-        search = GridSearchCV if module is None else module.GridSearchCV
+            model, grid = LogisticRegression(random_state=0, **self.parameters), self.grid
+        vectorizer = TfidfVectorizer if side == "ours" else TheirTfidfVectorizer
+        steps = [] if self.options is None else [("text", vectorizer(**self.options))]
+        search = GridSearchCV if side == "ours" else sklearn_search.GridSearchCV
+        pipeline = Pipeline([*steps, ("model", model)])
         return search(pipeline, grid, cv=folds, n_jobs=None if n_threads == 1 else n_threads)
 
 
@@ -83,11 +85,35 @@ def nsmc(data):
     return binary_texts("nsmc", data)[:2]
 
 
+def ready(name):
+    """Return the function of the data that gives X and y of a data set."""
+
+    def rows(data):
+        dataset = load(name, data, DEFAULT_CACHE)
+        return dataset.matrix(np.float64), dataset.y
+
+    return rows
+
+
 C6 = [0.1, 1, 3, 10, 30, 100]
+C8 = {"model__C": np.geomspace(0.1, 30, 8)}
+STOCHASTIC_32 = {
+    "model__C": [1, 3, 10, 30],
+    "model__solver": [
+        solver(rate, schedule)
+        for solver, rates in ((AdaGrad, (0.3, 1.0)), (Adam, (0.01, 0.03)))
+        for rate, schedule in product(rates, ("cosine", "linear"))
+    ],
+}
 STOCHASTIC = [solver(schedule=schedule) for solver, schedule in product((AdaGrad, Adam), ("cosine", "linear"))]
 CASES = {
     "20news, 2 classes, 24 x 5": Case(
-        two_classes, {}, {"model__C": C6, "model__solver": STOCHASTIC}, {"model__C": np.geomspace(0.1, 100, 24)}, 5, 20
+        two_classes,
+        {},
+        {"model__C": C6, "model__solver": STOCHASTIC},
+        {"model__C": np.geomspace(0.1, 100, 24)},
+        5,
+        {"max_iter": 20},
     ),
     "20news, 20 classes, 12 x 3": Case(
         twenty_classes,
@@ -99,13 +125,14 @@ CASES = {
     "20news, 20 classes, C only, 12 x 3": Case(
         twenty_classes, {}, {"model__C": np.geomspace(0.1, 100, 12)}, {"model__C": np.geomspace(0.1, 100, 12)}, 3
     ),
-    "nsmc, char 1-3, 8 x 3": Case(
-        nsmc,
-        {"analyzer": "char", "ngram_range": (1, 3)},
-        {"model__C": np.geomspace(0.1, 30, 8)},
-        {"model__C": np.geomspace(0.1, 30, 8)},
-        3,
+    "nsmc, char 1-3, 8 x 3": Case(nsmc, {"analyzer": "char", "ngram_range": (1, 3)}, C8, C8, 3),
+    "rcv1 ready, stochastic, 32 x 5": Case(
+        ready("rcv1"), None, STOCHASTIC_32, {"model__C": np.geomspace(0.1, 100, 32)}, 5, {"max_iter": 20}
     ),
+    **{
+        f"{name} ready, {solver}, 8 x 5": Case(ready(name), None, C8, C8, 5, {"solver": solver})
+        for name, solver in product(("rcv1", "nsmc"), ("lbfgs", "sdca"))
+    },
 }
 SIDES = ("ours", "our models", "scikit-learn")
 
@@ -152,13 +179,12 @@ def main(arguments=None):
     sides = [side for side in SIDES if re.search(options.sides, side)]
     header = ["case", *(f"{side}, {clock} s" for side in sides for clock in ("CPU", "wall"))]
     header += [f"{side} / {sides[0]}, {clock}" for side in sides[1:] for clock in ("CPU", "wall")]
-    rows = []
+    print(table([*header, "scores apart"], []))
     with pinned(options.threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, case in CASES.items():
             if re.search(options.cases, name):
-                rows.append([name, *row(case, options)])
-    print(table([*header, "scores apart"], rows))
+                print(table_row([name, *row(case, options)]), flush=True)
 
 
 if __name__ == "__main__":

