@@ -106,7 +106,8 @@ class Monitor:
             score = record["validation_score"] = self.score(W)
             stop = estimator.early_stopping and self._no_better(score, W, record)
         if estimator.verbose:
-            values = ", ".join(f"{k} {v:.6g}" for k, v in record.items() if k != "iteration" and v is not None)
+            shown = {k: v for k, v in record.items() if k != "iteration" and v is not None and np.ndim(v) == 0}
+            values = ", ".join(f"{k} {v:.6g}" for k, v in shown.items())
             print(f"{type(estimator).__name__}: iteration {record['iteration']}: {values}")
         if estimator.callback is not None or self.context is not None:
             with np.errstate(**self.errstate):

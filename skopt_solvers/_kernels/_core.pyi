@@ -224,6 +224,7 @@ def run_epoch(
     sum: NDArray[_T],
     since: NDArray[np.int64],
     steps: NDArray[np.int64],
+    losses: NDArray[np.float64],
 ) -> float: ...
 def run_epoch_of_many(
     objective: _Objective[_T],

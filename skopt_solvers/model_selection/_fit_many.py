@@ -18,7 +18,7 @@ def fit_many(
     unless the loss is softmax. They may differ in `C`, `l1_ratio`, `max_iter`, `tol`, `n_iter_no_change`,
     `max_time`, `callback`, `verbose`, and in the solver's learning rate and schedule. Each has its own
     history, end and proof, and sees the same batches in the same order as alone, so that the weights are the same up to
-    rounding. All others are fitted one after the other: with FTRL, with a `clip_norm`, `average`,
+    rounding. All others are fitted one after the other: with FTRL, with a `clip_norm`, `average`, ``record="step"``,
     `early_stopping`, `warm_start` or ``interrupt="keep"``, and estimators of other libraries.
 
     Parameters

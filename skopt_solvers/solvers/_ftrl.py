@@ -32,7 +32,7 @@ class FTRL(StochasticSolver):
         estimator's own penalty, once for each batch: its strength times the sum of the row's shares
         (:class:`~skopt_solvers.objectives.RowGradient`). With None for both the weights tend to the minimum of the
         estimator's objective.
-    learning_rate, schedule, batch_size, average, clip_norm :
+    learning_rate, schedule, batch_size, average, clip_norm, record :
         See :class:`StochasticSolver`. The rate is :math:`\alpha` of the paper.
 
     Notes
@@ -74,8 +74,9 @@ class FTRL(StochasticSolver):
         batch_size: int | str = "auto",
         average: bool | float = False,
         clip_norm: float | None = None,
+        record: str = "epoch",
     ) -> None:
-        super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
+        super().__init__(learning_rate, schedule, batch_size, average, clip_norm, record)
         self.beta = beta
         self.l1 = l1
         self.l2 = l2

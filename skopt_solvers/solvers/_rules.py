@@ -24,7 +24,7 @@ class Momentum(StochasticSolver):
     momentum : float, default=0.9
         :math:`\mu` in [0, 1); 0 is plain stochastic gradient descent.
     nesterov : bool, default=False
-    learning_rate, schedule, batch_size, average, clip_norm :
+    learning_rate, schedule, batch_size, average, clip_norm, record :
         See :class:`StochasticSolver`.
 
     References
@@ -50,8 +50,9 @@ class Momentum(StochasticSolver):
         batch_size: int | str = "auto",
         average: bool | float = False,
         clip_norm: float | None = None,
+        record: str = "epoch",
     ) -> None:
-        super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
+        super().__init__(learning_rate, schedule, batch_size, average, clip_norm, record)
         self.momentum = momentum
         self.nesterov = nesterov
 
@@ -98,7 +99,7 @@ class AdaGrad(StochasticSolver):
     Parameters
     ----------
     epsilon : float, default=1e-10
-    learning_rate, schedule, batch_size, average, clip_norm :
+    learning_rate, schedule, batch_size, average, clip_norm, record :
         See :class:`StochasticSolver`.
 
     References
@@ -115,8 +116,9 @@ class AdaGrad(StochasticSolver):
         batch_size: int | str = "auto",
         average: bool | float = False,
         clip_norm: float | None = None,
+        record: str = "epoch",
     ) -> None:
-        super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
+        super().__init__(learning_rate, schedule, batch_size, average, clip_norm, record)
         self.epsilon = epsilon
 
     def check(self, objective: Any) -> None:
@@ -151,7 +153,7 @@ class RMSProp(StochasticSolver):
         In [0, 1).
     centered : bool, default=False
     epsilon : float, default=1e-8
-    learning_rate, schedule, batch_size, average, clip_norm :
+    learning_rate, schedule, batch_size, average, clip_norm, record :
         See :class:`StochasticSolver`.
 
     References
@@ -170,8 +172,9 @@ class RMSProp(StochasticSolver):
         batch_size: int | str = "auto",
         average: bool | float = False,
         clip_norm: float | None = None,
+        record: str = "epoch",
     ) -> None:
-        super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
+        super().__init__(learning_rate, schedule, batch_size, average, clip_norm, record)
         self.rho = rho
         self.centered = centered
         self.epsilon = epsilon
@@ -216,7 +219,7 @@ class Adam(StochasticSolver):
     epsilon : float, default=1e-8
     amsgrad : bool, default=False
         The largest v so far in the place of v.
-    learning_rate, schedule, batch_size, average, clip_norm :
+    learning_rate, schedule, batch_size, average, clip_norm, record :
         See :class:`StochasticSolver`.
 
     References
@@ -238,8 +241,9 @@ class Adam(StochasticSolver):
         batch_size: int | str = "auto",
         average: bool | float = False,
         clip_norm: float | None = None,
+        record: str = "epoch",
     ) -> None:
-        super().__init__(learning_rate, schedule, batch_size, average, clip_norm)
+        super().__init__(learning_rate, schedule, batch_size, average, clip_norm, record)
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
@@ -300,7 +304,7 @@ class AdamW(Adam):
         any other, and a sparse text has many of these; measured on five text sets, this keeps their test accuracy.
     beta1, beta2, amsgrad :
         See :class:`Adam`.
-    learning_rate, schedule, batch_size, average, clip_norm :
+    learning_rate, schedule, batch_size, average, clip_norm, record :
         See :class:`StochasticSolver`.
 
     References
@@ -324,10 +328,11 @@ class AdamW(Adam):
         batch_size: int | str = "auto",
         average: bool | float = False,
         clip_norm: float | None = None,
+        record: str = "epoch",
     ) -> None:
         super().__init__(
             learning_rate, beta1, beta2, epsilon, amsgrad, schedule=schedule, batch_size=batch_size, average=average,
-            clip_norm=clip_norm,
+            clip_norm=clip_norm, record=record,
         )  # fmt: skip
         self.weight_decay = weight_decay
 

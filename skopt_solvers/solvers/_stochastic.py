@@ -37,6 +37,9 @@ class StochasticSolver(Solver):
         of the last. True is 1.
     clip_norm : float or None, default=None
         A batch's gradient is scaled down to this norm when it is longer.
+    record : {"epoch", "step"}, default="epoch"
+        "step" adds an array "step_losses" to each record of `history_`: the mean loss of each batch of the epoch before
+        its step, without the penalty. Such fits do not share their epochs with others.
 
     Notes
     -----
@@ -46,6 +49,7 @@ class StochasticSolver(Solver):
 
     keeps_state = True
     visits_samples = True
+    record: str = "epoch"  # of solvers of one's own whose `__init__` does not know it
 
     def __init__(
         self,
@@ -54,12 +58,14 @@ class StochasticSolver(Solver):
         batch_size: int | str = "auto",
         average: bool | float = False,
         clip_norm: float | None = None,
+        record: str = "epoch",
     ) -> None:
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.batch_size = batch_size
         self.average = average
         self.clip_norm = clip_norm
+        self.record = record
 
     def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
         """Return the state before the first step.
@@ -95,6 +101,8 @@ class StochasticSolver(Solver):
     @property
     def shares_epochs(self) -> bool:  # type: ignore[override]
         """True where the epochs of a fit can be those of others too: the rule is compiled and takes several models."""
+        if self.record == "step":
+            return False
         kind = type(self)
         own = kind.minimize is not StochasticSolver.minimize or kind.epochs is not StochasticSolver.epochs
         compiled = kind.native is not StochasticSolver.native
@@ -121,6 +129,8 @@ class StochasticSolver(Solver):
             check_positive(self, "clip_norm")
         if not isinstance(self.average, (bool, np.bool_)):
             check_positive(self, "average", closed=True)
+        if self.record not in ("epoch", "step"):
+            raise ValueError(f"{type(self).__name__}: record must be 'epoch' or 'step', got {self.record!r}")
         if self.schedule != "auto":
             bind(self.schedule, 1.0)
 

@@ -62,6 +62,7 @@ class StochasticFit:
         self.schedule = bind(schedule, self.length, state["objectives"])
         self.history = []
         self.value = None  # of the objective after an epoch, where it is known already
+        self.step_losses = np.full(self.n_batches if solver.record == "step" else 0, np.nan)  # of the last epoch
         self.rule = solver.native(state["tables"], W.dtype) if objective.native is not None else None
 
     def factor(self, t):
@@ -113,6 +114,8 @@ class StochasticFit:
             learning_rate=self.last_rate,
             seconds=time.perf_counter() - self.began,
         )
+        if self.solver.record == "step":
+            record["step_losses"] = self.step_losses.copy()
         self.history.append(record)
         return W, record
 
@@ -155,6 +158,7 @@ class StochasticFit:
         if average is not None and state["epoch"] < float(self.solver.average):
             average = None
         run = self._python if self.rule is None else self._compiled
+        self.step_losses.fill(np.nan)
         self.end_epoch(run(self.order(), rates, average), rates)
 
     def end_epoch(self, loss, rates):
@@ -171,7 +175,8 @@ class StochasticFit:
             sums = (average["sum"].ravel(), average["since"], average["steps"])
         clip_norm = self.solver.clip_norm or 0.0
         return _kernels.run_epoch(
-            self.objective.native, self.rule, self.W.ravel(), order, self.batch_size, rates, clip_norm, *sums
+            *(self.objective.native, self.rule, self.W.ravel(), order, self.batch_size, rates, clip_norm),
+            *(*sums, self.step_losses),
         )
 
     def _python(self, order, rates, average):
@@ -179,6 +184,8 @@ class StochasticFit:
         for b, lr in enumerate(rates):
             batch = order[b * self.batch_size : (b + 1) * self.batch_size]
             gradient = self.objective.gradient(self.W, batch)
+            if len(self.step_losses):
+                self.step_losses[b] = gradient.loss
             if not np.isfinite(gradient.loss):
                 return np.nan
             total += gradient.loss * len(batch) / len(order)

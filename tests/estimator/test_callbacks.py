@@ -211,7 +211,8 @@ def test_ctrl_c_within_an_epoch():
     rule = solver.native(dict(s=tables[1]), np.float64)
     rates = np.full(len(order) // 10, 0.1)
     with ctrl_c_after(0.2):
-        _kernels.run_epoch(objective.native, rule, tables[0].ravel(), order, 10, rates, 0.0, np.empty(0), none, none)
+        sums = np.empty(0), none, none
+        _kernels.run_epoch(objective.native, rule, tables[0].ravel(), order, 10, rates, 0.0, *sums, np.empty(0))
 
 
 class Recording:

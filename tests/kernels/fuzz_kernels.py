@@ -98,6 +98,7 @@ class Case(TextArguments):
             order=self.rng.permutation(n), batch_size=self.r.choice([1, 3, n + 1, 10**9, 2**63]), rates=rates,
             clip_norm=self.r.choice([0.0, 1e-3]), sum=self.numbers(size * averaging),
             since=self.integers(0, 1, rows * averaging, np.int64), steps=np.zeros(int(averaging), np.int64),
+            losses=self.numbers(self.r.choice([0, 1, max(n, 1)])).astype(float),
         )  # fmt: skip
         batch, n_models = self.r.choice([1, 3, n + 1]), self.r.choice([1, K, 4])
         self.call(

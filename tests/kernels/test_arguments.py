@@ -130,7 +130,7 @@ def test_labels_orders_and_batches_are_those_of_the_problem(kernels):
     def epoch(order, tables):
         rule, none = _kernels.rule("AdaGrad", np.float64)(np.ones(tables), 1e-8), np.empty(0, np.int64)
         options = dict(batch_size=1, rates=np.ones(1), clip_norm=0.0, sum=np.empty(0), since=none, steps=none)
-        return kernels.run_epoch(objective.native, rule, W.ravel(), np.array([order]), **options)
+        return kernels.run_epoch(objective.native, rule, W.ravel(), np.array([order]), **options, losses=np.empty(0))
 
     for wrong in (-1, 2):
         with pytest.raises(ValueError, match="batch must index samples"):

@@ -166,6 +166,7 @@ def test_rates_schedules_and_lengths(shared):
         (AdaGrad(batch_size=8), AdaGrad(batch_size=16)),
         (AdaGrad(), FTRL()),
         (AdaGrad(clip_norm=1.0), AdaGrad(clip_norm=1.0)),
+        (AdaGrad(record="step"), AdaGrad(record="step")),
         (AdaGrad(average=2), AdaGrad(average=2)),
         (SDCA(), SDCA(evaluate_every=2)),
         (LBFGS(start_epochs=5), LBFGS(start_epochs=4)),

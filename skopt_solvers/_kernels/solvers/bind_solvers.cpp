@@ -90,13 +90,15 @@ static void bind_rules(nb::module_& m, const std::string& suffix) {
 
 template <class T>
 static double epoch(Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t> order, size_t batch_size,
-                    In<double> rates, double clip_norm, Out<T> sum, Out<int64_t> since, Out<int64_t> steps) {
+                    In<double> rates, double clip_norm, Out<T> sum, Out<int64_t> since, Out<int64_t> steps,
+                    Out<double> losses) {
     require(W.size() == objective.n_rows * objective.n_outputs && rule.fits(objective.n_rows, objective.n_outputs),
             "W and the rule's tables must have the objective's size");
     require(between(order, 0, objective.n_samples), "order must index samples");
     batch_size = std::min(batch_size, std::max<size_t>(order.size(), 1));
-    require(batch_size > 0 && rates.size() >= (order.size() + batch_size - 1) / batch_size,
-            "rates must have one entry a batch");
+    size_t n_batches = batch_size > 0 ? (order.size() + batch_size - 1) / batch_size : 0;
+    require(batch_size > 0 && rates.size() >= n_batches, "rates must have one entry a batch");
+    require(losses.size() == 0 || losses.size() >= n_batches, "losses must be empty or have one entry a batch");
     bool averaging = sum.size() > 0;
     require(!averaging || (sum.size() == W.size() && since.size() == objective.n_rows && steps.size() == 1),
             "the averages must have W's size");
@@ -104,7 +106,7 @@ static double epoch(Objective<T>& objective, Rule<T>& rule, Out<T> W, In<int64_t
     int64_t none = 0;
     RunningMean<T> mean{sum.data(), since.data(), averaging ? *steps.data() : none};
     return run_epoch(objective, rule, W.data(), order.data(), order.size(), batch_size, rates.data(), clip_norm,
-                     averaging ? &mean : nullptr);
+                     averaging ? &mean : nullptr, pointer_or_null(losses));
 }
 
 // Returns the mean loss of each model of the objective; `rates` has a row for each, and l1 and l2 an entry.
@@ -145,7 +147,7 @@ static void recursion(In<T> S, In<T> Y, In<double> rho, In<int64_t> order, In<T>
 template <class T>
 static void bind_functions(nb::module_& m) {
     m.def("run_epoch", &epoch<T>, "objective"_a, "rule"_a, array("W"), array("order"), "batch_size"_a, array("rates"),
-          "clip_norm"_a, array("sum"), array("since"), array("steps"));
+          "clip_norm"_a, array("sum"), array("since"), array("steps"), array("losses"));
     m.def("run_epoch_of_many", &epoch_of_many<T>, "objective"_a, "rule"_a, array("W"), array("order"), "batch_size"_a,
           array("rates"), array("l1"), array("l2"));
     m.def("two_loop", &recursion<T>, array("S"), array("Y"), array("rho"), array("order"), array("g"), array("h0"),

@@ -261,10 +261,10 @@ struct RunningMean {
 };
 
 // Runs an epoch, and returns the mean loss over the batches, each before its step. It is NaN as soon as one is not
-// finite, and then W is not touched more.
+// finite, and then W is not touched more. The loss of each batch goes to `losses`, where that is not null.
 template <class T>
 double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* order, size_t n, size_t batch_size,
-                 const double* rates, double clip_norm, RunningMean<T>* mean) {
+                 const double* rates, double clip_norm, RunningMean<T>* mean, double* losses) {
     size_t K = objective.n_outputs;
     RowGradient<T> clipped;
     double total = 0;
@@ -272,6 +272,7 @@ double run_epoch(Objective<T>& objective, Rule<T>& rule, T* W, const int64_t* or
     for (size_t begin = 0, b = 0; begin < n && !interruption.stops(0); begin += batch_size, ++b) {
         size_t size = std::min(batch_size, n - begin);
         const RowGradient<T>* gradient = &objective.gradient(W, order + begin, size);
+        if (losses) losses[b] = gradient->loss;
         if (!std::isfinite(gradient->loss)) return NAN;
         total += gradient->loss * static_cast<double>(size) / static_cast<double>(n);
         if (clip_norm > 0) {
