@@ -3,6 +3,7 @@
 from .._base.public_names import publish
 from ._convergence import ConvergenceDisplay
 from ._explain import Explanation, explain
+from ._lr_range import LearningRateRangeDisplay
 from ._schedule import ScheduleDisplay
 from ._top_features import top_features
 from ._transition import TransitionDisplay
@@ -11,6 +12,7 @@ from ._weights_display import WeightsDisplay
 __all__ = [
     "ConvergenceDisplay",
     "Explanation",
+    "LearningRateRangeDisplay",
     "ScheduleDisplay",
     "TransitionDisplay",
     "WeightsDisplay",
