@@ -1,6 +1,7 @@
 """Look into fits: list the weights, explain decisions, and draw pictures, for which matplotlib is needed."""
 
 from .._base.public_names import publish
+from ._comparison import SolverComparisonDisplay
 from ._convergence import ConvergenceDisplay
 from ._explain import Explanation, explain
 from ._lr_range import LearningRateRangeDisplay
@@ -14,6 +15,7 @@ __all__ = [
     "Explanation",
     "LearningRateRangeDisplay",
     "ScheduleDisplay",
+    "SolverComparisonDisplay",
     "TransitionDisplay",
     "WeightsDisplay",
     "explain",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..schedules import Schedule, ScheduleLike, bind
+from .._base.named import named
+from ..schedules import ScheduleLike, bind
 from ._drawing import add_legend, draw_lines, require_matplotlib
 
 if TYPE_CHECKING:
@@ -135,32 +136,15 @@ class ScheduleDisplay:
             number = isinstance(value, Real) and not isinstance(value, bool)
             if not (number and 0 < value < np.inf):
                 raise ValueError(f"{argument} must be a finite number > 0, got {value!r}")
-        named = _named(schedules)
-        for schedule in named.values():
+        by_name = named(schedules, "schedules")
+        for schedule in by_name.values():
             bind(schedule, epochs)
         begins = np.arange(np.ceil(epochs))
         steps = int(np.ceil(_POINTS / len(begins))) + 1
         # an epoch's last time is just before the next, so that a jump between them is upright
         times = [np.linspace(begin, np.minimum(begin + 1, epochs) * (1 - 1e-9), steps) for begin in begins]
-        factors = {name: _factors(name, schedule, times, epochs, objectives) for name, schedule in named.items()}
+        factors = {name: _factors(name, schedule, times, epochs, objectives) for name, schedule in by_name.items()}
         return cls(np.concatenate(times), factors, learning_rate).plot(ax, line_kw=line_kw)
-
-
-def _named(schedules: Any) -> dict[str, ScheduleLike]:
-    """Return the schedules as a dict of names."""
-    if isinstance(schedules, Mapping):
-        named = dict(schedules)
-    else:
-        named = {}
-        for schedule in schedules if isinstance(schedules, (list, tuple)) else [schedules]:
-            name = schedule if isinstance(schedule, str) else repr(schedule)
-            if callable(schedule) and not isinstance(schedule, Schedule):
-                name = getattr(schedule, "__name__", name)
-            same = sum(other == name or other.startswith(f"{name} (") for other in named)
-            named[f"{name} ({same + 1})" if same else name] = schedule
-    if not named:
-        raise ValueError(f"schedules must not be empty, got {schedules!r}")
-    return named
 
 
 def _factors(
