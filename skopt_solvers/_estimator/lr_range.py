@@ -113,8 +113,9 @@ def lr_range_test(
 
     Notes
     -----
-    The test knows the first steps of a fit alone: a constant rate over many epochs may have to be smaller. A loss that
-    comes near zero, as that of separable data does, ends the test earlier.
+    The test knows the first steps of a fit alone, and the loss without the penalty. A constant rate for many epochs may
+    have to be smaller, and that of AdamW, whose decay grows with the rate, up to ten times smaller. A loss that comes
+    near zero, as that of separable data does, ends the test earlier.
 
     References
     ----------
