@@ -10,7 +10,19 @@ def stacklevel_of_caller() -> int:
 
     scikit-learn's wrappers around methods, its pipelines and its searches are taken as parts of the package.
     """
-    frame, level = inspect.currentframe(), 0
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
+    return _caller()[1] - 1
+
+
+def module_of_caller() -> str:
+    """Return the name of the module of that line."""
+    return _caller()[0]
+
+
+def _caller() -> tuple[str, int]:
+    frame, level, name = inspect.currentframe(), 0, ""
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] not in _INSIDE:
+            break
         frame, level = frame.f_back, level + 1
-    return level
+    return name, level

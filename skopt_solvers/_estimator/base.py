@@ -1,17 +1,14 @@
 """The base of the estimators, which fit a model by any solver."""
 
-import warnings
 from contextlib import ExitStack
 from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._base.caller import stacklevel_of_caller
 from .._base.dask_input import is_collection, refuse_collection, refuse_options
 from .._base.nested_parameters import NamedParameters, resolve
 from .._base.rollback import unchanged_on_failure
@@ -26,6 +23,7 @@ from .partial_fit import present_columns
 from .resume_state import StoredModel
 from .shared_fits import fitted_by_others
 from .stream import StreamRun
+from .unconverged import tell_unconverged
 
 CONSTRAINTS = {
     "C": [Interval(Real, 0, np.inf, closed="right")],
@@ -62,6 +60,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     history_: History
     converged_: bool
     stop_reason_: str
+    suboptimality_: float
     solver_: Solver
     n_features_in_: int
     feature_names_in_: np.ndarray
@@ -183,12 +182,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     def _warn_unless_converged(self, result):
         if not self.converged_:
-            warnings.warn(
-                f"{type(self).__name__} with {type(self.solver_).__name__} did not converge: {self.stop_reason_}. "
-                f"{result.advice}",
-                ConvergenceWarning,
-                stacklevel=stacklevel_of_caller(),
-            )
+            name = f"{type(self).__name__} with {type(self.solver_).__name__}"
+            tell_unconverged(f"{name} did not converge: {self.stop_reason_}. {result.advice}")
 
     # Streaming
 

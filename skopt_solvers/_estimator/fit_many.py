@@ -15,6 +15,7 @@ from ..solvers._together import minimise_together
 from .base import SolverEstimator, resolved_solver
 from .memory import free_bytes
 from .shared_fits import fits_by
+from .unconverged import unconverged_told_to
 
 MOST_OUTPUTS = 64  # side by side
 # Parameters in which estimators that are fitted together may differ.
@@ -84,7 +85,7 @@ class ExpectedFits:
     def _taken(self, number: int, place: int, estimator: Any, data: tuple[Any, ...]) -> bool:
         group = self.groups[number]
         if number not in self.data:
-            with fits_by(None):
+            with fits_by(None), unconverged_told_to(lambda text: None):  # the fitted estimators say so themselves
                 self.errors[number] = fit_each(group, data[0], data[1], [data[2]] * len(group))
             self.data[number] = data
             self.n_passes, self.n_fits = self.n_passes + 1, self.n_fits + len(group)

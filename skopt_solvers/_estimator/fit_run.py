@@ -165,4 +165,5 @@ class FitRun:
             "history_": result.history,
             "converged_": result.converged,
             "stop_reason_": result.stop_reason,
+            "suboptimality_": float(result.suboptimality),
         }

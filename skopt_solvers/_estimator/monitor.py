@@ -128,7 +128,7 @@ class Monitor:
         if W is None and self.stopped:
             W = self.least[1]
         if W is not None:
-            result.W = W
+            result.W, result.suboptimality = W, np.nan
             result.state = None  # it belongs to the last weights, not to these
         if self.stopped:
             result.converged, result.stop_reason, result.advice = False, self.stopped, "Raise max_time."

@@ -106,7 +106,7 @@ class LinearChainCRF(ChainLabeller):
     classes_ : ndarray of shape (n_labels,)
     vectorizer_ : DictFeatures
         Where X was made of dicts or strings.
-    n_iter_, history_, converged_, stop_reason_, solver_, n_features_in_ :
+    n_iter_, history_, converged_, stop_reason_, suboptimality_, solver_, n_features_in_ :
         As in :class:`~skopt_solvers.LogisticRegression`.
 
     References

@@ -92,6 +92,9 @@ class LogisticRegression(LinearClassifier):
         where known `gradient_norm`, `duality_gap` and `validation_score`.
     converged_ : bool
     stop_reason_ : str
+    suboptimality_ : float
+        Proven bound of :math:`(P - \min P) / P` at the end, where the fit has made one: those of stochastic solvers do,
+        and those of "sdca" that come near their `tol`. Else NaN, and `suboptimality_bound` makes one.
     solver_ : Solver
     n_features_in_ : int
     feature_names_in_ : ndarray, where X had string column names

@@ -43,7 +43,7 @@ class LinearSVC(LinearClassifier):
 
     Attributes
     ----------
-    coef_, intercept_, classes_, n_iter_, history_, converged_, stop_reason_, solver_ :
+    coef_, intercept_, classes_, n_iter_, history_, converged_, stop_reason_, suboptimality_, solver_ :
         As in :class:`LogisticRegression`.
     n_features_in_, feature_names_in_ :
         As in :class:`LogisticRegression`.

@@ -8,7 +8,9 @@ from sklearn.pipeline import Pipeline
 
 from .._base.inherited_docs import documented_like
 from .._base.sklearn_compat import _fit_context, with_names
-from ._shared_work import PlannedParallel, SharedWork
+from .._estimator.unconverged import tell_unconverged
+from ._fit_reports import columns, summary_of_unconverged
+from ._shared_work import PlannedParallel, SharedWork, active_work
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 
@@ -38,7 +40,15 @@ class SharesWork(BaseSearchCV):
         with work.active():
             _scikit_fit(self, X, y, **params)
         self.memory_ = work.summary()
+        text = summary_of_unconverged(work.reports, self.cv_results_["params"], self.n_splits_)
+        if text is not None:
+            tell_unconverged(text)
         return self
+
+    def _format_results(self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None) -> Any:
+        results = super()._format_results(candidate_params, n_splits, out, more_results)
+        work = active_work()
+        return results if work is None else {**results, **columns(work.reports, n_splits)}
 
 
 _MEMORY = """memory_ : dict

@@ -1,36 +1,34 @@
-"""Run the fits of a search in the order in which they share most."""
+"""Run the fits of a search, which share their work."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from itertools import chain, groupby
 from typing import Any
 
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from .._base.parameters_alike import set_alike
 from .._base.sklearn_compat import MultimetricScorer, Parallel, delayed
-from .._estimator.base import SolverEstimator
 from .._estimator.fit_many import ExpectedFits
 from .._estimator.shared_fits import fits_by
+from .._estimator.unconverged import unconverged_told_to
 from ..feature_extraction._shared_counts import SharedCounts
+from ._fit_reports import FitReport, report_of
+from ._search_plan import Task, final_estimators, is_shareable, ngram_ranges, parts_by_fold
 from ._shared_steps import SharedMultimetricScorer, SharedScorer, SharedSteps
 
 COUNTED = (
     *("text_counts", "text_counts_shared", "transformers_fitted", "transformers_shared"),
     *("passes", "fits_in_passes"),
 )
-_Task = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
 _active: ContextVar["SharedWork | None"] = ContextVar("shared_work", default=None)
 
 
 @dataclass
 class SharedWork:
-    """Keep and count the work that the fits of one search share.
+    """Keep and count the work that the fits of one search share, and what the fits report.
 
     Attributes
     ----------
@@ -38,11 +36,14 @@ class SharedWork:
         Of ``joblib.Parallel``.
     texts : SharedCounts
     counts : dict of str to int
+    reports : list of FitReport
+        By candidate and fold.
     """
 
     prefer: str | None
     texts: SharedCounts = field(default_factory=SharedCounts)
     counts: Counter[str] = field(default_factory=Counter)
+    reports: list[FitReport] = field(default_factory=list)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -61,59 +62,91 @@ class SharedWork:
         return {name: self.counts[name] + here.get(name, 0) for name in COUNTED}
 
 
+def active_work() -> SharedWork | None:
+    """Return the work of the search that runs in this thread."""
+    return _active.get()
+
+
 class PlannedParallel(Parallel):
     """Stands for the `Parallel` of scikit-learn's searches: it takes the fits of all candidates and folds at once.
 
     The fits of one fold follow each other, so that they share. Where the estimator is neither a pipeline nor one of
-    this package, or is a pipeline with a `memory` of its own, all is left to scikit-learn.
+    this package, or is a pipeline with a `memory` of its own, the order is scikit-learn's and nothing is shared.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         self.work = _active.get()
         super().__init__(**kwargs, prefer=self.work.prefer if self.work else None)
 
-    def __call__(self, iterable: Iterable[_Task]) -> list[Any]:
+    def __call__(self, iterable: Iterable[Task]) -> list[Any]:
         """Return what each task gives, in their order."""
         tasks, work = list(iterable), self.work
-        if work is None or not tasks or not _is_shareable(tasks[0][1][0]):
+        if work is None or not tasks:
             return super().__call__(tasks)
-        work.texts.expect(_ngram_ranges(tasks))
-        parts = _parts(tasks, self._effective_n_jobs())
-        groups = [[[tasks[i] for i in group] for group in part] for part in parts]
-        results: list[Any] = [None] * len(tasks)
-        for part, done in zip(parts, super().__call__(delayed(_run)(each, work.texts) for each in groups), strict=True):
+        jobs = self._jobs_of(tasks, work)
+        fits: dict[int, _Fit] = {}
+        for done in super().__call__(delayed(_run)(job) for job in jobs):
             work.counts.update(done.counts)
-            for i, outcome in zip(chain.from_iterable(part), done.outcomes, strict=True):
-                results[i] = outcome
-        return results
+            fits.update(done.fits)
+        work.reports += [fits[i].report for i in range(len(tasks))]
+        return [fits[i].scores for i in range(len(tasks))]
+
+    def _jobs_of(self, tasks: list[Task], work: SharedWork) -> list["_Job"]:
+        if not is_shareable(tasks[0][1][0]):
+            return [_Job([[(i, task)]], None) for i, task in enumerate(tasks)]
+        work.texts.expect(ngram_ranges(tasks))
+        parts = parts_by_fold(tasks, self._effective_n_jobs())
+        return [_Job([[(i, tasks[i]) for i in group] for group in part], work.texts) for part in parts]
 
 
-def _is_shareable(estimator: Any) -> bool:
-    return isinstance(estimator, SolverEstimator) or (type(estimator) is Pipeline and estimator.memory is None)
+@dataclass
+class _Job:
+    """The tasks that a worker does one after the other.
+
+    Attributes
+    ----------
+    groups : list of list of (int, task), the number and the task; those of a group have the same transformers.
+    texts : SharedCounts, None where the tasks share nothing.
+    """
+
+    groups: list[list[tuple[int, Task]]]
+    texts: SharedCounts | None
+
+
+@dataclass
+class _Fit:
+    """The outcome of a task: the dict of scikit-learn's function, and the report of the fit."""
+
+    scores: Any
+    report: FitReport
 
 
 @dataclass
 class _Done:
-    """The outcomes of a worker, and a count of its work.
+    """The work that a worker has done.
 
     Attributes
     ----------
-    outcomes : list of dict, what scikit-learn's function gives for each task
+    fits : dict of int to _Fit, by the numbers of tasks
     counts : dict, that go into :meth:`SharedWork.summary`
     """
 
-    outcomes: list[Any] = field(default_factory=list)
+    fits: dict[int, _Fit] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def _run(groups: list[list[_Task]], texts: SharedCounts) -> _Done:
-    """Fit and score candidates of one fold; those of a group have the same transformers."""
-    done, steps = _Done(), SharedSteps()
+def _run(job: _Job) -> _Done:
+    """Fit and score candidates of one fold."""
+    done, texts = _Done(), job.texts
+    if texts is None:
+        _fit_group(job.groups[0], None, done)
+        return done
+    steps = SharedSteps()
     with texts.active():
-        for group in groups:
-            fits = ExpectedFits(list(_final_estimators(group)))
+        for group in job.groups:
+            fits = ExpectedFits(list(final_estimators([task for _, task in group])))
             with fits_by(fits):
-                done.outcomes += [_fit_and_score(task, steps) for task in group]
+                _fit_group(group, steps, done)
             done.counts.update(passes=fits.n_passes, fits_in_passes=fits.n_fits)
     done.counts.update(transformers_fitted=steps.n_fitted, transformers_shared=steps.n_shared)
     if texts.is_copy:
@@ -121,81 +154,14 @@ def _run(groups: list[list[_Task]], texts: SharedCounts) -> _Done:
     return done
 
 
-def _fit_and_score(task: _Task, steps: SharedSteps) -> Any:
-    function, (estimator, *rest), kwargs = task
-    if isinstance(estimator, Pipeline):
-        scorer = kwargs["scorer"]
-        shared = SharedMultimetricScorer if isinstance(scorer, MultimetricScorer) else SharedScorer
-        estimator.memory, kwargs = steps, {**kwargs, "scorer": shared(scorer, steps)}
-    return function.function(estimator, *rest, **kwargs)
-
-
-def _final_estimators(group: list[_Task]) -> Iterator[Any]:
-    """Yield what the candidates fit to the transformed rows."""
-    for _, (estimator, *_rest), kwargs in group:
-        try:
-            candidate = clone(estimator).set_params(**clone(kwargs["parameters"], safe=False))
-        except Exception:  # scikit-learn says so when it comes to it
-            continue
-        yield candidate.steps[-1][1] if isinstance(candidate, Pipeline) else candidate
-
-
-def _parts(tasks: list[_Task], n_jobs: int) -> list[list[list[int]]]:
-    """Return the numbers of the tasks of each fold, in groups with the same transformers.
-
-    Groups with equal beginnings are next to each other. Folds are cut where there are fewer of them than workers.
-    """
-    estimator = tasks[0][1][0]
-    names = [name for name, _ in estimator.steps[:-1]] if isinstance(estimator, Pipeline) else []
-    settings: list[list[dict[str, Any]]] = [[] for _ in range(len(names) + 1)]
-    places: dict[int, tuple[int, ...]] = {}
-    folds: dict[int, list[int]] = {}
-    for i, (_, _, kwargs) in enumerate(tasks):
-        candidate = kwargs["candidate_progress"][0]
-        if candidate not in places:
-            places[candidate] = _place(kwargs["parameters"], names, settings)
-        folds.setdefault(kwargs["split_progress"][0], []).append(i)
-    n_cuts = max(1, -(-n_jobs // len(folds)))
-    parts = []
-
-    def place(i: int) -> tuple[int, ...]:
-        return places[tasks[i][2]["candidate_progress"][0]]
-
-    for fold in folds.values():
-        fold.sort(key=place)
-        size = -(-len(fold) // n_cuts)
-        for begin in range(0, len(fold), size):
-            parts.append([list(group) for _, group in groupby(fold[begin : begin + size], key=place)])
-    return parts
-
-
-def _place(parameters: dict[str, Any], names: list[str], settings: list[list[dict[str, Any]]]) -> tuple[int, ...]:
-    """Return the number of a candidate's setting of each step, after that of the pipeline's own parameters.
-
-    Settings that are new are added to those of their step.
-    """
-    own: list[dict[str, Any]] = [{} for _ in settings]
-    for key, value in parameters.items():
-        step = key.partition("__")[0]
-        if step in names:
-            own[names.index(step) + 1][key] = value
-        elif step in ("steps", "memory", "verbose", "transform_input"):
-            own[0][key] = value
-    place = []
-    for setting, known in zip(own, settings, strict=True):
-        number = next((i for i, other in enumerate(known) if set_alike(setting, other)), len(known))
-        if number == len(known):
-            known.append(setting)
-        place.append(number)
-    return tuple(place)
-
-
-def _ngram_ranges(tasks: list[_Task]) -> set[tuple[int, int]]:
-    """Return all ranges of n-grams in the parameters of candidates."""
-    found = set()
-    for _, _, kwargs in tasks:
-        for key, value in kwargs["parameters"].items():
-            if key.endswith("ngram_range") and isinstance(value, tuple) and len(value) == 2:
-                if all(type(n) is int for n in value):
-                    found.add(value)
-    return found
+def _fit_group(group: Sequence[tuple[int, Task]], steps: SharedSteps | None, done: _Done) -> None:
+    for number, (function, (estimator, *rest), kwargs) in group:
+        if steps is not None and isinstance(estimator, Pipeline):
+            scorer = kwargs["scorer"]
+            shared = SharedMultimetricScorer if isinstance(scorer, MultimetricScorer) else SharedScorer
+            estimator.memory, kwargs = steps, {**kwargs, "scorer": shared(scorer, steps)}
+        texts: list[str] = []
+        with unconverged_told_to(texts.append):
+            scores = function.function(estimator, *rest, **kwargs)
+        failed = scores["fit_error"] is not None
+        done.fits[number] = _Fit(scores, FitReport() if failed else report_of(estimator, texts, keep_history=False))

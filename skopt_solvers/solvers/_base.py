@@ -26,6 +26,7 @@ class Result:
     advice : str, what to try when it has not converged.
     history : list of dict, one an iteration or epoch.
     state : dict or None, with which a later call goes on as if there had been no stop.
+    suboptimality : float, a proven bound of (P(W) - min P) / P(W); NaN where the solver has proven none.
     """
 
     W: np.ndarray
@@ -35,6 +36,7 @@ class Result:
     advice: str = ""
     history: list = field(default_factory=list)
     state: dict | None = None
+    suboptimality: float = np.nan
 
 
 class Epochs(Protocol):

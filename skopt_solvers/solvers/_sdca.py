@@ -147,7 +147,7 @@ class SDCA(Solver):
             W = fit.finished()
             fit.conclude(f"max_iter={max_iter} was reached" if fit.way is None else "Newton's method ended")
         advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
-        return Result(W, len(fit.history), fit.converged, fit.stop, advice, fit.history, kept)
+        return Result(W, len(fit.history), fit.converged, fit.stop, advice, fit.history, kept, fit.suboptimality)
 
 
 @dataclass
@@ -162,6 +162,8 @@ class _Fit:
     evaluated : bool, whether that was after the last epoch.
     proven : float, the distance from the minimum that is proven.
     trusted : float, the gap at which the next proof is tried.
+    only_gap : bool, whether `proven` is the gap, which is none where dual variables miss the intercept's constraint.
+    suboptimality : float, `proven` over the objective at the end; NaN where there is no proof.
     """
 
     objective: "DualObjective"
@@ -176,6 +178,8 @@ class _Fit:
     evaluated: bool = False
     proven: float = np.inf
     trusted: float = np.inf
+    only_gap: bool = False
+    suboptimality: float = np.nan
     stop: str | None = None
     converged: bool = False
 
@@ -219,7 +223,7 @@ class _Fit:
             return self._polished()
         if not self.converged:
             # where the gap is above tol already there is nothing to prove
-            above = self.gap > self.tol * self.value
+            self.only_gap = above = self.gap > self.tol * self.value
             self.proven = self.gap if above else self.value - self.ascent.lower_bound()
         return self.ascent.W
 
@@ -236,7 +240,10 @@ class _Fit:
     def conclude(self, ended):
         """Say whether the fit has converged, and why it has ended."""
         self.converged = self.proven <= self.tol * self.value
-        relative = f"{self.proven / self.value if self.value else 0.0:.2g}"
+        quotient = float(self.proven / self.value) if self.value else 0.0
+        relative = f"{quotient:.2g}"
+        # the gap alone is that of dual variables that need not meet the intercept's constraint
+        self.suboptimality = np.nan if self.only_gap else quotient
         if self.converged:
             self.stop = f"the duality gap, {relative} of the objective, is at most tol={self.tol:g}"
         else:

@@ -231,7 +231,7 @@ class StochasticSolver(Solver):
             Before each epoch, which the caller has to run.
         """
         fit = StochasticFit(self, objective, W, state, max_iter, rng, streaming)
-        waited, reason = 0, None
+        waited, reason, proven = 0, None, np.nan
         for _ in range(1 if streaming else max_iter):
             yield fit
             W, record = fit.recorded()
@@ -250,10 +250,10 @@ class StochasticSolver(Solver):
                 break
         asked = self.minimises_objective and objective.convex and not streaming
         if asked and reason is not _STOPPED:
-            end = fit.end_by_gap(W, reason or f"max_iter={max_iter} was reached", 100 * tol)
+            *end, proven = fit.end_by_gap(W, reason or f"max_iter={max_iter} was reached", 100 * tol)
         else:
             end = self._end_without_gap(objective, reason, max_iter)
-        return Result(W, len(fit.history), *end, fit.history, fit.state)
+        return Result(W, len(fit.history), *end, fit.history, fit.state, proven)
 
     def _end_without_gap(self, objective, reason, max_iter):
         """Return whether a fit has converged that no gap is asked of, why it has ended, and the advice."""

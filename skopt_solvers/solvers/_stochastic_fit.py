@@ -126,7 +126,7 @@ class StochasticFit:
         return best == np.inf or last < best - tol * abs(best)
 
     def end_by_gap(self, W, reason, allowed):
-        """Return whether the gap at W is `allowed`, why the fit has ended, and the advice."""
+        """Return whether the gap at W is `allowed`, why the fit has ended, the advice, and the gap or NaN."""
         scale, value = self.objective.scale, self.state["objectives"][-1]
         gap = self.objective.suboptimality_bound(W, precision=1e-6) / (scale * value) if value else 0.0
         converged = gap <= allowed
@@ -141,7 +141,7 @@ class StochasticFit:
                 f"it began: learning_rate={self.lr:g} is too large"
             )
         advice = "Raise max_iter, scale the features, give another learning_rate or schedule, or use solver='lbfgs'."
-        return converged, reason, advice
+        return converged, reason, advice, gap if np.isfinite(gap) else np.nan
 
     def order(self):
         """Return the samples in the order of the next epoch."""

@@ -25,6 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
 from skopt_solvers import LogisticRegression, model_selection
 from skopt_solvers.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from skopt_solvers.model_selection import GridSearchCV, RandomizedSearchCV
+from skopt_solvers.model_selection._fit_reports import COLUMNS
 
 RNG = np.random.default_rng(0)
 WORDS = [
@@ -52,8 +53,10 @@ def pipeline(vectorizer=None, model=None):
 
 
 def assert_same(ours, theirs, rtol=0):
-    """Require the same results, but for times."""
-    assert ours.cv_results_.keys() == theirs.cv_results_.keys()
+    """Require the same results, but for times and the columns that only ours have."""
+    more = ours.cv_results_.keys() - theirs.cv_results_.keys()
+    assert ours.cv_results_.keys() - more == theirs.cv_results_.keys()
+    assert {name.partition("_")[2] for name in more} <= set(COLUMNS)
     for name, expected in theirs.cv_results_.items():
         if "time" in name:
             continue
