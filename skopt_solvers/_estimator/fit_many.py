@@ -39,7 +39,7 @@ def fit_each(estimators: Sequence[Any], X: Any, y: Any, weights: Sequence[Any]) 
     list of Exception or None
     """
     errors: list[Exception | None] = [None] * len(estimators)
-    for group in _groups(estimators, weights):
+    for group in fitted_together(estimators, weights):
         members, own = [estimators[i] for i in group], weights[group[0]]
         found = _fit_together(members, X, y, own) if len(group) > 1 else None
         if found is None:
@@ -65,7 +65,7 @@ class ExpectedFits:
     """
 
     def __init__(self, estimators: Sequence[Any]) -> None:
-        groups = _groups(estimators, [None] * len(estimators))
+        groups = fitted_together(estimators, [None] * len(estimators))
         self.groups = [[estimators[i] for i in group] for group in groups if len(group) > 1]
         self.data: dict[int, tuple[Any, ...]] = {}
         self.errors: dict[int, list[Exception | None]] = {}
@@ -115,7 +115,7 @@ def _fit_alone(estimator: Any, X: Any, y: Any, weights: Any) -> Exception | None
     return None
 
 
-def _groups(estimators: Sequence[Any], weights: Sequence[Any]) -> list[list[int]]:
+def fitted_together(estimators: Sequence[Any], weights: Sequence[Any]) -> list[list[int]]:
     """Return the numbers of the estimators that are fitted together; most are alone."""
     groups: list[list[int]] = []
     keys: list[Any] = []

@@ -1,13 +1,18 @@
 """Searches over parameters that share what their candidates have in common."""
 
+import warnings
+from numbers import Real
 from typing import Any, Self
 
+import numpy as np
 from sklearn import model_selection as sklearn_search
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
+from .._base.caller import stacklevel_of_caller
 from .._base.inherited_docs import documented_like
-from .._base.sklearn_compat import _fit_context, with_names
+from .._base.rollback import unchanged_on_failure
+from .._base.sklearn_compat import Interval, MultimetricScorer, StrOptions, _fit_context, with_names
 from .._estimator.unconverged import tell_unconverged
 from ._fit_reports import columns, summary_of_unconverged
 from ._shared_work import PlannedParallel, SharedWork, active_work
@@ -17,8 +22,21 @@ __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 _scikit_fit = with_names(BaseSearchCV.fit, Parallel=PlannedParallel)
 
 
+_CONSTRAINTS = {
+    "max_time": [Interval(Real, 0, None, closed="neither"), None],
+    "interrupt": [StrOptions({"raise", "keep"})],
+}
+_OF_A_FIT = (
+    *("best_index_", "best_score_", "best_params_", "best_estimator_", "refit_time_", "feature_names_in_"),
+    *("cv_results_", "scorer_", "multimetric_", "memory_", "stop_reason_"),
+)
+
+
 class SharesWork(BaseSearchCV):
     """Runs scikit-learn's own search, of which the fits share their work."""
+
+    max_time: float | None = None
+    interrupt: str = "raise"
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
@@ -36,25 +54,66 @@ class SharesWork(BaseSearchCV):
         -------
         self
         """
-        work = SharedWork("threads" if _is_compiled(self.estimator) else None)
-        with work.active():
-            _scikit_fit(self, X, y, **params)
-        self.memory_ = work.summary()
-        text = summary_of_unconverged(work.reports, self.cv_results_["params"], self.n_splits_)
-        if text is not None:
-            tell_unconverged(text)
+        prefer = "threads" if _is_compiled(self.estimator) else None
+        work = SharedWork(prefer, max_time=self.max_time, keeps=self.interrupt == "keep")
+        with unchanged_on_failure(self), work.active():
+            for name in _OF_A_FIT:
+                vars(self).pop(name, None)
+            try:
+                _scikit_fit(self, X, y, **params)
+            except KeyboardInterrupt:
+                if not work.keeps or work.results is None:
+                    raise
+                self._keep_without_refit(work)
+            self.memory_, self.stop_reason_ = work.summary(), work.stop_reason()
+        self._warn(work)
         return self
 
     def _format_results(self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None) -> Any:
-        results = super()._format_results(candidate_params, n_splits, out, more_results)
         work = active_work()
-        return results if work is None else {**results, **columns(work.reports, n_splits)}
+        if work is None:
+            return super()._format_results(candidate_params, n_splits, out, more_results)
+        finished = [candidate_params[i] for i in work.finished]
+        more = {name: [values[i] for i in work.finished] for name, values in (more_results or {}).items()}
+        work.results = super()._format_results(finished, n_splits, out, more)
+        work.results.update(columns(work.reports, n_splits))
+        return work.results
+
+    def _keep_without_refit(self, work: SharedWork) -> None:
+        """Keep the results when Ctrl-C ends the fit of the best candidate to all rows."""
+        self.cv_results_, work.refit_interrupted = work.results, True
+        scorer = self._get_scorers()[0]
+        self.scorer_ = vars(scorer)["_scorers"] if isinstance(scorer, MultimetricScorer) else scorer
+        vars(self).pop("best_estimator_", None)
+
+    def _warn(self, work: SharedWork) -> None:
+        if work.ended_early():
+            warnings.warn(
+                f"{type(self).__name__}: {self.stop_reason_}, and cv_results_ has those alone"
+                + (": there is no best_estimator_." if work.refit_interrupted else "."),
+                stacklevel=stacklevel_of_caller(),
+            )
+        text = summary_of_unconverged(work.reports, self.cv_results_["params"], self.n_splits_)
+        if text is not None:
+            tell_unconverged(text)
 
 
-_MEMORY = """memory_ : dict
+_PARAMETERS = """max_time : float or None, default=None
+        Seconds since `fit` was called, > 0, after which no further fit begins. Those that have begun end, and the best
+        candidate is fitted to all rows then. Candidates that are finished by then, which were fitted in all folds, make
+        up `cv_results_`; the first is always finished. A warning says how many they are.
+
+    interrupt : {"raise", "keep"}, default="raise"
+        What Ctrl-C does in `fit`. "raise" leaves the search as it was. "keep" ends it with the candidates that are
+        finished, and a warning; the best of them is fitted to all rows. Where none is finished KeyboardInterrupt is
+        raised. Ctrl-C in this last fit leaves the search without `best_estimator_`."""
+_ATTRIBUTES = """memory_ : dict
         How often text was counted and how often its counts were there already, "text_counts" and
         "text_counts_shared"; the same of transformers, "transformers_fitted" and "transformers_shared"; and how often
-        models were fitted together and how many in all, "passes" and "fits_in_passes"."""
+        models were fitted together and how many in all, "passes" and "fits_in_passes".
+
+    stop_reason_ : str
+        Says in words whether all candidates are finished, or why not and how many are."""
 
 
 @documented_like(
@@ -70,7 +129,8 @@ _MEMORY = """memory_ : dict
     np.float64(1.0)
     >>> search.memory_["text_counts"], search.memory_["transformers_fitted"], search.memory_["transformers_shared"]
     (1, 5, 5)""",
-    attributes=_MEMORY,
+    _PARAMETERS,
+    _ATTRIBUTES,
 )
 class GridSearchCV(SharesWork, sklearn_search.GridSearchCV):
     """Find the best of all combinations of parameters by cross-validation.
@@ -78,6 +138,38 @@ class GridSearchCV(SharesWork, sklearn_search.GridSearchCV):
     A scikit-learn GridSearchCV with the same results, whose candidates share their work: text is counted once for all
     of them and all folds, and transformers that are set alike are fitted once a fold.
     """
+
+    _parameter_constraints = {**vars(sklearn_search.GridSearchCV)["_parameter_constraints"], **_CONSTRAINTS}
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Any,
+        *,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        max_time: float | None = None,
+        interrupt: str = "raise",
+    ) -> None:
+        super().__init__(
+            estimator,
+            param_grid,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.max_time, self.interrupt = max_time, interrupt
 
 
 @documented_like(
@@ -93,7 +185,8 @@ class GridSearchCV(SharesWork, sklearn_search.GridSearchCV):
     >>> search = RandomizedSearchCV(pipeline, rates, n_iter=4, random_state=0, n_jobs=1)
     >>> search.fit(*load_iris(return_X_y=True)).memory_["transformers_fitted"]
     5""",
-    attributes=_MEMORY,
+    _PARAMETERS,
+    _ATTRIBUTES,
 )
 class RandomizedSearchCV(SharesWork, sklearn_search.RandomizedSearchCV):
     """Find the best of some random combinations of parameters by cross-validation.
@@ -101,6 +194,42 @@ class RandomizedSearchCV(SharesWork, sklearn_search.RandomizedSearchCV):
     A scikit-learn RandomizedSearchCV with the same results, whose candidates share their work as those of
     :class:`GridSearchCV` do.
     """
+
+    _parameter_constraints = {**vars(sklearn_search.RandomizedSearchCV)["_parameter_constraints"], **_CONSTRAINTS}
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        n_iter: int = 10,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        max_time: float | None = None,
+        interrupt: str = "raise",
+    ) -> None:
+        super().__init__(
+            estimator,
+            param_distributions,
+            n_iter=n_iter,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            random_state=random_state,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.max_time, self.interrupt = max_time, interrupt
 
 
 def _is_compiled(estimator: Any) -> bool:

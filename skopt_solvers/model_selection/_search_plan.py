@@ -1,6 +1,6 @@
 """Plan a search: put its fits into the order in which they share most."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from .._base.parameters_alike import set_alike
 from .._estimator.base import SolverEstimator
+from .._estimator.fit_many import fitted_together
 
 Task = tuple[Any, tuple[Any, ...], dict[str, Any]]  # function, arguments, keyword arguments
 
@@ -28,14 +29,13 @@ def fold_of(task: Task) -> int:
     return task[2]["split_progress"][0]
 
 
-def final_estimators(tasks: Sequence[Task]) -> Iterator[Any]:
-    """Yield what the candidates fit to the transformed rows."""
-    for _, (estimator, *_rest), kwargs in tasks:
-        try:
-            candidate = clone(estimator).set_params(**clone(kwargs["parameters"], safe=False))
-        except Exception:  # scikit-learn says so when it comes to it
-            continue
-        yield candidate.steps[-1][1] if isinstance(candidate, Pipeline) else candidate
+def final_estimator(task: Task) -> Any:
+    """Return what the candidate fits to the transformed rows; None where its parameters cannot be set."""
+    try:
+        candidate = clone(task[1][0]).set_params(**clone(task[2]["parameters"], safe=False))
+    except Exception:  # scikit-learn says so when it comes to it
+        return None
+    return candidate.steps[-1][1] if isinstance(candidate, Pipeline) else candidate
 
 
 def parts_by_fold(tasks: Sequence[Task], n_jobs: int) -> list[list[list[int]]]:
@@ -59,6 +59,35 @@ def parts_by_fold(tasks: Sequence[Task], n_jobs: int) -> list[list[list[int]]]:
         for begin in range(0, len(fold), size):
             parts.append([list(group) for _, group in groupby(fold[begin : begin + size], key=place)])
     return parts
+
+
+def parts_by_candidate(tasks: Sequence[Task], n_jobs: int) -> list[tuple[tuple[int, int], list[int]]]:
+    """Return parts of few candidates, so that some are soon finished: the folds of a part follow each other.
+
+    Candidates that are fitted together are in one part. They have the order of :func:`parts_by_fold`.
+
+    Returns
+    -------
+    list of ((int, int), list of int)
+        The place that parts with common transformers share, of which there are enough for all workers; and the numbers
+        of the tasks.
+    """
+    places = _places(tasks)
+    numbers: dict[int, dict[int, int]] = {}
+    for i, task in enumerate(tasks):
+        numbers.setdefault(candidate_of(task), {})[fold_of(task)] = i
+    folds = list(next(iter(numbers.values())))
+    n_cuts = max(1, -(-n_jobs // len(folds)))
+    units: list[list[int]] = []
+    for _, group in groupby(sorted(numbers, key=places.__getitem__), key=places.__getitem__):
+        candidates = list(group)
+        finals = [final_estimator(tasks[numbers[candidate][folds[0]]]) for candidate in candidates]
+        units += [[candidates[i] for i in unit] for unit in fitted_together(finals, [None] * len(finals))]
+    return [
+        ((fold, number % n_cuts), [numbers[candidate][fold] for candidate in unit])
+        for number, unit in enumerate(units)
+        for fold in folds
+    ]
 
 
 def _places(tasks: Sequence[Task]) -> dict[int, tuple[int, ...]]:

@@ -1,5 +1,7 @@
 """Run the fits of a search, which share their work."""
 
+import time
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,16 +9,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from sklearn.pipeline import Pipeline
-
-from .._base.sklearn_compat import MultimetricScorer, Parallel, delayed
-from .._estimator.fit_many import ExpectedFits
-from .._estimator.shared_fits import fits_by
-from .._estimator.unconverged import unconverged_told_to
+from .._base.sklearn_compat import Parallel, delayed
 from ..feature_extraction._shared_counts import SharedCounts
-from ._fit_reports import FitReport, report_of
-from ._search_plan import Task, final_estimators, is_shareable, ngram_ranges, parts_by_fold
-from ._shared_steps import SharedMultimetricScorer, SharedScorer, SharedSteps
+from ._fit_reports import FitReport
+from ._search_jobs import Fit, Job, JobOptions, KeptSteps, run
+from ._search_plan import Task, candidate_of, is_shareable, ngram_ranges, parts_by_candidate, parts_by_fold
 
 COUNTED = (
     *("text_counts", "text_counts_shared", "transformers_fitted", "transformers_shared"),
@@ -34,16 +31,35 @@ class SharedWork:
     ----------
     prefer : {"threads", None}
         Of ``joblib.Parallel``.
+    max_time : float, optional
+    keeps : bool
+        Whether Ctrl-C ends the search with the candidates that are finished.
     texts : SharedCounts
     counts : dict of str to int
     reports : list of FitReport
-        By candidate and fold.
+        Of the candidates that are finished, by candidate and fold.
+    finished : list of int
+        The numbers of these candidates.
+    n_candidates : int
+        All of them.
+    interrupted, refit_interrupted : bool
+        Whether Ctrl-C has ended the candidates' fits, or that of the best to all rows.
+    results : dict, optional
+        `cv_results_`, when they are known.
     """
 
     prefer: str | None
+    max_time: float | None = None
+    keeps: bool = False
     texts: SharedCounts = field(default_factory=SharedCounts)
     counts: Counter[str] = field(default_factory=Counter)
     reports: list[FitReport] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
+    n_candidates: int = 0
+    interrupted: bool = False
+    refit_interrupted: bool = False
+    results: dict[str, Any] | None = None
+    began: float = field(default_factory=time.time)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -56,10 +72,50 @@ class SharedWork:
             _active.reset(token)
             self.texts.close()
 
+    @property
+    def may_end_early(self) -> bool:
+        """True where candidates should be finished one after the other."""
+        return self.keeps or self.max_time is not None
+
     def summary(self) -> dict[str, int]:
         """Return how often work was done, and how often it was there already."""
         here = {"text_counts": self.texts.n_counts, "text_counts_shared": self.texts.n_shared}
         return {name: self.counts[name] + here.get(name, 0) for name in COUNTED}
+
+    def ended_early(self) -> bool:
+        """Return whether something is left undone."""
+        return self.interrupted or self.refit_interrupted or len(self.finished) < self.n_candidates
+
+    def stop_reason(self) -> str:
+        """Return in words why the search has ended."""
+        done = f"after {len(self.finished)} of {self.n_candidates} candidates"
+        if self.refit_interrupted:
+            return f"it was interrupted in the fit of the best candidate to all rows, {done}"
+        if self.interrupted:
+            return f"it was interrupted {done}"
+        if self.ended_early():
+            return f"max_time={self.max_time:g} seconds were over {done}"
+        return f"all {self.n_candidates} candidates are finished"
+
+    def take(self, tasks: Sequence[Task], fits: dict[int, Fit]) -> list[Any]:
+        """Keep the reports of the candidates that were fitted in all folds; return their scores in order.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where there was one, and no candidate is finished.
+        """
+        numbers: dict[int, list[int]] = {}
+        for i, task in enumerate(tasks):
+            numbers.setdefault(candidate_of(task), []).append(i)
+        finished = [candidate for candidate, own in numbers.items() if all(i in fits for i in own)]
+        if self.interrupted and not finished:
+            raise KeyboardInterrupt
+        self.finished += [self.n_candidates + candidate for candidate in finished]
+        self.n_candidates += len(numbers)
+        kept = [fits[i] for candidate in finished for i in numbers[candidate]]
+        self.reports += [fit.report for fit in kept]
+        return [fit.scores for fit in kept]
 
 
 def active_work() -> SharedWork | None:
@@ -70,98 +126,59 @@ def active_work() -> SharedWork | None:
 class PlannedParallel(Parallel):
     """Stands for the `Parallel` of scikit-learn's searches: it takes the fits of all candidates and folds at once.
 
-    The fits of one fold follow each other, so that they share. Where the estimator is neither a pipeline nor one of
-    this package, or is a pipeline with a `memory` of its own, the order is scikit-learn's and nothing is shared.
+    The fits of one fold follow each other, so that they share. Where the search may end early, the folds of a few
+    candidates follow each other instead, and the transformers of all folds are kept. Where the estimator is neither a
+    pipeline nor one of this package, or is a pipeline with a `memory` of its own, the order is scikit-learn's and
+    nothing is shared.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         self.work = _active.get()
-        super().__init__(**kwargs, prefer=self.work.prefer if self.work else None)
+        if self.work is not None:
+            kwargs["prefer"] = self.work.prefer
+            if self.work.may_end_early:
+                kwargs["return_as"] = "generator"
+        super().__init__(**kwargs)
 
     def __call__(self, iterable: Iterable[Task]) -> list[Any]:
-        """Return what each task gives, in their order."""
+        """Return what each task gives, in their order, of the candidates that were finished."""
         tasks, work = list(iterable), self.work
         if work is None or not tasks:
-            return super().__call__(tasks)
-        jobs = self._jobs_of(tasks, work)
-        fits: dict[int, _Fit] = {}
-        for done in super().__call__(delayed(_run)(job) for job in jobs):
-            work.counts.update(done.counts)
-            fits.update(done.fits)
-        work.reports += [fits[i].report for i in range(len(tasks))]
-        return [fits[i].scores for i in range(len(tasks))]
+            return list(super().__call__(tasks))
+        jobs, fits, outputs = self._jobs_of(tasks, work), {}, None
+        try:
+            outputs = super().__call__(delayed(run)(job) for job in jobs if job.groups_now())
+            for done in outputs:
+                work.counts.update(done.counts)
+                fits.update(done.fits)
+                if done.interrupted:
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            if not work.keeps:
+                raise
+            work.interrupted = True
+            if outputs is not None:
+                outputs.close()
+        return work.take(tasks, fits)
 
-    def _jobs_of(self, tasks: list[Task], work: SharedWork) -> list["_Job"]:
-        if not is_shareable(tasks[0][1][0]):
-            return [_Job([[(i, task)]], None) for i, task in enumerate(tasks)]
-        work.texts.expect(ngram_ranges(tasks))
-        parts = parts_by_fold(tasks, self._effective_n_jobs())
-        return [_Job([[(i, tasks[i]) for i in group] for group in part], work.texts) for part in parts]
+    def _warn_exit_early(self) -> None:
+        """Leave it to the search to say that jobs of joblib are not done."""
 
-
-@dataclass
-class _Job:
-    """The tasks that a worker does one after the other.
-
-    Attributes
-    ----------
-    groups : list of list of (int, task), the number and the task; those of a group have the same transformers.
-    texts : SharedCounts, None where the tasks share nothing.
-    """
-
-    groups: list[list[tuple[int, Task]]]
-    texts: SharedCounts | None
-
-
-@dataclass
-class _Fit:
-    """The outcome of a task: the dict of scikit-learn's function, and the report of the fit."""
-
-    scores: Any
-    report: FitReport
-
-
-@dataclass
-class _Done:
-    """The work that a worker has done.
-
-    Attributes
-    ----------
-    fits : dict of int to _Fit, by the numbers of tasks
-    counts : dict, that go into :meth:`SharedWork.summary`
-    """
-
-    fits: dict[int, _Fit] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
-
-
-def _run(job: _Job) -> _Done:
-    """Fit and score candidates of one fold."""
-    done, texts = _Done(), job.texts
-    if texts is None:
-        _fit_group(job.groups[0], None, done)
-        return done
-    steps = SharedSteps()
-    with texts.active():
-        for group in job.groups:
-            fits = ExpectedFits(list(final_estimators([task for _, task in group])))
-            with fits_by(fits):
-                _fit_group(group, steps, done)
-            done.counts.update(passes=fits.n_passes, fits_in_passes=fits.n_fits)
-    done.counts.update(transformers_fitted=steps.n_fitted, transformers_shared=steps.n_shared)
-    if texts.is_copy:
-        done.counts.update(text_counts=texts.n_counts, text_counts_shared=texts.n_shared)
-    return done
-
-
-def _fit_group(group: Sequence[tuple[int, Task]], steps: SharedSteps | None, done: _Done) -> None:
-    for number, (function, (estimator, *rest), kwargs) in group:
-        if steps is not None and isinstance(estimator, Pipeline):
-            scorer = kwargs["scorer"]
-            shared = SharedMultimetricScorer if isinstance(scorer, MultimetricScorer) else SharedScorer
-            estimator.memory, kwargs = steps, {**kwargs, "scorer": shared(scorer, steps)}
-        texts: list[str] = []
-        with unconverged_told_to(texts.append):
-            scores = function.function(estimator, *rest, **kwargs)
-        failed = scores["fit_error"] is not None
-        done.fits[number] = _Fit(scores, FitReport() if failed else report_of(estimator, texts, keep_history=False))
+    def _jobs_of(self, tasks: list[Task], work: SharedWork) -> list[Job]:
+        shares = is_shareable(tasks[0][1][0])
+        if shares:
+            work.texts.expect(ngram_ranges(tasks))
+        common: dict[str, Any] = dict(texts=work.texts if shares else None)
+        if shares and not work.may_end_early:
+            parts = parts_by_fold(tasks, self._effective_n_jobs())
+            options = JobOptions(**common)
+            return [Job([[(i, tasks[i]) for i in group] for group in part], options) for part in parts]
+        if work.max_time is not None:
+            common["until"] = work.began + work.max_time
+        if not shares:
+            options = JobOptions(**common, keeps=work.keeps, always=candidate_of(tasks[0]))
+            return [Job([[(i, task)]], options) for i, task in enumerate(tasks)]
+        placed = parts_by_candidate(tasks, self._effective_n_jobs())
+        first = candidate_of(tasks[placed[0][1][0]])
+        options = JobOptions(**common, kept=KeptSteps(uuid.uuid4().hex), keeps=work.keeps, always=first)
+        return [Job([[(i, tasks[i]) for i in part]], options, place) for place, part in placed]
