@@ -106,7 +106,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         self._warn_unless_converged(result)
 
     def _fit(self, X, y, sample_weight, X_val, y_val, **form):
-        if X_val is None and not form and fitted_by_others(self, X, y, sample_weight):
+        plain = X_val is None and not form and not hasattr(self, "_skl_callbacks")  # which hear of each iteration
+        if plain and fitted_by_others(self, X, y, sample_weight):
             return self
         collection = is_collection(X)
         if collection:

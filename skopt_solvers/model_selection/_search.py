@@ -38,7 +38,6 @@ class SharesWork(BaseSearchCV):
     max_time: float | None = None
     interrupt: str = "raise"
 
-    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit and score all candidates, and fit the best to all rows.
 
@@ -54,9 +53,16 @@ class SharesWork(BaseSearchCV):
         -------
         self
         """
+        with unchanged_on_failure(self):  # after callbacks have been torn down
+            work = self._search(X, y, **params)
+        self._warn(work)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def _search(self, X: Any, y: Any, **params: Any) -> SharedWork:
         prefer = "threads" if _is_compiled(self.estimator) else None
         work = SharedWork(prefer, max_time=self.max_time, keeps=self.interrupt == "keep")
-        with unchanged_on_failure(self), work.active():
+        with work.active():
             for name in _OF_A_FIT:
                 vars(self).pop(name, None)
             try:
@@ -65,9 +71,8 @@ class SharesWork(BaseSearchCV):
                 if not work.keeps or work.results is None:
                     raise
                 self._keep_without_refit(work)
-            self.memory_, self.stop_reason_ = work.summary(), work.stop_reason()
-        self._warn(work)
-        return self
+        self.memory_, self.stop_reason_ = work.summary(), work.stop_reason()
+        return work
 
     def _format_results(self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None) -> Any:
         work = active_work()
