@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from numbers import Real
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sklearn.base import clone
 
 from .._base.typing import History
+from ._convergence_curves import (
+    AXES,
+    METRICS,
+    Curve,
+    check_named,
+    check_options,
+    checked_histories,
+    course,
+    curves_of,
+    learning_rates,
+    positive,
+    relative,
+)
 from ._drawing import add_legend, draw_lines, last_step, require_matplotlib
+from ._search_curves import Looks, search_curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-# metric: key of the history, label of the axis, whether its scale is logarithmic
-METRICS = {
-    "objective": ("objective", "Objective", False),
-    "suboptimality": ("objective", "Relative suboptimality", True),
-    "validation_score": ("validation_score", "Validation score", False),
-    "gradient_norm": ("gradient_norm", "Gradient norm", True),
-    "duality_gap": ("duality_gap", "Duality gap", True),
-}
-AXES = {"iterations": ("iteration", "Iterations or epochs"), "seconds": ("seconds", "Seconds")}
-# The relative error of the objectives of float32 fits, about.
-_ROUNDING = 1e-6
-
 
 class ConvergenceDisplay:
-    r"""Curves of convergence, one a fit.
+    r"""Curves of convergence, one a fit, or the mean of several fits with a band.
 
-    :meth:`from_estimators` and :meth:`from_history` make and draw it. The histories are kept, so that :meth:`plot` can
-    show them in another way without another fit.
+    :meth:`from_estimators`, :meth:`from_history` and :meth:`from_search` make and draw it. The histories are kept, so
+    that :meth:`plot` can show them in another way without another fit.
 
     Parameters
     ----------
-    histories : dict of str to list of dict
-        For each name a `history_`, see :doc:`/convergence`.
+    histories : dict of str to list of dict, or to list of list of dict
+        For each name a `history_`, see :doc:`/convergence`, or a list of them, as of several folds or seeds.
+    looks : Looks, default=None
+        The colours, line styles and legend that :meth:`from_search` chooses.
 
     Attributes
     ----------
@@ -49,6 +51,8 @@ class ConvergenceDisplay:
     figure_ : matplotlib Figure
     lines_ : list of Line2D
         In the order of `histories`.
+    bands_ : list of PolyCollection or None
+        The bands of these lines; None for that of a single fit.
     learning_rate_lines_ : list of Line2D or None
 
     See Also
@@ -74,10 +78,11 @@ class ConvergenceDisplay:
     learning_rate_ax_: Axes | None
     figure_: Figure
     lines_: list[Line2D]
+    bands_: list[Any]
     learning_rate_lines_: list[Line2D] | None
 
-    def __init__(self, histories: Mapping[str, History]) -> None:
-        self.histories = histories
+    def __init__(self, histories: Mapping[str, History | Sequence[History]], looks: Looks | None = None) -> None:
+        self.histories, self.looks = histories, Looks() if looks is None else looks
 
     def plot(
         self,
@@ -87,6 +92,7 @@ class ConvergenceDisplay:
         x: str = "iterations",
         optimum: float | None = None,
         learning_rate: bool = False,
+        band: str | None = "range",
         line_kw: dict[str, Any] | None = None,
     ) -> ConvergenceDisplay:
         r"""Draw the curves.
@@ -102,9 +108,12 @@ class ConvergenceDisplay:
         x : {"iterations", "seconds"}, default="iterations"
             "seconds" is the sum of the wall times of the iterations so far.
         optimum : float or None, default=None
-            :math:`P^*`, not 0; None takes the least objective of all histories.
+            :math:`P^*`, not 0; None takes the least objective of all histories, or of all in the same fold.
         learning_rate : bool, default=False
             True adds a panel of the learning rates: of the last batch of an epoch, or L-BFGS's step lengths.
+        band : {"range", "std"} or None, default="range"
+            The band around the mean of several fits: from the least to the greatest, or a standard deviation to both
+            sides. A fit that has ended keeps its last value.
         line_kw : dict or None, default=None
             Keyword arguments of all lines, for ``ax.plot``.
 
@@ -119,34 +128,25 @@ class ConvergenceDisplay:
             For an unknown `metric` or `x`, or where a history does not have the values that are asked for.
         """
         require_matplotlib("ConvergenceDisplay.plot")
-        _check_options(ax, metric, x, optimum, learning_rate)
-        _check_histories(self.histories)
-        curves = _curves(self.histories, x, METRICS[metric][0])
-        for name, (_, values) in curves.items():
-            if not len(values):
-                known = sorted({key for record in self.histories[name] for key in record} - {"iteration", "seconds"})
-                raise ValueError(
-                    f"metric={metric!r} needs {METRICS[metric][0]!r} in the records of each history, and that of "
-                    f"{name!r} has {known}"
-                )
+        check_options(ax, metric, x, optimum, learning_rate, band)
+        histories = checked_histories(self.histories)
+        curves = curves_of(histories, x, metric)
         if metric == "suboptimality":
-            curves = _relative(curves, optimum)
+            curves = relative(curves, optimum)
         if METRICS[metric][2]:
-            curves = {name: (t[values > 0], values[values > 0]) for name, (t, values) in curves.items()}
-        rates = _curves(self.histories, x, "learning_rate") if learning_rate else {}
-        if learning_rate and not any(len(values) for _, values in rates.values()):
-            raise ValueError("learning_rate=True needs a history with learning rates, and no record has one")
+            curves = positive(curves)
+        rates = learning_rates(histories, x) if learning_rate else {}
 
         own = ax is None
         self.ax_, self.learning_rate_ax_ = _axes(ax, learning_rate)
         self.figure_, self.learning_rate_lines_ = self.ax_.figure, None
         below, first = self.learning_rate_ax_, len(self.ax_.lines)
-        self.lines_ = draw_lines(self.ax_, curves, line_kw, first)
+        self.lines_, self.bands_ = self._draw(self.ax_, curves, band, line_kw, first)
         self.ax_.set_ylabel(METRICS[metric][1])
         if METRICS[metric][2]:
             self.ax_.set_yscale("log")
         if learning_rate:
-            self.learning_rate_lines_ = draw_lines(below, rates, line_kw, first)
+            self.learning_rate_lines_, _ = self._draw(below, rates, None, line_kw, first)
             for line, same in zip(self.learning_rate_lines_, self.lines_, strict=True):
                 line.set_color(same.get_color())
             below.set_ylabel("Learning rate")
@@ -156,28 +156,44 @@ class ConvergenceDisplay:
         bottom.set_xlabel(AXES[x][1])
         if x == "iterations":
             bottom.xaxis.get_major_locator().set_params(integer=True)
+        for entry in self.looks.legend:
+            self.ax_.plot([], [], **entry)
         add_legend(self.ax_, *([below] if learning_rate else []), resize=own)
         return self
+
+    def _draw(
+        self, ax: Any, curves: dict[str, list[Curve]], band: str | None, line_kw: dict[str, Any] | None, first: int
+    ) -> tuple[list[Line2D], list[Any]]:
+        """Draw the lines, and a band around each that is the mean of several fits."""
+        courses = {name: course(given, band) for name, given in curves.items()}
+        lines = draw_lines(ax, {name: line for name, (line, _) in courses.items()}, line_kw, first, self.looks.lines)
+        bands: list[Any] = []
+        for drawn, (line, edges) in zip(lines, courses.values(), strict=True):
+            color = drawn.get_color()
+            filled = None if edges is None else ax.fill_between(line[0], *edges, color=color, alpha=0.2, linewidth=0)
+            bands.append(filled)
+        return lines, bands
 
     @classmethod
     def from_history(
         cls,
-        histories: Mapping[str, History],
+        histories: Mapping[str, History | Sequence[History]],
         *,
         ax: Any = None,
         metric: str = "objective",
         x: str = "iterations",
         optimum: float | None = None,
         learning_rate: bool = False,
+        band: str | None = "range",
         line_kw: dict[str, Any] | None = None,
     ) -> ConvergenceDisplay:
         """Draw histories that were kept.
 
         Parameters
         ----------
-        histories : dict of str to list of dict
-            For each name a `history_`.
-        ax, metric, x, optimum, learning_rate, line_kw :
+        histories : dict of str to list of dict, or to list of list of dict
+            For each name a `history_`, or a list of them.
+        ax, metric, x, optimum, learning_rate, band, line_kw :
             As in :meth:`plot`.
 
         Returns
@@ -192,7 +208,7 @@ class ConvergenceDisplay:
         >>> display.lines_[0].get_ydata().tolist()
         [0.5, 0.25, 0.125, 0.0625, 0.03125]
         """
-        options: dict[str, Any] = dict(ax=ax, metric=metric, x=x, optimum=optimum)
+        options: dict[str, Any] = dict(ax=ax, metric=metric, x=x, optimum=optimum, band=band)
         return cls(histories).plot(**options, learning_rate=learning_rate, line_kw=line_kw)
 
     @classmethod
@@ -235,8 +251,8 @@ class ConvergenceDisplay:
             Where an estimator has no `history_` after its fit.
         """
         require_matplotlib("ConvergenceDisplay.from_estimators")
-        _check_options(ax, metric, x, optimum, learning_rate)
-        _check_named(estimators, "estimators")
+        check_options(ax, metric, x, optimum, learning_rate)
+        check_named(estimators, "estimators")
         for name, estimator in estimators.items():
             if not hasattr(last_step(estimator), "history_") and (X is None or y is None):
                 raise ValueError(
@@ -253,65 +269,60 @@ class ConvergenceDisplay:
         options: dict[str, Any] = dict(ax=ax, metric=metric, x=x, optimum=optimum)
         return cls(histories).plot(**options, learning_rate=learning_rate, line_kw=line_kw)
 
+    @classmethod
+    def from_search(
+        cls,
+        search: Any,
+        *,
+        color_by: str | None = None,
+        style_by: str | None = None,
+        ax: Any = None,
+        metric: str = "objective",
+        x: str = "iterations",
+        learning_rate: bool = False,
+        band: str | None = "range",
+        line_kw: dict[str, Any] | None = None,
+    ) -> ConvergenceDisplay:
+        """Draw the candidates of a search, each as the mean over its folds with a band.
 
-def _check_named(values: Any, argument: str) -> None:
-    if not isinstance(values, Mapping) or not values:
-        raise TypeError(f"{argument} must be a dict of names that is not empty, got {values!r}")
+        Parameters
+        ----------
+        search : GridSearchCV or RandomizedSearchCV
+            Fitted, with ``keep_histories=True``.
+        color_by, style_by : str or None, default=None
+            The parameters whose values have a colour or a line style each, and the legend says which: as in the grid,
+            or their last part. With both None each candidate has a line in the legend.
+        ax, metric, x, learning_rate, band, line_kw :
+            As in :meth:`plot`. "suboptimality" is for candidates that minimise the same objective; in each fold it is
+            above the least of all.
 
+        Returns
+        -------
+        ConvergenceDisplay
 
-def _check_options(ax: Any, metric: str, x: str, optimum: Any, learning_rate: bool) -> None:
-    for argument, value, allowed in (("metric", metric, METRICS), ("x", x, AXES)):
-        if value not in list(allowed):
-            raise ValueError(f"{argument} must be one of {sorted(allowed)}, got {value!r}")
-    if optimum is not None and metric != "suboptimality":
-        raise ValueError(f"optimum={optimum!r} is for metric='suboptimality', got metric={metric!r}")
-    number = isinstance(optimum, Real) and not isinstance(optimum, bool)
-    if optimum is not None and not (number and np.isfinite(optimum) and optimum != 0):
-        raise ValueError(f"optimum must be a finite number other than 0, got {optimum!r}")
-    if ax is not None and np.size(ax) != (2 if learning_rate else 1):
-        wanted = "a pair of Axes" if learning_rate else "one Axes"
-        raise ValueError(f"ax must be {wanted} with learning_rate={learning_rate!r}, got {ax!r}")
+        Raises
+        ------
+        ValueError
+            Where the search has kept no histories, or for a parameter that is not in the grid.
 
-
-def _check_histories(histories: Mapping[str, History]) -> None:
-    _check_named(histories, "histories")
-    for name, history in histories.items():
-        records = isinstance(history, (list, tuple)) and all(isinstance(record, Mapping) for record in history)
-        if not records:
-            raise TypeError(
-                f"histories[{name!r}] must be a list of dicts, as history_ is, got {type(history).__name__}"
-            )
-        if not history:
-            raise ValueError(f"histories[{name!r}] is empty: that fit had no iteration to make")
-        for key in ("iteration", "seconds"):
-            if any(record.get(key) is None for record in history):
-                raise ValueError(f"histories[{name!r}] must have {key!r} in each record")
-
-
-def _curves(histories: Mapping[str, History], x: str, key: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return for each name the times and the values of the records that have `key`."""
-    curves = {}
-    for name, history in histories.items():
-        t = np.array([record[AXES[x][0]] for record in history], dtype=float)
-        if x == "seconds":
-            t = np.cumsum(t)
-        values = np.array([record.get(key) for record in history], dtype=float)  # None becomes NaN
-        known = np.isfinite(values)
-        curves[name] = t[known], values[known]
-    return curves
-
-
-def _relative(
-    curves: dict[str, tuple[np.ndarray, np.ndarray]], optimum: float | None
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    least = min(values.min() for _, values in curves.values())
-    if optimum is None:
-        optimum = least
-        if optimum == 0:
-            raise ValueError("metric='suboptimality' is relative, and the least objective is 0: use metric='objective'")
-    elif least < optimum - _ROUNDING * abs(optimum):
-        raise ValueError(f"optimum must not be above the least objective, {least:.8g}, got {optimum!r}")
-    return {name: (t, (values - optimum) / abs(optimum)) for name, (t, values) in curves.items()}
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skopt_solvers import LogisticRegression
+        >>> from skopt_solvers.inspection import ConvergenceDisplay
+        >>> from skopt_solvers.model_selection import GridSearchCV
+        >>> X, y = load_digits(return_X_y=True)
+        >>> grid = {"solver": ["adagrad", "adam"], "solver__schedule": ["linear", "cosine"], "max_iter": [30]}
+        >>> model = LogisticRegression(C=0.01, random_state=0)
+        >>> search = GridSearchCV(model, grid, cv=3, keep_histories=True).fit(X / 16, y)
+        >>> display = ConvergenceDisplay.from_search(search, color_by="solver", style_by="schedule")
+        >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
+        ['solver: adagrad', 'solver: adam', 'schedule: linear', 'schedule: cosine']
+        """
+        require_matplotlib("ConvergenceDisplay.from_search")
+        check_options(ax, metric, x, None, learning_rate, band)
+        options: dict[str, Any] = dict(ax=ax, metric=metric, x=x, learning_rate=learning_rate, band=band)
+        return cls(*search_curves(search, color_by, style_by)).plot(**options, line_kw=line_kw)
 
 
 def _axes(ax: Any, learning_rate: bool) -> tuple[Any, Any]:

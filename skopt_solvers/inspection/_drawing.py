@@ -43,7 +43,11 @@ def points(pixels: float, figure: Any) -> float:
 
 
 def draw_lines(
-    ax: Axes, curves: Mapping[str, tuple[Any, Any]], line_kw: dict[str, Any] | None = None, first: int = 0
+    ax: Axes,
+    curves: Mapping[str, tuple[Any, Any]],
+    line_kw: dict[str, Any] | None = None,
+    first: int = 0,
+    looks: Mapping[str, dict[str, Any]] | None = None,
 ) -> list[Line2D]:
     """Draw each curve in a style of its own.
 
@@ -55,6 +59,8 @@ def draw_lines(
         Arguments for ``ax.plot``, which take the place of the styles chosen here.
     first : int
         The number of the first style, which is that of the lines on the axes before.
+    looks : dict of name to dict or None
+        Arguments for ``ax.plot`` by the names of curves, which take the place of the styles chosen here.
 
     Returns
     -------
@@ -77,7 +83,7 @@ def draw_lines(
             # at distances on the screen that begin elsewhere on each line, so that markers of close lines stay apart
             markevery=(0.02 * (i % 5), 0.1) if len(x) else None,
         )
-        lines += ax.plot(x, y, **{**style, **given})
+        lines += ax.plot(x, y, **{**style, **(looks or {}).get(name, {}), **given})
     return lines
 
 

@@ -73,6 +73,12 @@ def columns(reports: Sequence[FitReport], n_splits: int) -> dict[str, np.ndarray
     return results if known else {}
 
 
+def histories(reports: Sequence[FitReport], n_splits: int) -> list[list[History | None]]:
+    """Return the histories by candidate and fold."""
+    kept = [report.history for report in reports]
+    return [kept[i : i + n_splits] for i in range(0, len(kept), n_splits)]
+
+
 def summary_of_unconverged(
     reports: Sequence[FitReport], candidates: Sequence[dict[str, Any]], n_splits: int
 ) -> str | None:

@@ -14,7 +14,7 @@ from .._base.inherited_docs import documented_like
 from .._base.rollback import unchanged_on_failure
 from .._base.sklearn_compat import Interval, MultimetricScorer, StrOptions, _fit_context, with_names
 from .._estimator.unconverged import tell_unconverged
-from ._fit_reports import columns, summary_of_unconverged
+from ._fit_reports import columns, histories, summary_of_unconverged
 from ._shared_work import PlannedParallel, SharedWork, active_work
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
@@ -25,10 +25,11 @@ _scikit_fit = with_names(BaseSearchCV.fit, Parallel=PlannedParallel)
 _CONSTRAINTS = {
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "interrupt": [StrOptions({"raise", "keep"})],
+    "keep_histories": ["boolean"],
 }
 _OF_A_FIT = (
     *("best_index_", "best_score_", "best_params_", "best_estimator_", "refit_time_", "feature_names_in_"),
-    *("cv_results_", "scorer_", "multimetric_", "memory_", "stop_reason_"),
+    *("cv_results_", "scorer_", "multimetric_", "memory_", "stop_reason_", "histories_"),
 )
 
 
@@ -37,6 +38,7 @@ class SharesWork(BaseSearchCV):
 
     max_time: float | None = None
     interrupt: str = "raise"
+    keep_histories: bool = False
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit and score all candidates, and fit the best to all rows.
@@ -61,7 +63,8 @@ class SharesWork(BaseSearchCV):
     @_fit_context(prefer_skip_nested_validation=False)
     def _search(self, X: Any, y: Any, **params: Any) -> SharedWork:
         prefer = "threads" if _is_compiled(self.estimator) else None
-        work = SharedWork(prefer, max_time=self.max_time, keeps=self.interrupt == "keep")
+        options: dict[str, Any] = dict(max_time=self.max_time, keep_histories=self.keep_histories)
+        work = SharedWork(prefer, keeps=self.interrupt == "keep", **options)
         with work.active():
             for name in _OF_A_FIT:
                 vars(self).pop(name, None)
@@ -72,6 +75,8 @@ class SharesWork(BaseSearchCV):
                     raise
                 self._keep_without_refit(work)
         self.memory_, self.stop_reason_ = work.summary(), work.stop_reason()
+        if self.keep_histories:
+            self.histories_ = histories(work.reports, self.n_splits_)
         return work
 
     def _format_results(self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None) -> Any:
@@ -111,14 +116,22 @@ _PARAMETERS = """max_time : float or None, default=None
     interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does in `fit`. "raise" leaves the search as it was. "keep" ends it with the candidates that are
         finished, and a warning; the best of them is fitted to all rows. Where none is finished KeyboardInterrupt is
-        raised. Ctrl-C in this last fit leaves the search without `best_estimator_`."""
+        raised. Ctrl-C in this last fit leaves the search without `best_estimator_`.
+
+    keep_histories : bool, default=False
+        Keep the `history_` of each candidate and fold in `histories_`, for
+        :meth:`ConvergenceDisplay.from_search <skopt_solvers.inspection.ConvergenceDisplay.from_search>`."""
 _ATTRIBUTES = """memory_ : dict
         How often text was counted and how often its counts were there already, "text_counts" and
         "text_counts_shared"; the same of transformers, "transformers_fitted" and "transformers_shared"; and how often
         models were fitted together and how many in all, "passes" and "fits_in_passes".
 
     stop_reason_ : str
-        Says in words whether all candidates are finished, or why not and how many are."""
+        Says in words whether all candidates are finished, or why not and how many are.
+
+    histories_ : list of list of list of dict
+        With `keep_histories`: ``histories_[i][k]`` is the `history_` of candidate i, as in ``cv_results_["params"]``,
+        in fold k; None where the fit failed or the last step is not of this package."""
 
 
 @documented_like(
@@ -161,6 +174,7 @@ class GridSearchCV(SharesWork, sklearn_search.GridSearchCV):
         return_train_score: bool = False,
         max_time: float | None = None,
         interrupt: str = "raise",
+        keep_histories: bool = False,
     ) -> None:
         super().__init__(
             estimator,
@@ -174,7 +188,7 @@ class GridSearchCV(SharesWork, sklearn_search.GridSearchCV):
             error_score=error_score,
             return_train_score=return_train_score,
         )
-        self.max_time, self.interrupt = max_time, interrupt
+        self.max_time, self.interrupt, self.keep_histories = max_time, interrupt, keep_histories
 
 
 @documented_like(
@@ -219,6 +233,7 @@ class RandomizedSearchCV(SharesWork, sklearn_search.RandomizedSearchCV):
         return_train_score: bool = False,
         max_time: float | None = None,
         interrupt: str = "raise",
+        keep_histories: bool = False,
     ) -> None:
         super().__init__(
             estimator,
@@ -234,7 +249,7 @@ class RandomizedSearchCV(SharesWork, sklearn_search.RandomizedSearchCV):
             error_score=error_score,
             return_train_score=return_train_score,
         )
-        self.max_time, self.interrupt = max_time, interrupt
+        self.max_time, self.interrupt, self.keep_histories = max_time, interrupt, keep_histories
 
 
 def _is_compiled(estimator: Any) -> bool:

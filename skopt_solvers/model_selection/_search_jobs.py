@@ -64,6 +64,7 @@ class JobOptions:
     until : float, the ``time.time()`` after which no job begins
     always : int, the candidate that is fitted after that too
     keeps : bool, whether a KeyboardInterrupt ends a job early instead of being raised
+    keep_histories : bool, whether the reports of fits have their histories
     """
 
     texts: SharedCounts | None
@@ -71,6 +72,7 @@ class JobOptions:
     until: float = np.inf
     always: int = -1
     keeps: bool = False
+    keep_histories: bool = False
 
 
 @dataclass
@@ -126,7 +128,7 @@ def run(job: Job) -> Done:
     try:
         if options.texts is None:
             for group in job.groups_now():
-                _fit_group(group, None, done)
+                _fit_group(group, None, done, options.keep_histories)
         elif options.kept is None:
             _run_shared(job, SharedSteps(), options.texts, done)
         else:
@@ -145,7 +147,7 @@ def _run_shared(job: Job, steps: SharedSteps, texts: SharedCounts, done: Done) -
     try:
         with texts.active():
             for group in job.groups_now():
-                _fit_sharing_passes(group, steps, done)
+                _fit_sharing_passes(group, steps, done, job.options.keep_histories)
     finally:
         counts = {"transformers_fitted": steps.n_fitted - n_fitted, "transformers_shared": steps.n_shared - n_shared}
         if texts.is_copy:
@@ -153,16 +155,16 @@ def _run_shared(job: Job, steps: SharedSteps, texts: SharedCounts, done: Done) -
         done.counts.update(counts)
 
 
-def _fit_sharing_passes(group: Sequence[tuple[int, Task]], steps: SharedSteps, done: Done) -> None:
+def _fit_sharing_passes(group: Sequence[tuple[int, Task]], steps: SharedSteps, done: Done, keep: bool) -> None:
     fits = ExpectedFits([final_estimator(task) for _, task in group])
     try:
         with fits_by(fits):
-            _fit_group(group, steps, done)
+            _fit_group(group, steps, done, keep)
     finally:
         done.counts.update(passes=fits.n_passes, fits_in_passes=fits.n_fits)
 
 
-def _fit_group(group: Sequence[tuple[int, Task]], steps: SharedSteps | None, done: Done) -> None:
+def _fit_group(group: Sequence[tuple[int, Task]], steps: SharedSteps | None, done: Done, keep: bool) -> None:
     for number, (function, (estimator, *rest), kwargs) in group:
         if steps is not None and isinstance(estimator, Pipeline):
             scorer = kwargs["scorer"]
@@ -172,4 +174,4 @@ def _fit_group(group: Sequence[tuple[int, Task]], steps: SharedSteps | None, don
         with unconverged_told_to(texts.append):
             scores = function.function(estimator, *rest, **kwargs)
         failed = scores["fit_error"] is not None
-        done.fits[number] = Fit(scores, FitReport() if failed else report_of(estimator, texts, keep_history=False))
+        done.fits[number] = Fit(scores, FitReport() if failed else report_of(estimator, texts, keep_history=keep))

@@ -34,6 +34,7 @@ class SharedWork:
     max_time : float, optional
     keeps : bool
         Whether Ctrl-C ends the search with the candidates that are finished.
+    keep_histories : bool
     texts : SharedCounts
     counts : dict of str to int
     reports : list of FitReport
@@ -51,6 +52,7 @@ class SharedWork:
     prefer: str | None
     max_time: float | None = None
     keeps: bool = False
+    keep_histories: bool = False
     texts: SharedCounts = field(default_factory=SharedCounts)
     counts: Counter[str] = field(default_factory=Counter)
     reports: list[FitReport] = field(default_factory=list)
@@ -168,7 +170,7 @@ class PlannedParallel(Parallel):
         shares = is_shareable(tasks[0][1][0])
         if shares:
             work.texts.expect(ngram_ranges(tasks))
-        common: dict[str, Any] = dict(texts=work.texts if shares else None)
+        common: dict[str, Any] = dict(texts=work.texts if shares else None, keep_histories=work.keep_histories)
         if shares and not work.may_end_early:
             parts = parts_by_fold(tasks, self._effective_n_jobs())
             options = JobOptions(**common)

@@ -214,7 +214,13 @@ def test_a_signal_ends_a_search_in_workers(backend):
 
 
 def test_parameters():
-    for name, value in (("max_time", 0), ("max_time", -1.0), ("max_time", "1"), ("interrupt", "stop")):
+    for name, value in (
+        ("max_time", 0),
+        ("max_time", -1.0),
+        ("max_time", "1"),
+        ("interrupt", "stop"),
+        ("keep_histories", 2),
+    ):
         with pytest.raises(ValueError, match=f"The '{name}' parameter"):
             GridSearchCV(MODEL, GRID).set_params(**{name: value}).fit(X, Y)
     for ours in (GridSearchCV, RandomizedSearchCV):
@@ -222,8 +228,8 @@ def test_parameters():
         search = ours(MODEL, GRID, max_time=5.0, interrupt="keep")
         again = pickle.loads(pickle.dumps(clone(search)))
         assert (again.max_time, again.interrupt) == (5.0, "keep")
-        assert search.get_params().keys() - theirs(MODEL, GRID).get_params().keys() == {"max_time", "interrupt"}
         own = ours(MODEL, GRID).get_params(deep=False)
+        assert own.keys() - theirs(MODEL, GRID).get_params().keys() == {"max_time", "interrupt", "keep_histories"}
         assert repr({**own, **theirs(MODEL, GRID).get_params(deep=False)}) == repr(own)
 
 
