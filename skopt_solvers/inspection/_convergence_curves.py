@@ -50,7 +50,7 @@ def check_options(ax: Any, metric: str, x: str, optimum: Any, learning_rate: boo
 def checked_histories(histories: Mapping[str, History | Sequence[History]]) -> dict[str, list[History]]:
     """Return for each name a list of histories, of one or of several fits."""
     check_named(histories, "histories")
-    lists = {}
+    lists: dict[str, list[Any]] = {}
     for name, given in histories.items():
         several = isinstance(given, (list, tuple)) and bool(given) and isinstance(given[0], (list, tuple))
         lists[name] = list(given) if several else [given]

@@ -1,5 +1,6 @@
 """Searches that end early: by `max_time`, and by Ctrl-C."""
 
+import os
 import pickle
 import signal
 import threading
@@ -191,25 +192,26 @@ def test_ctrl_c_in_the_last_fit(scoring):
 
 
 class SlowModel(LogisticRegression):
-    """A model whose later fits take long."""
+    """A model with fits that never end, one of which interrupts the process that `max_iter` names."""
 
     def fit(self, X, y):
         if self.C > 1:
+            time.sleep(4)
+            if len(X) == 61:  # of one fold
+                os.kill(self.max_iter, signal.SIGINT)
             time.sleep(60)
         return super().fit(X, y)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends a process there")
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_a_signal_ends_a_search_in_workers(backend):
-    with joblib.parallel_config(backend):
-        GridSearchCV(SlowModel(), {"C": [0.1, 0.5]}, cv=FOLDS, n_jobs=2).fit(X, Y)  # workers are there
-        search = GridSearchCV(SlowModel(), {"C": [0.1, 0.5, 5.0]}, cv=FOLDS, n_jobs=2, interrupt="keep")
-        timer = threading.Timer(6, lambda: signal.raise_signal(signal.SIGINT))
-        timer.start()
-        began = time.perf_counter()
-        with pytest.warns(UserWarning, match="interrupted after 2 of 3 candidates"):
-            search.fit(X, Y)
-    assert time.perf_counter() - began < 40
+    folds, grid = [(np.arange(61), np.arange(61, 90)), (np.arange(60), np.arange(60, 90))], {"C": [0.1, 0.5, 5.0]}
+    search = GridSearchCV(SlowModel(max_iter=os.getpid()), grid, cv=folds, n_jobs=2, interrupt="keep")
+    began = time.perf_counter()
+    with joblib.parallel_config(backend), pytest.warns(UserWarning, match="interrupted after 2 of 3 candidates"):
+        search.fit(X, Y)
+    assert time.perf_counter() - began < 60
     first_candidates(search.set_params(param_grid={"C": [0.1, 0.5]}), 2)
 
 
