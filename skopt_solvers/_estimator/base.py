@@ -207,7 +207,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     def _partial_fit(self, X, y, classes, sample_weight, **form):
         solver, first = resolved_solver(self), not hasattr(self, "classes_")
         with unchanged_on_failure(self) as undo:
-            seen = None if first else getattr(self, "_seen_classes", None)
+            seen = 0.0 if first else getattr(self, "_seen_classes", None)
             data = self._read(X, y, sample_weight, reset=first, **form)
             problem = data.problem(classes, seen=seen).on_columns(present_columns)
             del data  # X in another form

@@ -80,7 +80,8 @@ class FitRun:
                 f"warm_start=True needs the classes and features of the last fit: got classes {classes} and "
                 f"{objective.coefficients[0]} features, had {estimator.classes_} and {n_features}"
             )
-        if resumed is not None and resumed["W"].shape == W.shape and resumed["W"].dtype == W.dtype:
+        same = resumed is not None and resumed["W"].shape == W.shape and resumed["W"].dtype == W.dtype
+        if same and self.problem.resumes(resumed):
             return W, copied(resumed)
         W[:] = self.problem.model.table(estimator, objective)
         # a feature that no sample has would keep its weight; its optimum is 0
@@ -160,6 +161,7 @@ class FitRun:
         return {
             "classes_": self.problem.classes,
             "solver_": self.solver,
+            **self.problem.form_of_labels,
             **self.problem.model.attributes(self.whole(result.W) if W is None else W, self.objective),
             "n_iter_": result.n_iter if n_iter is None else n_iter,
             "history_": result.history,

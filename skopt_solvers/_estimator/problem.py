@@ -42,6 +42,15 @@ class Problem:
         """Return the same problem, over the features that are in X alone where that is worth while."""
         return self
 
+    @property
+    def form_of_labels(self):
+        """The fitted attributes that say how labels were given."""
+        return {}
+
+    def resumes(self, state):
+        """Tell whether a fit can go on from the state of a solver that has the shape of its own."""
+        return True
+
     def on_columns(self, find):
         """Return the same problem over the columns and the X that ``find(X)`` gives."""
         columns, X = find(self.X)

@@ -32,6 +32,7 @@ __all__ = [
     "check_compressed",
     "dot",
     "dual",
+    "indicator",
     "linear",
     "observed_pairs",
     "rows_increase",
@@ -70,6 +71,18 @@ def linear(X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:
 def dual(X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:
     """Return dual coordinate ascent for a linear model over the same CSR."""
     return _over("Dual", X, *args, **kwargs)
+
+
+def indicator(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    present: NDArray[Any],
+    absent: NDArray[Any],
+    dtype: DTypeLike,
+) -> Any:
+    """Return the labels of samples that may have several, for the objective and the dual of a linear model."""
+    factors = (factor.astype(dtype) for factor in (present, absent))
+    return getattr(_core, "Indicator" + _FLOATS[np.dtype(dtype)])(*_aligned(indptr, indices, *factors))
 
 
 def chain(X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:

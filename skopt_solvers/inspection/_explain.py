@@ -31,6 +31,7 @@ class Explanation:
     scores : dict
         The score of every class. Of two classes these are ``decision_function`` and minus it.
     predicted : class label
+        A tuple of labels where a sample may have several.
     text : str or None
         The text, where the places of its n-grams are known.
     spans : dict of class to list of (int, int, float)
@@ -86,8 +87,8 @@ def explain(
         Text, a dict, ...; an array of shape (n_features,) or (1, n_features), a sparse row, a Series, or a data frame
         of one row.
     classes : class or list of classes, optional
-        None explains the predicted class. Where two classes have one row of `coef_`, the score of the first is minus
-        ``decision_function``.
+        None explains the predicted class; of several labels all that are predicted, or else the best. Where two classes
+        have one row of `coef_`, the score of the first is minus ``decision_function``.
     n : int, optional
         The number of features of a class that have a record of their own, those of largest absolute contribution; one
         record of kind "rest" has the sum of the others. None keeps all that are not 0 in x.
@@ -145,12 +146,13 @@ def explain(
     intercept = np.broadcast_to(np.asarray(parts.model.intercept_, dtype=float), parts.coef.shape[0])
     each = (parts.entries(k, columns) for k in range(len(parts.classes)))
     scores = np.array([values @ weights for weights in each]) + (intercept * [-1, 1] if parts.one_output else intercept)
-    # a score of exactly 0 is the first class's, as in `predict`
-    predicted = int(scores.argmax())
+    # a score of exactly 0 is the first class's, or no label's, as in `predict`
+    best = [int(scores.argmax())]
+    predicted = np.flatnonzero(scores > 0).tolist() if parts.several_labels else best
 
     records: list[dict[str, Any]] = []
     spans: dict[Any, list[tuple[int, int, float]]] = {}
-    for k in [predicted] if wanted is None else wanted:
+    for k in (predicted or best) if wanted is None else wanted:
         row, sign = parts.signed_row(k)
         weights = parts.entries(k, columns)
         contributions = values * weights
@@ -178,9 +180,9 @@ def explain(
         add("intercept", "", 1.0, b, b)
         if text is not None:
             spans[label] = _spans(text, found, dict(zip(columns.tolist(), contributions.tolist(), strict=True)))
-    return Explanation(
-        records, dict(zip(parts.classes, scores.tolist(), strict=True)), parts.classes[predicted], text, spans
-    )
+    labels = tuple(parts.classes[k] for k in predicted)
+    every = dict(zip(parts.classes, scores.tolist(), strict=True))
+    return Explanation(records, every, labels if parts.several_labels else labels[0], text, spans)
 
 
 def _row(parts: LinearParts, x: Any) -> tuple[Any, np.ndarray, np.ndarray]:

@@ -31,7 +31,9 @@ def explanation_html(explanation: Any, max_rows: int) -> str:
     longest = max(features, default=0.0)
     parts = [f'<div style="{_FRAME}">']
     for label, records in classes.items():
-        predicted = label == explanation.predicted
+        predicted = label in (
+            explanation.predicted if isinstance(explanation.predicted, tuple) else [explanation.predicted]
+        )
         parts.append(
             f'<div style="margin-top:4px"><b>{escape(shown_name(label))}</b>{" (predicted)" if predicted else ""}: '
             f"score {_signed(explanation.scores[label])}</div>"

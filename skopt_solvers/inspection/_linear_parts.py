@@ -35,6 +35,11 @@ class LinearParts:
         """True where two classes share one output."""
         return self.coef.shape[0] < len(self.classes)
 
+    @property
+    def several_labels(self) -> bool:
+        """True where a sample may have any number of the classes, which are labels then."""
+        return bool(getattr(self.model, "multilabel_", False))
+
     def signed_row(self, k: int) -> tuple[int, int]:
         """Return the row of `coef` that scores class k, and its sign."""
         return (0, 2 * k - 1) if self.one_output else (k, 1)

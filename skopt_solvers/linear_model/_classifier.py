@@ -16,7 +16,8 @@ from .._base.threads import effective_threads
 from .._base.typing import Matrix
 from .._base.validation import numbers_of
 from .._estimator.base import CONSTRAINTS, SolverEstimator
-from ._problem import HeldRows, LinearData, LinearModel, read_rows
+from ._labels import HeldLabels, LabelData, LabelProblem, has_several_labels, predicted_labels, read_labels
+from ._problem import HeldRows, LinearData, LinearModel, read_features, read_rows
 from ._topk import TopK, check_topk, top_classes
 
 LINEAR_CONSTRAINTS = {**CONSTRAINTS, "fit_intercept": ["boolean"]}
@@ -27,6 +28,8 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
     coef_: Any  # an array, or a sparse matrix after `sparsify`
     intercept_: np.ndarray
+    multilabel_: bool = False
+    _sparse_labels = False  # whether those of `fit` were
 
     _parameter_constraints = LINEAR_CONSTRAINTS
     __skopt_shares_epochs__ = True
@@ -34,6 +37,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = True
         return tags
 
     # Data
@@ -45,7 +49,11 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         return LinearModel(type(self).__name__, losses, *parameters)
 
     def _read(self, X, y, sample_weight, reset):
-        return LinearData.read(self, self._model, X, y, sample_weight, reset)
+        several = has_several_labels(y)
+        if not reset and several != self.multilabel_:
+            form = ("one class a sample", "an indicator matrix of labels")
+            raise ValueError(f"y must be {form[self.multilabel_]}, as that of the fit, got {form[several]}")
+        return (LabelData if several else LinearData).read(self, self._model, X, y, sample_weight, reset)
 
     @contextmanager
     def _read_collection(self, X, y, sample_weight):
@@ -55,9 +63,16 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             yield problem
 
     def _held_out(self, X_val, y_val, problem):
-        return HeldRows(*read_rows(self, X_val, y_val, reset=False, name="X_val"), problem.classes)
+        if not isinstance(problem, LabelProblem):
+            return HeldRows(*read_rows(self, X_val, y_val, reset=False, name="X_val"), problem.classes)
+        X, y = read_features(self, X_val, reset=False, name="X_val"), read_labels(y_val, "y_val")
+        if y.shape != (X.shape[0], len(problem.classes)):
+            raise ValueError(f"y_val must have the shape {(X.shape[0], len(problem.classes))}, got {y.shape}")
+        return HeldLabels(X, y, problem.classes)
 
     def _partial_fit(self, X, y, classes, sample_weight):
+        if classes is None and has_several_labels(y):
+            classes = np.arange(y.shape[1] if hasattr(y, "shape") else len(y[0]))
         classes = self._classes_of_stream(classes)
         if len(classes) < 2:
             raise ValueError(f"classes must be at least 2 classes, got {classes}")
@@ -69,7 +84,8 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         return self.coef_.T
 
     def _check_fitted(self):
-        n_outputs = self._model.n_outputs(len(self.classes_))
+        n_labels = len(self.classes_)
+        n_outputs = n_labels if self.multilabel_ else self._model.n_outputs(n_labels)
         check_array(self, "coef_", self.coef_, (n_outputs, self.n_features_in_))
         intercept = np.asarray(getattr(self, "intercept_", None))
         check_array(self, "intercept_", intercept, (n_outputs,) if intercept.ndim else ())
@@ -78,7 +94,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
     @over_blocks
     def decision_function(self, X: Matrix) -> np.ndarray:
-        """Return the scores of the classes: signed distances to their hyperplanes, times the length of the weights.
+        """Return the scores of the classes or labels: signed distances to their hyperplanes, times the weights' length.
 
         Parameters
         ----------
@@ -86,7 +102,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
+        ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_labels)
             Of two classes, that of the second; a dask array for a dask array.
 
         Raises
@@ -112,7 +128,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
     @over_blocks
     def predict(self, X: Matrix) -> np.ndarray:
-        """Return the class of the highest score.
+        """Return the class of the highest score, or an indicator matrix of the labels whose scores are above 0.
 
         Parameters
         ----------
@@ -120,13 +136,15 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            A dask array for a dask array.
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            A sparse matrix where the labels of `fit` were one; a dask array for a dask array.
         """
-        return super().predict(X)
+        if not self.multilabel_:
+            return super().predict(X)
+        return predicted_labels(self._validated_for_prediction(X), self, self._sparse_labels, _finite_scores)
 
     def predict_topk(self, X: Matrix, k: int = 5, *, coef_threshold: float = 0.0) -> TopK:
-        """Return the k best classes of each sample and their scores, without the matrix of all scores.
+        """Return the k best classes or labels of each sample and their scores, without the matrix of all scores.
 
         Scores are what `decision_function` gives; for two classes, whose one value is z, they are -z and z. Equal
         scores are in the order of `classes_`, so the first label is that of `predict`.
@@ -135,7 +153,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         ----------
         X : array or sparse matrix of shape (n_samples, n_features)
         k : int, default=5
-            From 1 to the number of classes.
+            From 1 to the number of classes or labels.
         coef_threshold : float, default=0.0
             Weights of a smaller magnitude are taken as 0. With 0 the result is exact.
 

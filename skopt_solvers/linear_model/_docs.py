@@ -13,7 +13,8 @@ _FIT = """Fit the model.
             float32 stays float32 all the way; everything else becomes float64. Canonical CSR is not copied; any other
             form costs one canonical CSR. A CSR in memory maps is read from disk. The blocks of a dask array, CSR or
             dense, are rows; passes run where they are.
-        y : array or dask array of shape (n_samples,)
+        y : array or dask array of shape (n_samples,), or array or sparse matrix of shape (n_samples, n_labels)
+            Classes; or an indicator matrix of 0 and 1, with a binary problem for each column.
         sample_weight : array or dask array of shape (n_samples,), optional
             >= 0; a weight of k is as k repetitions, of 0 as if the sample were not there.
         X_val, y_val : optional
@@ -40,7 +41,7 @@ _PARTIAL_FIT = """One epoch over X, going on from the calls before.
         X, y, sample_weight :
             As in `fit`.
         classes : array, optional
-            All classes; needed at the first call.
+            All classes; needed at the first call, but not where y is an indicator matrix.
 
         Returns
         -------

@@ -28,6 +28,7 @@ class LogisticRegression(LinearClassifier):
     with :math:`\rho` the `l1_ratio`, :math:`\ell = \log(1 + e^{-y\, xw})`, :math:`y = \pm 1`, for two classes
     and, for more, :math:`\ell = \log \sum_k e^{x w_k} - x w_y` with ``multi_class="softmax"`` and
     :math:`\ell = \sum_k \log(1 + e^{-y_k\, x w_k})`, :math:`y_k = \pm 1`, with "ovr". The intercept is not penalised.
+    Where y is an indicator matrix, each of its columns is a label with a problem of two classes, and P is their sum.
     Every solver minimises this objective, AdamW excepted, whose decay has a fixed point of its own.
 
     Parameters
@@ -47,7 +48,8 @@ class LogisticRegression(LinearClassifier):
         :class:`~skopt_solvers.solvers.LBFGS`.
     fit_intercept : bool, default=True
     class_weight : dict, "balanced" or None, default=None
-        Factors on the sample weights, by class; "balanced" gives each class the same total.
+        Factors on the sample weights, by class; "balanced" gives each class the same total. Where samples may have
+        several labels, each has the classes 0 and 1 of its own.
     max_iter : int, default=100
         Most iterations, or epochs of a stochastic solver or sdca.
     tol : float, default=1e-4
@@ -82,9 +84,12 @@ class LogisticRegression(LinearClassifier):
 
     Attributes
     ----------
-    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-    intercept_ : ndarray of shape (1,) or (n_classes,)
-    classes_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (1, n_features), (n_classes, n_features) or (n_labels, n_features)
+    intercept_ : ndarray of shape (1,), (n_classes,) or (n_labels,)
+    classes_ : ndarray of shape (n_classes,) or (n_labels,)
+        The numbers of the labels where y was an indicator matrix.
+    multilabel_ : bool
+        Whether y was an indicator matrix of labels.
     n_iter_ : int
     history_ : list of dict
         One an iteration or epoch: `iteration`, `objective` (P above, at its end; in `partial_fit` the mean of the
@@ -186,10 +191,11 @@ class LogisticRegression(LinearClassifier):
 
     @over_blocks
     def predict_proba(self, X: Matrix) -> np.ndarray:
-        r"""Return the probabilities of the classes, in the order of `classes_`.
+        r"""Return the probabilities of the classes or labels, in the order of `classes_`.
 
         With one-versus-rest the logistic function of each score, over their sum, as scikit-learn's
-        ``OneVsRestClassifier``: :math:`p_k = \sigma(z_k) / \sum_j \sigma(z_j)`.
+        ``OneVsRestClassifier``: :math:`p_k = \sigma(z_k) / \sum_j \sigma(z_j)`. Those of
+        labels are independent, :math:`p_k = \sigma(z_k)`.
 
         Parameters
         ----------
@@ -197,9 +203,11 @@ class LogisticRegression(LinearClassifier):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
+        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             A dask array for a dask array.
         """
+        if self.multilabel_:
+            return expit(self.decision_function(X))
         z = self._joint_scores(X)
         return np.stack([expit(-z), expit(z)], axis=1) if z.ndim == 1 else softmax(z, axis=1)
 
@@ -213,9 +221,11 @@ class LogisticRegression(LinearClassifier):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
+        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             A dask array for a dask array.
         """
+        if self.multilabel_:
+            return log_expit(self.decision_function(X))
         z = self._joint_scores(X)
         return np.stack([log_expit(-z), log_expit(z)], axis=1) if z.ndim == 1 else log_softmax(z, axis=1)
 

@@ -44,20 +44,20 @@ class LinearModel:
         """Return the number of columns of the table."""
         return 1 if n_classes == 2 else n_classes
 
-    def options(self, n_classes):
+    def options(self, n_classes, indicator=None):
         """Return what an objective is told besides its data and the penalty."""
         return dict(
-            n_outputs=self.n_outputs(n_classes),
+            n_outputs=self.n_outputs(n_classes) if indicator is None else n_classes,
             fit_intercept=self.fit_intercept,
             n_threads=effective_threads(self.n_jobs),
-            loss=self.losses[n_classes > 2],
+            loss=self.losses[n_classes > 2 and indicator is None],
+            indicator=indicator,
         )
 
-    def objective(self, X, labels, weights, n_classes, **penalty):
+    def objective(self, X, labels, weights, n_classes, indicator=None, **penalty):
         """Return the objective of these data; `penalty` may have `C`, in the place of the model's, and `total`."""
-        return LinearObjective(
-            X, labels, weights, **{"C": self.C, "l1_ratio": self.l1_ratio, **self.options(n_classes), **penalty}
-        )
+        options = self.options(n_classes, indicator)
+        return LinearObjective(X, labels, weights, **{"C": self.C, "l1_ratio": self.l1_ratio, **options, **penalty})
 
     def attributes(self, W, objective):
         """Return the fitted attributes of a table W, whose last row is the intercept where there is one."""
@@ -66,12 +66,22 @@ class LinearModel:
         if objective.joint:
             # the loss leaves their mean open: where it ends is rounding
             intercept -= intercept.mean()
+        if objective.indicator is not None:
+            constant = objective.indicator.constant
+            intercept = np.where(constant == 0, intercept, constant * self._certain(W.dtype)).astype(W.dtype)
         return {"coef_": W[:n_features].T, "intercept_": intercept}
+
+    def _certain(self, dtype):
+        """Return the least score at which the loss of a binary problem is 0, to rounding."""
+        return -np.log(np.finfo(dtype).eps) if self.losses[0].log_likelihood else 1.0
 
     def table(self, fitted, objective):
         """Return the table W of an estimator's fitted attributes."""
         coef = fitted.coef_.toarray() if sp.issparse(fitted.coef_) else fitted.coef_
-        return np.vstack([coef.T, *([fitted.intercept_] if self.fit_intercept else [])])
+        W = np.vstack([coef.T, *([fitted.intercept_] if self.fit_intercept else [])])
+        if objective.indicator is not None:
+            W[:, objective.indicator.constant != 0] = 0
+        return W
 
 
 @dataclass
@@ -100,7 +110,7 @@ class LinearData:
 
     @property
     def n_samples(self):
-        return len(self.y)
+        return self.X.shape[0]
 
     @cached_property
     def _coded(self):
@@ -179,6 +189,10 @@ class LinearProblem(Problem):
             yield objective
 
     @property
+    def form_of_labels(self):
+        return {"multilabel_": False}
+
+    @property
     def amount(self):
         return float(self.weights.sum()), np.count_nonzero(self.weights)
 
@@ -210,17 +224,22 @@ class HeldRows:
     # Rows of a part of X are copied, so many at a time.
     _rows_at_once: ClassVar[int] = 2**16
 
-    def accuracy(self, objective, W):
-        """Return the weighted accuracy of a table W."""
-        n, rows, y = self.X.shape[1], self.rows, self.y
+    def scores(self, W):
+        """Return the scores of the rows by a table W."""
+        n, rows = self.X.shape[1], self.rows
         if rows is None:
             Z = self.X @ W[:n]
         else:
             parts = range(0, len(rows), self._rows_at_once)
-            Z, y = np.vstack([self.X[rows[i : i + self._rows_at_once]] @ W[:n] for i in parts]), y[rows]
+            Z = np.vstack([self.X[rows[i : i + self._rows_at_once]] @ W[:n] for i in parts])
         if len(W) > n:
             Z += W[n]
-        return accuracy(Z, y, self.classes, self.weights)
+        return Z
+
+    def accuracy(self, objective, W):
+        """Return the weighted accuracy of a table W."""
+        y = self.y if self.rows is None else self.y[self.rows]
+        return accuracy(self.scores(W), y, self.classes, self.weights)
 
 
 def read_rows(estimator, X, y, reset=True, name="X"):
@@ -229,8 +248,18 @@ def read_rows(estimator, X, y, reset=True, name="X"):
     given = X
     X, y = numbers_of(estimator, X, y, reset=reset)
     check_labels(y)
+    return _canonical(X, given, canonical, name), np.asarray(y)
+
+
+def read_features(estimator, X, reset=True, name="X"):
+    """Return X alone, as `read_rows` does."""
+    canonical = check_structure(X, effective_threads(estimator.n_jobs), name)
+    return _canonical(numbers_of(estimator, X, reset=reset), X, canonical, name)
+
+
+def _canonical(X, given, canonical, name):
     owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
-    return canonical_csr(X, owned, canonical if X is given else None, name), np.asarray(y)
+    return canonical_csr(X, owned, canonical if X is given else None, name)
 
 
 def row_weights(sample_weight, X, part=False):

@@ -23,7 +23,8 @@ class LinearSVC(LinearClassifier):
 
     with, for ``multi_class="ovr"``, :math:`\ell = \sum_k h(1 - y_{ik}\, x_i w_k)`, :math:`y_{ik} = \pm 1` (one
     problem a class, one for two classes), and for "crammer_singer", with three classes or more,
-    :math:`\ell = h(\max_k\, [k \ne y_i] + x_i w_k - x_i w_{y_i})`. The intercept is not penalised.
+    :math:`\ell = h(\max_k\, [k \ne y_i] + x_i w_k - x_i w_{y_i})`. The intercept is not penalised. Where y is an
+    indicator matrix, each of its columns is a problem of two classes.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ class LinearSVC(LinearClassifier):
 
     Attributes
     ----------
-    coef_, intercept_, classes_, n_iter_, history_, converged_, stop_reason_, suboptimality_, solver_ :
+    coef_, intercept_, classes_, multilabel_, n_iter_, history_, converged_, stop_reason_, suboptimality_, solver_ :
         As in :class:`LogisticRegression`.
     n_features_in_, feature_names_in_ :
         As in :class:`LogisticRegression`.

@@ -2,6 +2,7 @@
 
 from .._base.public_names import publish
 from ._chain import MISSING, ChainObjective
+from ._indicator import Indicator
 from ._interface import ObjectiveDefaults
 from ._linear import LinearObjective
 from ._losses import LOG_LOSSES, SVC_LOSSES, Loss
@@ -12,6 +13,7 @@ __all__ = [
     "MISSING",
     "SVC_LOSSES",
     "ChainObjective",
+    "Indicator",
     "LinearObjective",
     "Loss",
     "ObjectiveDefaults",

@@ -41,7 +41,7 @@ class LinearAscent:
         shape = (objective.X.shape[0], objective.shape[1])
         self.W = np.zeros(objective.shape, objective.dtype)
         self.A = np.zeros(shape, objective.dtype)
-        options = dict(objective.loss.kernel, n_threads=objective.n_threads)
+        options = dict(objective.loss.kernel, n_threads=objective.n_threads, indicator=objective.native_indicator)
         has_intercept = objective.shape[0] > objective.n_penalised
         self.native = _kernels.dual(objective.X, objective.labels, self.c, shape[1], has_intercept, **options)
         if shares is not None:

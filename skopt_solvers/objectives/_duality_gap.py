@@ -99,8 +99,7 @@ def _units(objective):
     K = objective.shape[1]
     if not objective.loss.log_likelihood:
         return np.ones(K)
-    mass = np.bincount(objective.labels, objective.weights, minlength=K)
-    share = mass / mass.sum()
+    share = objective.positive_shares()
     return 1 / np.sqrt(np.maximum(share * (1 - share), 1e-12))
 
 

@@ -39,6 +39,9 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         What the weights are divided by, in the place of their sum.
     n_models : int
         That have the outputs, in equal parts; see :meth:`of_models`.
+    indicator : Indicator, optional
+        Of samples that may have several labels, each of which is an output and a binary problem; `labels` are then rows
+        of it.
 
     Attributes
     ----------
@@ -50,9 +53,22 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     """
 
     def __init__(
-        self, X, labels, weights, *, n_outputs, loss, C, l1_ratio, fit_intercept, n_threads=1, total=None, n_models=1
+        self,
+        X,
+        labels,
+        weights,
+        *,
+        n_outputs,
+        loss,
+        C,
+        l1_ratio,
+        fit_intercept,
+        n_threads=1,
+        total=None,
+        n_models=1,
+        indicator=None,
     ):
-        n_classes = max(n_outputs // n_models, 2)
+        n_classes = max(n_outputs // n_models, 2) if indicator is None else indicator.shape[0]
         if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
             raise ValueError(f"labels must be between 0 and {n_classes - 1}, got {labels.min()} to {labels.max()}")
         self.X, self.labels, self.weights = X, labels, weights
@@ -66,7 +82,8 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         self.runs = runs_of(self.samples, X, self.samples)
         self.n_threads = n_threads
         self._pass_threads = threads_of_pass(n_threads, X.nnz * n_outputs)
-        self.loss = loss
+        self.loss, self.indicator = loss, indicator
+        self.native_indicator = None if indicator is None else indicator.native(X.dtype)
         self._model = dict(
             n_outputs=n_outputs,
             loss=loss,
@@ -75,6 +92,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
             fit_intercept=fit_intercept,
             n_threads=n_threads,
             total=total,
+            indicator=indicator,
         )
         self.facts = {}
         self.native = _kernels.linear(
@@ -89,6 +107,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
             l2=self.l2,
             n_threads=n_threads,
             n_models=n_models,
+            indicator=self.native_indicator,
         )
 
     def at(self, C):
@@ -196,6 +215,13 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
                 raise FloatingPointError(f"the squares of X overflow in {self.dtype.name}: scale its features")
             self.facts["squared_norms"] = square.astype(float)
         return self.facts["squared_norms"]
+
+    def positive_shares(self):
+        """Return the part of the weight in the problem of each of several outputs that is of its positive class."""
+        if self.indicator is not None:
+            return self.indicator.shares(self.weights)
+        mass = np.bincount(self.labels, self.weights, minlength=self.shape[1])
+        return mass / mass.sum()
 
     def margins(self, W):
         """X W for all rows of X."""

@@ -43,6 +43,17 @@ class Case(TextArguments):
     def threads(self):
         return self.r.choice([1, 1, 2, 3, 10**6])
 
+    def indicator(self, n, K):
+        """The labels of samples that may have several, in one case of three."""
+        if self.r.random() < 2 / 3:
+            return None
+        has = self.rng.rand(n, K) < 0.3
+        factors = {name: np.abs(self.numbers(K)) * self.rng.choice([0, 1, 1], K) for name in ("present", "absent")}
+        return self.call(
+            getattr(self.core, "Indicator" + self.floats), indptr=np.concatenate([[0], has.sum(axis=1).cumsum()]),
+            indices=np.nonzero(has)[1], **{name: factor.astype(self.T) for name, factor in factors.items()},
+        )  # fmt: skip
+
     def linear(self):
         indptr, indices, data, d = self.csr()
         n, K, loss = len(indptr) - 1, self.r.choice([1, 2, 3, 16]), self.r.choice(LOSSES)
@@ -53,7 +64,7 @@ class Case(TextArguments):
             omega=np.abs(self.numbers(n)), active=np.arange(n), n_outputs=K,
             intercept=intercept, loss=loss, gamma=self.r.choice([0.0, 0.5]),
             squared=self.r.random() < 0.5, l1=0.1, l2=0.1, n_threads=self.threads(),
-            n_models=self.r.choice([1, 1, K, 4, 0]),
+            n_models=self.r.choice([1, 1, K, 4, 0]), indicator=self.indicator(n, K),
         )  # fmt: skip
         if objective is None:
             return
@@ -115,7 +126,7 @@ class Case(TextArguments):
             getattr(self.core, "Dual" + self.suffix), indptr=indptr, indices=indices, data=data, n_columns=d,
             labels=self.integers(0, K, n), c=np.abs(self.numbers(n * m)), n_outputs=K * m, intercept=intercept,
             loss=loss, gamma=self.r.choice([0.0, 0.5]), squared=self.r.random() < 0.5, n_threads=self.threads(),
-            n_models=m,
+            n_models=m, indicator=self.indicator(n, K),
         )  # fmt: skip
         if ascent is None:
             return

@@ -285,3 +285,53 @@ def test_counts_of_texts_serve_one_thread_at_a_time():
         thread.join()
     assert len(answers) + len(refused) == 45
     assert all("one at a time" in message for message in refused)
+
+
+def indicator(indptr=(0, 1, 3), indices=(2, 0, 1), present=(1.0, 1.0, 1.0), absent=(1.0, 1.0, 1.0)):
+    arrays = np.array(indptr, np.int64), np.array(indices, np.int64), np.array(present), np.array(absent)
+    return _kernels.indicator(*arrays, np.float64)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (dict(indptr=[0, 1, 4]), "shorter than indptr says"),
+        (dict(indptr=[]), "indptr must start at 0"),
+        (dict(indices=[2, 0, 3]), "indices must be between 0"),
+        (dict(indices=[2, 1, 0]), "indices of a row must increase"),
+        (dict(indices=[2, 1, 1]), "indices of a row must increase"),
+        (dict(present=[1.0, 1.0]), "one factor a label"),
+        (dict(present=[1.0, -1.0, 1.0]), "finite and >= 0"),
+        (dict(absent=[1.0, np.nan, 1.0]), "finite and >= 0"),
+        (dict(absent=[1.0, 1.0, np.inf]), "finite and >= 0"),
+    ],
+)
+def test_an_indicator_is_sound(kernels, changes, message):
+    with pytest.raises(ValueError, match=message):
+        indicator(**changes)
+
+
+def test_the_labels_of_objectives_and_duals_are_those_of_the_indicator(kernels):
+    def linear(labels=(0, 1), n_outputs=3, loss="logistic", **options):
+        given = np.array(labels, np.int32), np.ones(2), np.arange(2), n_outputs, True, loss, 0.0, False, 0.0, 0.0
+        return _kernels.linear(X, *given, n_threads=1, **{"indicator": indicator(), **options})
+
+    def dual(labels=(0, 1), n_outputs=3, loss="logistic"):
+        given = np.array(labels, np.int32), np.ones(2), n_outputs, True, loss, 0.0, False
+        return _kernels.dual(X, *given, n_threads=1, indicator=indicator())
+
+    for make in (linear, dual):
+        with pytest.raises(ValueError, match="a label for each output"):
+            make(n_outputs=2)
+        with pytest.raises(ValueError, match="labels must index outputs"):
+            make(labels=(0, 2))
+        with pytest.raises(ValueError, match="must not compare outputs"):
+            make(loss="softmax")
+        with pytest.raises(TypeError):
+            _kernels.linear(
+                X, np.zeros(2, np.int32), np.ones(2), np.arange(2), 3, True, "logistic", 0.0, False, 0.0, 0.0,
+                n_threads=1, indicator=_kernels.indicator(*np.zeros((2, 1), np.int64), *np.ones((2, 3)), np.float32),
+            )  # fmt: skip
+    with pytest.raises(ValueError, match="a label for each output"):
+        linear(n_outputs=3, n_models=3)
+    linear(n_outputs=6, n_models=2)

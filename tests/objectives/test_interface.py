@@ -139,8 +139,10 @@ KINDS = {
 KINDS["moved"], KINDS["like"] = KINDS["position"], KINDS["objective"]
 # What two files that belong together know of each other.
 BESIDE = {
-    "objectives/_ascent.py": {"X", "labels", "weights", "loss"},  # LinearObjective's own
-    "objectives/_duality_gap.py": {"X", "labels", "weights", "loss", "smoothed"},
+    "objectives/_ascent.py": {"X", "labels", "weights", "loss", "native_indicator"},  # LinearObjective's own
+    "objectives/_duality_gap.py": {"X", "loss", "smoothed", "positive_shares"},
+    "linear_model/_problem.py": {"indicator"},
+    "linear_model/_labels.py": {"indicator"},
     "objectives/_summed.py": {"native"},
     "_estimator/dask_fit.py": {"parts", "weight"},  # SummedObjective's own
     "linear_model/_dask.py": {"parts"},

@@ -61,7 +61,8 @@ template <class T>
 inline T log1p_of_unit(T e) {
     constexpr int terms = sizeof(T) == 4 ? 8 : 17;
     T s = e / (2 + e), square = s * s, sum = 0;
-    for (int k = terms; k-- > 0;) sum = sum * square + T(1) / (2 * k + 1);
+#pragma GCC unroll 17  // GCC leaves a loop of more than 16 turns, and then no loop around it becomes vectors
+    for (int k = terms - 1; k >= 0; --k) sum = sum * square + T(1) / (2 * k + 1);
     return 2 * s * sum;
 }
 

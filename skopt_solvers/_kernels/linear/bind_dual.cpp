@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/bind_objective.hpp"
+#include "linear/bind_indicator.hpp"
 #include "linear/dual_ascent.hpp"
 
 // Keeps the arrays alive that the ascent reads.
@@ -15,11 +16,13 @@ class BoundDual final : public DualAscent<T, I> {
 
 public:
     BoundDual(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> c, size_t n_outputs,
-              bool intercept, const std::string& loss, double gamma, bool squared, int n_threads, size_t n_models)
+              bool intercept, const std::string& loss, double gamma, bool squared, int n_threads, size_t n_models,
+              Labels<T> indicator)
         : Dual(csr(indptr, indices, data, n_columns), labels_of_rows(indptr, labels, c, n_outputs, n_models), c.data(),
-               n_outputs, n_models, intercept, make_dual_step<T>(loss, gamma, squared), n_threads),
+               n_outputs, n_models, intercept, make_dual_step<T>(loss, gamma, squared), n_threads, indicator),
           kept_(indptr, indices, data, labels), c_(c), n_rows_(labels.size()) {
         product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
+        require_outputs(indicator, n_outputs);
         require(between(labels, 0, this->n_labels()), "labels must index outputs");
     }
 
@@ -73,9 +76,10 @@ static void bind(nb::module_& m, const char* name) {
     using Bound = BoundDual<T, I>;
     nb::class_<Bound>(m, name)
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, size_t, bool, const std::string&, double, bool,
-                      int, size_t>(),
+                      int, size_t, Labels<T>>(),
              array("indptr"), array("indices"), array("data"), "n_columns"_a, array("labels"), array("c"),
-             "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "n_threads"_a, "n_models"_a = 1)
+             "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "n_threads"_a, "n_models"_a = 1,
+             "indicator"_a.none() = nb::none())
         .def("epoch", &Bound::epoch, array("rows"), "seed"_a, array("A"), array("W"), "models"_a = 1)
         .def("keep", &Bound::keep, array("models"), array("c"))
         .def("gain", &Bound::gain, array("A"))

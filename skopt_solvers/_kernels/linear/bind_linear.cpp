@@ -3,11 +3,13 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
 
 #include "base/bind_objective.hpp"
+#include "linear/bind_indicator.hpp"
 #include "linear/linear_objective.hpp"
 #include "linear/newton.hpp"
 
@@ -19,11 +21,13 @@ class BoundLinear final : public LinearObjective<T, I> {
 public:
     BoundLinear(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> omega,
                 In<int64_t> active, size_t n_outputs, bool intercept, const std::string& loss, double gamma,
-                bool squared, double l1, double l2, int n_threads, size_t n_models)
+                bool squared, double l1, double l2, int n_threads, size_t n_models, Labels<T> indicator)
         : Linear(csr(indptr, indices, data, n_columns), labels.data(), omega.data(), active.data(), active.size(),
-                 n_outputs, intercept, make_loss<T>(loss, gamma, squared), Penalty<T>{l1, l2}, n_threads, n_models),
+                 n_outputs, intercept, loss_of(make_loss<T>(loss, gamma, squared), indicator), Penalty<T>{l1, l2},
+                 n_threads, n_models),
           kept_(indptr, indices, data, labels, omega, active) {
         require(n_models > 0 && n_outputs % n_models == 0, "n_models must divide n_outputs");
+        require_outputs(indicator, n_outputs / n_models);
         require(n_outputs > 0 && labels.size() == indptr.size() - 1 && omega.size() == labels.size(),
                 "labels and omega must have one entry a row");
         product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
@@ -90,6 +94,11 @@ public:
     }
 
 private:
+    static std::unique_ptr<Loss<T>> loss_of(std::unique_ptr<Loss<T>> loss, const Labels<T>& indicator) {
+        if (!indicator) return loss;
+        return std::make_unique<LossOfLabels<T>>(std::move(loss), indicator);
+    }
+
     // The losses of several are summed in batches alone.
     void require_one_model() const { require(this->n_models == 1, "the objective must be of one model"); }
 
@@ -107,10 +116,10 @@ static void bind(nb::module_& m, const char* name) {
     using Bound = BoundLinear<T, I>;
     nb::class_<Bound, Objective<T>>(m, name)
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, In<int64_t>, size_t, bool, const std::string&,
-                      double, bool, double, double, int, size_t>(),
+                      double, bool, double, double, int, size_t, Labels<T>>(),
              array("indptr"), array("indices"), array("data"), "n_columns"_a, array("labels"), array("omega"),
              array("active"), "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "l1"_a, "l2"_a,
-             "n_threads"_a, "n_models"_a = 1)
+             "n_threads"_a, "n_models"_a = 1, "indicator"_a.none() = nb::none())
         .def("margins", &Bound::margins, array("W"), array("Z"))
         .def("loss", &Bound::loss, array("Z"), array("D"))
         .def("loss_along", &Bound::loss_along, array("Z"), array("V"), "step"_a, array("D"))
@@ -124,6 +133,8 @@ static void bind(nb::module_& m, const char* name) {
 }
 
 void bind_linear(nb::module_& m) {
+    bind_indicator<float>(m, "IndicatorF32");
+    bind_indicator<double>(m, "IndicatorF64");
     bind<float, int32_t>(m, "LinearF32I32");
     bind<float, int64_t>(m, "LinearF32I64");
     bind<double, int32_t>(m, "LinearF64I32");

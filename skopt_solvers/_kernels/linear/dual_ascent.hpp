@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "base/csr.hpp"
@@ -24,6 +26,7 @@
 #include "base/prefetch.hpp"
 #include "base/shuffle.hpp"
 #include "linear/dual_steps.hpp"
+#include "linear/indicator.hpp"
 
 template <class T, class I>
 class DualAscent {
@@ -31,10 +34,14 @@ public:
     static constexpr size_t kMostModels = 64;
 
     // c_i are the rows' weights against |W|^2 / 2, one for each model; rows without any are not visited.
+    // With an `indicator`, of one model, the labels are rows of it.
     DualAscent(Csr<T, I> X, const int32_t* labels, const T* c, size_t K, size_t n_models, bool intercept,
-               std::unique_ptr<DualStep<T>> step, int n_threads)
+               std::unique_ptr<DualStep<T>> step, int n_threads, std::shared_ptr<const Indicator<T>> indicator)
         : X_(X), labels_(labels), c_(c), K_(K), n_models_(n_models), each_(K / n_models), intercept_(intercept),
-          step_(std::move(step)), n_threads_(n_threads), intercept_step_(n_models), square_(X.n_rows) {
+          step_(std::move(step)), indicator_(std::move(indicator)), n_threads_(n_threads), intercept_step_(n_models),
+          square_(X.n_rows) {
+        if (indicator_ && !step_->separable) throw std::invalid_argument("the loss of labels must not compare outputs");
+        if (indicator_ && n_models > 1) throw std::invalid_argument("labels of an indicator are those of one model");
         std::vector<double> total(n_models), weight(n_models);
         for (size_t i = 0; i < X.n_rows; ++i) {
             const T* x = X.data + X.indptr[i];
@@ -55,7 +62,9 @@ public:
 
     size_t size() const { return X_.n_rows * K_; }
     size_t n_models() const { return n_models_; }
-    size_t n_labels() const { return step_->separable ? std::max<size_t>(each_, 2) : each_; }
+    size_t n_labels() const {
+        return indicator_ ? indicator_->n_rows : step_->separable ? std::max<size_t>(each_, 2) : each_;
+    }
     size_t table_size() const { return (X_.n_cols + intercept_) * K_; }
 
     // Makes as many visits as there are `rows`, which are sorted, in random order, for each block of outputs and each
@@ -100,7 +109,9 @@ public:
         for (size_t i = 0; i < X_.n_rows; ++i)
             for (size_t m = 0; m < n_models_; ++m) {
                 T c = c_[i * n_models_ + m];
-                if (c > 0) total += step_->gain(A + i * K_ + m * each_, positive(i, 0), each_, c);
+                if (c > 0)
+                    total += indicator_ ? gain_of_labels(i, A)
+                                        : step_->gain(A + i * K_ + m * each_, positive(i, 0), each_, c);
             }
         return total;
     }
@@ -220,7 +231,9 @@ private:
             gather(index, x, nnz, table, K_, width, z);
             std::copy(kept, kept + width, a);
             for (size_t m = 0; m < n_models; ++m) q[m] = square_[i] + (intercept_ ? intercept_step_[m] : T(0));
-            if (n_models_ == 1)
+            if (indicator_)
+                ascend_labels(i, first, width, q[0], z, a);
+            else if (n_models_ == 1)
                 step_->ascend(z, positive(i, first), width, q[0], c[0], a);
             else
                 step_->ascend_each(z, positive(i, 0), n_models, each, q, c, a);
@@ -249,12 +262,52 @@ private:
         }
     }
 
+    static constexpr int kNone = -1;                                   // the output of a row that is in no class
+    static constexpr T kLeast = 1e8f * std::numeric_limits<T>::min();  // weights below have no inverse
+
+    // Makes the step of a row with several labels: where it has one, margin and dual variable change their signs.
+    void ascend_labels(size_t i, size_t first, size_t width, T q, T* z, T* a) const {
+        auto turn = [&](size_t k) {
+            z[k] = -z[k];
+            a[k] = -a[k];
+        };
+        indicator_->each(labels_[i], first, width, turn);
+        if (indicator_->plain) {
+            step_->ascend(z, kNone, width, q, c_[i], a);
+            for (size_t k : indicator_->left_out)
+                if (k >= first && k < first + width) a[k - first] = 0;
+        } else {
+            thread_local std::vector<T> c;
+            c.resize(width);
+            indicator_->weigh(labels_[i], first, width, c_[i], c.data());
+            for (size_t k = 0; k < width; ++k) {
+                if (c[k] < kLeast)
+                    a[k] = 0;
+                else
+                    step_->ascend(z + k, kNone, 1, q, c[k], a + k);
+            }
+        }
+        indicator_->each(labels_[i], first, width, turn);
+    }
+
+    double gain_of_labels(size_t i, const T* A) const {
+        std::vector<T> a(A + i * K_, A + (i + 1) * K_), c(K_);
+        indicator_->each(labels_[i], 0, K_, [&](size_t k) { a[k] = -a[k]; });
+        if (indicator_->plain) return step_->gain(a.data(), kNone, K_, c_[i]);
+        indicator_->weigh(labels_[i], 0, K_, c_[i], c.data());
+        double total = 0;
+        for (size_t k = 0; k < K_; ++k)
+            if (c[k] >= kLeast) total += step_->gain(&a[k], kNone, 1, c[k]);
+        return total;
+    }
+
     Csr<T, I> X_;
     const int32_t* labels_;
     const T* c_;
     size_t K_, n_models_, each_;
     bool intercept_;
     std::unique_ptr<DualStep<T>> step_;
+    std::shared_ptr<const Indicator<T>> indicator_;  // of samples with several labels
     int n_threads_;
     std::vector<T> intercept_step_;  // of each model
     std::vector<T> square_;

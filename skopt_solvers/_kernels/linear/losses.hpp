@@ -16,6 +16,7 @@
 
 #include "base/exp.hpp"
 #include "base/parallel.hpp"
+#include "linear/indicator.hpp"
 
 // Returns +1 for the positive class of output k, else -1. With one output the positive class is label 1.
 template <class T>
@@ -23,7 +24,7 @@ inline T sign_of(int label, size_t k, size_t K) {
     return (K == 1 ? label == 1 : label == static_cast<int>(k)) ? T(1) : T(-1);
 }
 
-// sum_k F::one(s_k z_k, p): the loss at a margin, and p = minus its derivative. Without a branch, so that loops over
+// sum_k F.one(s_k z_k, p): the loss at a margin, and p = minus its derivative. Without a branch, so that loops over
 // margins become vectors.
 template <class T, class F>
 struct OfMargins {
@@ -31,7 +32,7 @@ struct OfMargins {
         T loss = 0;
         for (size_t k = 0; k < K; ++k) {
             T s = sign_of<T>(label, k, K), p;
-            loss += F::one(s * z[k], p);
+            loss += static_cast<const F*>(this)->one(s * z[k], p);
             d[k] = -s * p;
         }
         return loss;
@@ -62,19 +63,16 @@ struct Softmax {
 // The loss is sum_k h(1 - s_k z_k) with h(a) = max(a, 0) smoothed over a width gamma (Shalev-Shwartz & Zhang 2013, eq.
 // 10): h is a^2 / (2 gamma) for a in [0, gamma] and a - gamma / 2 above. It is squared where asked.
 template <class T>
-struct Hinge {
-    double gamma = 0;
-    bool squared = false;
-    T operator()(const T* z, int label, size_t K, T* d) const {
-        T loss = 0, g = static_cast<T>(gamma);
-        for (size_t k = 0; k < K; ++k) {
-            T s = sign_of<T>(label, k, K), a = std::max(1 - s * z[k], T(0));
-            T value = a < g ? a * a / (2 * g) : a - g / 2;
-            T slope = a < g ? a / g : (a > 0 ? T(1) : T(0));
-            loss += squared ? value * value : value;
-            d[k] = -s * (squared ? 2 * value * slope : slope);
-        }
-        return loss;
+struct Hinge : OfMargins<T, Hinge<T>> {
+    double gamma;
+    bool squared;
+    Hinge(double gamma, bool squared) : gamma(gamma), squared(squared) {}
+    T one(T margin, T& p) const {
+        T g = static_cast<T>(gamma), a = std::max(1 - margin, T(0));
+        T value = a < g ? a * a / (2 * g) : a - g / 2;
+        T slope = a < g ? a / g : (a > 0 ? T(1) : T(0));
+        p = squared ? 2 * value * slope : slope;
+        return squared ? value * value : value;
     }
 };
 
@@ -172,7 +170,7 @@ struct LossOf final : Loss<T> {
     }
     double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const override {
         double sum = 0;
-        if constexpr (requires(T m) { F::one(m, m); })
+        if constexpr (requires(T m) { f.one(m, m); })
             if (K == 1) return margins(Z, labels, weights, n, D);
         for (size_t i = 0; i < n; ++i) {
             T* d = D + i * K;
@@ -188,13 +186,13 @@ struct LossOf final : Loss<T> {
 
 private:
     // Returns the same for one output.
-    static double margins(const T* z, const int32_t* labels, const T* weights, size_t n, T* d) {
+    double margins(const T* z, const int32_t* labels, const T* weights, size_t n, T* d) const {
         thread_local std::vector<T> loss;
         loss.resize(n);
         T* l = loss.data();
 #pragma GCC ivdep
         for (size_t i = 0; i < n; ++i) {
-            T s = labels[i] == 1 ? T(1) : T(-1), p, value = F::one(s * z[i], p);
+            T s = labels[i] == 1 ? T(1) : T(-1), p, value = f.one(s * z[i], p);
             l[i] = weights[i] == 0 ? T(0) : value;
             d[i] = weights[i] == 0 ? T(0) : -s * p * weights[i];
         }
@@ -233,11 +231,37 @@ private:
     mutable std::vector<T> z_, d_;  // one model's part
 };
 
+// The losses of a binary problem for each label of samples that have any number of them. The label of a row of margins
+// is the row of the indicator matrix.
+template <class T>
+struct LossOfLabels final : Loss<T> {
+    std::unique_ptr<Loss<T>> one;
+    std::shared_ptr<const Indicator<T>> indicator;
+
+    LossOfLabels(std::unique_ptr<Loss<T>> one, std::shared_ptr<const Indicator<T>> indicator)
+        : one(std::move(one)), indicator(std::move(indicator)) {
+        if (this->one->joint()) throw std::invalid_argument("the loss of labels must not compare outputs");
+    }
+    size_t n_labels(size_t) const override { return indicator->n_rows; }
+    bool joint() const override { return false; }
+    double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const override {
+        thread_local std::vector<int32_t> has;
+        thread_local std::vector<T> weight;
+        has.assign(n * K, 0);
+        weight.resize(n * K);
+        for (size_t i = 0; i < n; ++i) {
+            indicator->weigh(labels[i], 0, K, weights[i], weight.data() + i * K);
+            indicator->each(labels[i], 0, K, [&](size_t k) { has[i * K + k] = 1; });
+        }
+        return one->rows(Z, has.data(), weight.data(), n * K, 1, D);
+    }
+};
+
 template <class T>
 std::unique_ptr<Loss<T>> make_loss(const std::string& name, double gamma, bool squared) {
     if (name == "logistic") return std::make_unique<LossOf<T, Logistic<T>>>(Logistic<T>{});
     if (name == "softmax") return std::make_unique<LossOf<T, Softmax<T>>>(Softmax<T>{});
-    if (name == "hinge") return std::make_unique<LossOf<T, Hinge<T>>>(Hinge<T>{gamma, squared});
+    if (name == "hinge") return std::make_unique<LossOf<T, Hinge<T>>>(Hinge<T>(gamma, squared));
     if (name == "modified_huber") return std::make_unique<LossOf<T, ModifiedHuber<T>>>(ModifiedHuber<T>{});
     if (name == "crammer_singer")
         return std::make_unique<LossOf<T, CrammerSinger<T>>>(CrammerSinger<T>{gamma, squared});
