@@ -104,6 +104,22 @@ class Indicator:
         absent, present = self.mass(weights) * self.factors
         return np.divide(present, absent + present, out=np.zeros_like(present), where=present > 0)
 
+    def column(self, k):
+        """Return whether each sample has label k, and the factors of those that have it not, and have it.
+
+        Parameters
+        ----------
+        k : int
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int32
+        factors : ndarray of shape (2,)
+        """
+        labels = np.zeros(self.shape[0], np.int32)
+        labels[np.searchsorted(self.indptr, np.flatnonzero(self.indices == k), side="right") - 1] = 1
+        return labels, self.factors[:, k] * (self.constant[k] == 0)
+
     def native(self, dtype):
         """Return the compiled form, in which a label that is constant weighs nothing.
 

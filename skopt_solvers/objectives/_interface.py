@@ -29,6 +29,7 @@ class ObjectiveDefaults:
     """
 
     structured = False
+    separable = False
     joint = False
     kinked_gradient = False
     gradient_unit = 1.0
@@ -117,6 +118,10 @@ class Objective(Protocol):
     @property
     def joint(self) -> bool:
         """True where the loss compares a sample's outputs: adding a constant to all is no change. Default False."""
+
+    @property
+    def separable(self) -> bool:
+        """True for a :class:`SeparableObjective`. Default False."""
 
     @property
     def structured(self) -> bool:
@@ -265,6 +270,16 @@ class DualObjective(SampledObjective, Protocol):
 
     def ascents_of(self, ascents: "Sequence[Ascent]") -> "Ascents":
         """Return several ascents, of objectives that differ in C alone, as one whose epochs they share."""
+
+
+class SeparableObjective(DualObjective, Protocol):
+    """An objective that is the sum of problems of one output each; its `separable` is True."""
+
+    def of_output(self, k: int) -> "SampledObjective":
+        """Return the problem of output k, of the same `scale`."""
+
+    def balanced(self, W: np.ndarray) -> "Position":
+        """Return a position at W with better intercepts, those that the loss has at the other weights of W."""
 
 
 class SharedObjective(SampledObjective, Protocol):

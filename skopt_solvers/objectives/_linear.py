@@ -13,6 +13,8 @@ from ._penalty import penalty
 from ._row_gradient import RowGradient
 from ._size import Sized, threads_of_pass
 
+_SECANTS = 4  # of the intercepts at the start of a fit
+
 
 class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     r"""Mean loss of a linear model and its penalty.
@@ -72,7 +74,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
             raise ValueError(f"labels must be between 0 and {n_classes - 1}, got {labels.min()} to {labels.max()}")
         self.X, self.labels, self.weights = X, labels, weights
-        total = float(weights.sum()) if total is None else total
+        self.total = total = float(weights.sum()) if total is None else total
         self.dtype = X.dtype
         self.scale, self.l1, self.l2 = penalty(C, l1_ratio, total, X.dtype)
         self.shape = (X.shape[1] + bool(fit_intercept), n_outputs)
@@ -133,6 +135,26 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         return LinearObjective(self.X, self.labels, self.weights, **{**self._model, **outputs})
 
     has_samples = has_newton = True
+
+    @property
+    def separable(self):
+        """True where samples may have several labels: each is a problem of its own."""
+        return self.indicator is not None
+
+    def of_output(self, k):
+        """Return the objective of label k alone, where samples may have several; the sum of all is this one.
+
+        Parameters
+        ----------
+        k : int
+
+        Returns
+        -------
+        LinearObjective
+        """
+        labels, factors = self.indicator.column(k)
+        model = {**self._model, "n_outputs": 1, "indicator": None, "total": self.total}
+        return LinearObjective(self.X, labels, self.weights * factors[labels], **model)
 
     @property
     def margin_bytes(self):
@@ -281,6 +303,10 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         """Return several ascents as `LinearAscents`."""
         return LinearAscents(ascents)
 
+    def balanced(self, W):
+        """A position at W, but for its intercepts, which are near the best for the other weights."""
+        return LinearPosition(self, W, balanced=True)
+
     def position(self, W):
         """A point that moves along lines at O(n_samples) a trial, its margins being kept."""
         return LinearPosition(self, W)
@@ -298,17 +324,19 @@ class LinearPosition:
     # Z is updated by additions; it is computed afresh now and then so that rounding does not add up.
     _refresh = 30
 
-    def __init__(self, objective, W):
+    def __init__(self, objective, W, balanced=False):
         self.objective, self.W = objective, W.copy()
         self._moves, self._trial = 0, None
         shape = (objective.X.shape[0], objective.shape[1])
         self._Z, self._V, self._dZ = (np.empty(shape, objective.dtype).ravel() for _ in range(3))
         self.gradient = np.empty_like(self.W)
-        self._evaluate()
+        self._evaluate(balanced and objective.shape[0] > objective.n_penalised)
 
-    def _evaluate(self):
+    def _evaluate(self, balanced=False):
         native = self.objective.native
         native.margins(self.W.ravel(), self._Z)
+        if balanced:
+            self._balance()
         self._loss = native.loss(self._Z, self._dZ)
         self._complete()
 
@@ -316,6 +344,28 @@ class LinearPosition:
         native = self.objective.native
         native.backward(self._dZ, self.gradient.ravel())
         self.value = self._loss + native.penalise(self.W.ravel(), self.gradient.ravel())
+
+    def _balance(self):
+        """Move each intercept along its own derivative by the secant method, to the least slope that it sees."""
+        Z, U = (a.reshape(-1, self.W.shape[1]) for a in (self._Z, self._dZ))
+
+        def slopes(shift):
+            self.objective.native.loss((Z + shift.astype(Z.dtype)).ravel(), self._dZ)
+            return U.sum(axis=0, dtype=float)
+
+        before = np.zeros(Z.shape[1])
+        at_before = slopes(before)
+        shift = np.where(at_before > 0, -0.05, 0.05)
+        best, least = before, np.abs(at_before)
+        for _ in range(_SECANTS):
+            at = slopes(shift)
+            better = np.abs(at) < least
+            best, least = np.where(better, shift, best), np.minimum(np.abs(at), least)
+            rise, run = at - at_before, shift - before
+            move = np.divide(-at * run, rise, out=np.zeros_like(at), where=rise * run > 0)
+            before, at_before, shift = shift, at, shift + np.clip(move, -2, 2)
+        self.W[-1] += best.astype(self.W.dtype)
+        Z += best.astype(Z.dtype)
 
     def along(self, D):
         """The function of a step t that returns F(W + t D) and its derivative; without L1."""

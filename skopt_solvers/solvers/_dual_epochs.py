@@ -49,8 +49,9 @@ class SharedDualEpochs:
     def __init__(self, fits: Sequence[DualEpochs]) -> None:
         self.fits = list(fits)
         # the step of a loss that compares the outputs takes the most of an epoch, and is that of each model
-        alone = len(fits) == 1 or fits[0].objective.joint
-        self.ascents = None if alone else fits[0].objective.ascents_of([fit.ascent for fit in fits])
+        objective = fits[0].objective
+        alone = len(fits) == 1 or objective.joint or objective.separable
+        self.ascents = None if alone else objective.ascents_of([fit.ascent for fit in fits])
 
     def run(self, active: Sequence[DualEpochs]) -> list[Exception | None]:
         """Run the next epoch of some of the fits; none of them raises."""

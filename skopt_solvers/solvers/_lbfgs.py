@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _kernels
 from ._base import Result, Solver, check_count, pseudo_gradient, run_alone
+from ._by_output import SHARED_EPOCHS, minimize_by_output
 from ._dual_epochs import DualEpochs
 from ._line_search import backtrack, strong_wolfe
 from ._newton import POLISHED, newton_bytes, newton_step, preferred_way
@@ -198,25 +199,34 @@ class LBFGS(Solver):
         DualEpochs
             Before each epoch, which the caller has to run.
         """
-        fit = yield from self._begin(objective, W, max_iter, tol)
+        epochs = self._epochs(objective, from_zeros=not W.any())
+        by_output = objective.separable and self.newton_way(objective) is None
+        if by_output and not (epochs and objective.dual_obstacle()):
+            epochs = min(epochs, SHARED_EPOCHS) if self.start_epochs == "auto" else epochs
+            begin = lambda one, W, record: self._fit_from(one, one.position(W), max_iter, tol, [record])  # noqa: E731
+            return minimize_by_output(objective, W, begin, epochs=epochs, tol=tol, callback=callback)
+        fit = yield from self._begin(objective, W, epochs, max_iter, tol)
         while not fit.ended:
             fit.look(callback)
             if not fit.ended:
                 fit.step()
         return Result(fit.position.W, len(fit.history), fit.converged, fit.reason, fit.advice, fit.history)
 
-    def _begin(self, objective, W, max_iter, tol):
+    def _begin(self, objective, W, epochs, max_iter, tol):
         """Return the state of a fit at its first position, the stochastic epochs being done."""
-        way, epochs = self.newton_way(objective), self._epochs(objective, from_zeros=not W.any())
         position, record = (yield from started(objective, W, epochs)) if epochs else (objective.position(W), None)
         if not (np.isfinite(position.value) and np.isfinite(position.gradient).all()):
             raise FloatingPointError(
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
             )
-        pairs = None
+        return self._fit_from(objective, position, max_iter, tol, [] if record is None else [record])
+
+    def _fit_from(self, objective, position, max_iter, tol, history):
+        """Return the state of a fit at a position."""
+        way, pairs = self.newton_way(objective), None
         if way is None:
             pairs = Pairs(self.pairs_kept(objective), position.W, self._scaling(objective), objective.n_threads)
-        return _Fit(objective, position, way, pairs, max_iter, tol, history=[] if record is None else [record])
+        return _Fit(objective, position, way, pairs, max_iter, tol, history)
 
     def _scaling(self, objective):
         """Return the diagonal that the recursion starts from, one number for each entry of W, or None."""

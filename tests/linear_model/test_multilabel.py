@@ -17,6 +17,7 @@ from skopt_solvers import LinearSVC, LogisticRegression, model_selection
 from skopt_solvers.inspection import WeightsDisplay, explain, top_features
 from skopt_solvers.model_selection import C_path, fit_many
 from skopt_solvers.objectives import SVC_LOSSES, Indicator, LinearObjective
+from skopt_solvers.solvers import LBFGS
 
 from ..reference import LOSSES, STOCHASTIC_NAMES, text_like
 
@@ -421,3 +422,38 @@ def test_warnings_of_convergence_are_one():
         LogisticRegression(solver="adagrad", max_iter=1, tol=1e-9).fit(X, Y)
     assert len(caught) == 1
     assert f1_score(Y, LogisticRegression().fit(X, Y).predict(X), average="micro") > 0.5
+
+
+# L-BFGS where Newton's method is no better: labels that are not there yet go on alone
+
+
+WIDE, WIDE_CLASSES = text_like(n=700, d=400, n_classes=9, seed=4)
+WIDE_LABELS = np.column_stack([WIDE_CLASSES == k for k in range(9)] + [WIDE_CLASSES % 2 == 0, WIDE[:, 2].toarray() > 0])
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), LinearSVC(), LinearSVC(loss="smoothed_hinge")])
+@pytest.mark.parametrize("options", [{}, dict(C=30.0), dict(l1_ratio=0.5), dict(class_weight="balanced", C=0.1)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("solver", [LBFGS(newton=False), LBFGS(newton=False, start_epochs=2)])
+def test_lbfgs_ends_at_the_optimum_of_each_label(model, options, fit_intercept, solver):
+    model = clone(model).set_params(solver=solver, tol=1e-8, max_iter=3000, fit_intercept=fit_intercept, **options)
+    fitted = clone(model).fit(WIDE, WIDE_LABELS)
+    assert_equal(fitted, *one_by_one(model.set_params(solver="lbfgs", tol=1e-9), WIDE, WIDE_LABELS), 2e-5)
+    assert fitted.converged_ and "at most tol" in fitted.stop_reason_
+    history = pd.DataFrame(fitted.history_)
+    assert list(history["iteration"]) == list(range(1, fitted.n_iter_ + 1))
+    assert (history["objective"].diff().dropna() <= 1e-9).all()
+    assert history["gradient_norm"].iloc[-1] <= 1e-8
+    loss = fitted.suboptimality_bound(WIDE, WIDE_LABELS)
+    assert loss < 1e-3 * history["objective"].iloc[-1]
+
+
+def test_lbfgs_that_does_not_end_says_how_many_labels():
+    with pytest.warns(ConvergenceWarning, match=r"\d+ of 11 outputs did not converge; in the first max_iter=2"):
+        model = LogisticRegression(solver=LBFGS(newton=False), max_iter=2, tol=1e-9).fit(WIDE, WIDE_LABELS)
+    assert model.n_iter_ == 2 and not model.converged_
+    seen = []
+    stopped = LogisticRegression(solver=LBFGS(newton=False), callback=lambda info: seen.append(info.fitted()) or True)
+    stopped.fit(WIDE, WIDE_LABELS)
+    assert stopped.n_iter_ == 1 and "callback" in stopped.stop_reason_
+    np.testing.assert_array_equal(seen[0].predict(WIDE), stopped.predict(WIDE))

@@ -127,6 +127,7 @@ KINDS = {
             "SampledObjective",
             "DualObjective",
             "SharedObjective",
+            "SeparableObjective",
             "WarmedObjective",
             "ObservableObjective",
             "ChainTable",
