@@ -48,7 +48,7 @@ class SharedDualEpochs:
 
     def __init__(self, fits: Sequence[DualEpochs]) -> None:
         self.fits = list(fits)
-        # the step of a loss that compares the outputs takes the most of an epoch, and is that of each model
+        # the step of a loss that compares outputs takes the most of an epoch, and many labels are a full table already
         objective = fits[0].objective
         alone = len(fits) == 1 or objective.joint or objective.separable
         self.ascents = None if alone else objective.ascents_of([fit.ascent for fit in fits])

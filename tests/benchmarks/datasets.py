@@ -15,6 +15,7 @@ import scipy.sparse as sp
 import sklearn
 from sklearn.datasets import fetch_20newsgroups, load_svmlight_file
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import MultiLabelBinarizer
 
 from skopt_solvers.sequence import read_conll
 
@@ -139,6 +140,16 @@ def title_texts(data):
     """Job titles and their occupations, four fifths to train on and the rest: texts, labels, texts, labels."""
     codes, titles = _columns(data / "onet_titles.tsv.gz")
     return _split(titles, codes)
+
+
+def reuters_topics(data):
+    """Texts of Reuters-21578 and the indicator matrix of their topics, to train on and to test: X, Y, X, Y."""
+    with gzip.open(data / "reuters_topics.tsv.gz", "rt") as lines:
+        rows = [line.rstrip("\n").split("\t", 2) for line in lines]
+    Y = MultiLabelBinarizer().fit_transform([topics.split(",") for _, topics, _ in rows])
+    train = np.array([part == "train" for part, _, _ in rows])
+    texts = np.array([text for *_, text in rows], dtype=object)
+    return texts[train].tolist(), Y[train], texts[~train].tolist(), Y[~train]
 
 
 def binary_texts(name, data):
