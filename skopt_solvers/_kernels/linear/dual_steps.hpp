@@ -18,6 +18,7 @@
 template <class T>
 struct DualStep {
     bool separable = true;  // whether outputs can be taken apart: one-versus-rest
+    bool flat = false;      // whether the loss curves less and less far from 0
     virtual ~DualStep() = default;
     // Sets a to the a' that maximises gain(a') - z.(a' - a) - q/2 |a' - a|^2, z being the row's margins and q its
     // |x|^2.
@@ -37,6 +38,7 @@ struct DualStep {
 // tangent, without another exponential.
 template <class T>
 struct LogisticStep final : DualStep<T> {
+    LogisticStep() { this->flat = true; }
     void ascend(const T* z, int positive, size_t K, T q, T c, T* a) const override {
         const T r = q * c;
         if (K == 1) return ascend_one(z[0], this->sign(0, positive), q, c, a[0]);
