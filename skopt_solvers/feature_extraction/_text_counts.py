@@ -34,10 +34,12 @@ class TermCounts:
     n_threads : int
     binary : bool
         Every count is taken for 1; ``data.fill(1)`` sets it too.
+    as_met : bool
+        The terms of a row stay in the order in which they were first met, as in scikit-learn's `fit_transform`.
     """
 
-    def __init__(self, counts: Any, n_threads: int, binary: bool = False) -> None:
-        self.counts, self.n_threads, self.binary = counts, n_threads, binary
+    def __init__(self, counts: Any, n_threads: int, binary: bool = False, as_met: bool = False) -> None:
+        self.counts, self.n_threads, self.binary, self.as_met = counts, n_threads, binary, as_met
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -61,13 +63,16 @@ class TermCounts:
     def matrix(
         self, dtype: DTypeLike, sublinear: bool = False, idf: np.ndarray | None = None, norm: str | None = None
     ) -> Any:
-        """Return the counts as sorted CSR, weighed as TfidfTransformer does."""
+        """Return the counts as CSR, weighed as TfidfTransformer does."""
         dtype = np.dtype(dtype)
         tf = None
         if sublinear:
             largest = 1 if self.binary else self.counts.largest
             tf = np.concatenate([[0], np.log(np.arange(1, largest + 1, dtype=dtype)) + dtype.type(1)]).astype(dtype)
         make = getattr(self.counts, "matrix" + _SUFFIXES[dtype])
+        if self.as_met:
+            data, indices, indptr = make(self.binary, tf, idf, _NORMS[norm], self.n_threads, by_id=True)
+            return align_api_if_sparse(csr_of(data, indices, indptr, self.shape))
         return canonical(make(self.binary, tf, idf, _NORMS[norm], self.n_threads), self.shape)
 
 

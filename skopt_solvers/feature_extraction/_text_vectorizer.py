@@ -44,6 +44,7 @@ class CountsTerms(Persistent, CountVectorizer):
     """Overrides the steps of scikit-learn's CountVectorizer that take time."""
 
     _compiled: Any
+    _as_met = False  # rows of `fit_transform` are sorted, not in scikit-learn's order
 
     @property
     def vocabulary_(self) -> Any:
@@ -121,6 +122,7 @@ class CountsTerms(Persistent, CountVectorizer):
                     return known, counted.known_counts(known, n_threads)
                 return known, count_known(raw_documents, steps, known, n_threads)
             counts = count(raw_documents, steps, n_threads) if counted is None else counted.counts(n_threads)
+            counts.as_met = self._as_met
         except _text.NotStrings:
             return super()._count_vocab(raw_documents, fixed_vocab)
         if not counts.counts.n_columns:
@@ -154,7 +156,11 @@ class CountsTerms(Persistent, CountVectorizer):
 
     def _matrix(self, X: Any) -> Any:
         """Return counts as the matrix that scikit-learn makes, in the order of its columns."""
-        return X.matrix(self.dtype) if isinstance(X, TermCounts) else sorted_rows(X)
+        return X.matrix(self.dtype) if isinstance(X, TermCounts) else self._ordered(X)
+
+    def _ordered(self, X: Any) -> Any:
+        """Return a matrix of scikit-learn's own in the order that rows of this class have."""
+        return X if self._as_met else sorted_rows(X)
 
     def _scikit_fit(self, raw_documents: Iterable[Any]) -> Any:
         """Return the counts of a fit by scikit-learn's CountVectorizer."""

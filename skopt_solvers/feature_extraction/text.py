@@ -15,7 +15,7 @@ from .._base.pickling import Persistent
 from .._base.rollback import unchanged_on_failure
 from .._base.threads import effective_threads
 from .._kernels import _text
-from ._text_counts import TermCounts, columns_of, is_compiled, sorted_rows
+from ._text_counts import TermCounts, columns_of, is_compiled
 from ._text_rules import plan
 from ._text_vectorizer import CountsTerms
 
@@ -270,7 +270,7 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
 
     def _weighed(self, X: Any) -> Any:
         if not isinstance(X, TermCounts):
-            return sorted_rows(self._tfidf.transform(X, copy=False))
+            return self._ordered(self._tfidf.transform(X, copy=False))
         weights, dtype = self._tfidf, np.dtype(self.dtype)
         idf = getattr(weights, "idf_", None)
         result = dtype if dtype.kind == "f" else np.dtype(np.float64)

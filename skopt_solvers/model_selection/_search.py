@@ -14,6 +14,7 @@ from .._base.inherited_docs import documented_like
 from .._base.rollback import unchanged_on_failure
 from .._base.sklearn_compat import Interval, MultimetricScorer, StrOptions, _fit_context, with_names
 from .._estimator.unconverged import tell_unconverged
+from ..feature_extraction._shared_vectorizers import is_taken_over
 from ._fit_reports import columns, histories, summary_of_unconverged
 from ._shared_work import PlannedParallel, SharedWork, active_work
 
@@ -39,6 +40,12 @@ class SharesWork(BaseSearchCV):
     max_time: float | None = None
     interrupt: str = "raise"
     keep_histories: bool = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        work = active_work() if name == "best_estimator_" else None
+        if work is not None:  # scikit-learn fits it next
+            work.refits(value)
+        super().__setattr__(name, value)
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit and score all candidates, and fit the best to all rows.
@@ -255,4 +262,7 @@ class RandomizedSearchCV(SharesWork, sklearn_search.RandomizedSearchCV):
 def _is_compiled(estimator: Any) -> bool:
     """Return whether all steps of an estimator are of this package: their kernels run side by side in threads."""
     steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
-    return all(step in (None, "passthrough") or type(step).__module__.startswith("skopt_solvers.") for step in steps)
+    return all(
+        step in (None, "passthrough") or type(step).__module__.startswith("skopt_solvers.") or is_taken_over(step)
+        for step in steps
+    )

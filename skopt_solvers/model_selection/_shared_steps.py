@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from .._base.parameters_alike import set_alike
 from .._base.sklearn_compat import MultimetricScorer, routing_enabled
+from ..feature_extraction._shared_vectorizers import take_over
 
 
 @dataclass
@@ -97,6 +98,7 @@ class SharedSteps:
 def _fitted(function: Callable[..., Any], transformer: Any, X: Any, y: Any, kwargs: dict[str, Any]) -> _Step:
     step = _Step(clone(transformer))
     try:
+        take_over(transformer)
         step.made, step.fitted = function(transformer, X, y, **kwargs)
     except Exception as error:
         step.error, step.trace = error, error.__traceback__

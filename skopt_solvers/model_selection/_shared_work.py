@@ -11,6 +11,7 @@ from typing import Any
 
 from .._base.sklearn_compat import Parallel, delayed
 from ..feature_extraction._shared_counts import SharedCounts
+from ..feature_extraction._shared_vectorizers import hand_back, take_over
 from ._fit_reports import FitReport
 from ._search_jobs import Fit, Job, JobOptions, KeptSteps, run
 from ._search_plan import Task, candidate_of, is_shareable, ngram_ranges, parts_by_candidate, parts_by_fold
@@ -47,6 +48,7 @@ class SharedWork:
         Whether Ctrl-C has ended the candidates' fits, or that of the best to all rows.
     results : dict, optional
         `cv_results_`, when they are known.
+    refitted : list of estimators
     """
 
     prefer: str | None
@@ -61,7 +63,13 @@ class SharedWork:
     interrupted: bool = False
     refit_interrupted: bool = False
     results: dict[str, Any] | None = None
+    refitted: list[Any] = field(default_factory=list)
     began: float = field(default_factory=time.time)
+
+    def refits(self, estimator: Any) -> None:
+        """Let an estimator that is fitted next take the counts, until the search ends."""
+        take_over(estimator)
+        self.refitted.append(estimator)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -72,6 +80,8 @@ class SharedWork:
                 yield
         finally:
             _active.reset(token)
+            for estimator in self.refitted:
+                hand_back(estimator)
             self.texts.close()
 
     @property

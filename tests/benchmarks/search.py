@@ -7,10 +7,10 @@ Run it from the root of the repository, where the package is installed::
     python -m tests.benchmarks.search --cases '20news, 20'
     python -m tests.benchmarks.search --cases ready --sides our
 
-The sides take the same documents, folds and candidates in turn. "ours" is all of this package; "our models" are the
-same models in scikit-learn's search behind its own vectorizer; "scikit-learn" is as many candidates of its own
-LogisticRegression. The data are read from ``--data``, the environment variable SKOPT_SOLVERS_DATA or
-``../shared/data``.
+The sides take the same documents, folds and candidates in turn. "ours" is all of this package; "their vectorizer" is
+the same with scikit-learn's vectorizer; "our models" are the same models in scikit-learn's search behind its own
+vectorizer; "scikit-learn" is as many candidates of its own LogisticRegression. The data are read from ``--data``, the
+environment variable SKOPT_SOLVERS_DATA or ``../shared/data``.
 """
 
 import argparse
@@ -67,7 +67,7 @@ class Case:
             model, grid = LogisticRegression(random_state=0, **self.parameters), self.grid
         vectorizer = TfidfVectorizer if side == "ours" else TheirTfidfVectorizer
         steps = [] if self.options is None else [("text", vectorizer(**self.options))]
-        search = GridSearchCV if side == "ours" else sklearn_search.GridSearchCV
+        search = GridSearchCV if side in ("ours", "their vectorizer") else sklearn_search.GridSearchCV
         pipeline = Pipeline([*steps, ("model", model)])
         return search(pipeline, grid, cv=folds, n_jobs=None if n_threads == 1 else n_threads)
 
@@ -134,7 +134,7 @@ CASES = {
         for name, solver in product(("rcv1", "nsmc"), ("lbfgs", "sdca"))
     },
 }
-SIDES = ("ours", "our models", "scikit-learn")
+SIDES = ("ours", "their vectorizer", "our models", "scikit-learn")
 
 
 def same(ours, theirs):

@@ -80,8 +80,8 @@ template <class T, class Table>
 void bind_matrix(nb::class_<Bound<Table>>& counts, const char* name) {
     counts.def(
         name,
-        [](Bound<Table>& self, bool binary, std::optional<In<T>> tf, std::optional<In<T>> idf, int norm,
-           int n_threads) {
+        [](Bound<Table>& self, bool binary, std::optional<In<T>> tf, std::optional<In<T>> idf, int norm, int n_threads,
+           bool by_id) {
             require_threads(n_threads);
             Claim claim(self);
             auto weights = weights_of<T>(binary, tf, tf ? self.largest() : 0, idf, self.n_columns(), norm);
@@ -92,7 +92,7 @@ void bind_matrix(nb::class_<Bound<Table>>& counts, const char* name) {
                 Fresh<I> indices(n);
                 {
                     nb::gil_scoped_release release;
-                    self.write(weights, ends.data(), data.data, indices.data, n_threads);
+                    self.write(weights, ends.data(), by_id, data.data, indices.data, n_threads);
                 }
                 Fresh<I> indptr(ends.size());
                 std::copy(ends.begin(), ends.end(), indptr.data);
@@ -100,7 +100,8 @@ void bind_matrix(nb::class_<Bound<Table>>& counts, const char* name) {
             };
             return n > INT32_MAX ? written(int64_t()) : written(int32_t());
         },
-        nb::arg("binary"), nb::arg("tf").none(), nb::arg("idf").none(), nb::arg("norm"), nb::arg("n_threads"));
+        nb::arg("binary"), nb::arg("tf").none(), nb::arg("idf").none(), nb::arg("norm"), nb::arg("n_threads"),
+        nb::arg("by_id") = false);
 }
 
 template <class T>

@@ -89,16 +89,17 @@ public:
         return ends;
     }
 
-    // Rows in the order of columns; their norms are summed in the order of ids,
-    // as scikit-learn does.
+    // Rows in the order of columns, or of ids; their norms are summed in the order
+    // of ids, as scikit-learn does.
     template <class T, class I>
-    void write(const Weights<T>& weights, const int64_t* ends, T* data, I* indices, int n_threads) {
+    void write(const Weights<T>& weights, const int64_t* ends, bool by_id, T* data, I* indices, int n_threads) {
         std::vector<uint32_t> column = column_by_id();
         std::vector<Group> groups = cut(kCells);
         std::atomic<size_t> next = 0;
         Interruption interruption;
         parallel(std::min<int>(n_threads, static_cast<int>(std::max<size_t>(groups.size(), 1))), [&](int t) {
-            GroupWriter<T, I> write{weights, column, static_cast<int>(std::bit_width(order_.size())), data, indices};
+            int bits = static_cast<int>(std::bit_width(order_.size()));
+            GroupWriter<T, I> write{weights, column, bits, by_id, data, indices};
             for (size_t i; (i = next++) < groups.size();) {
                 if (interruption.stops(t)) throw Interrupted{};
                 write(groups[i], ends + groups[i].row);
@@ -151,6 +152,7 @@ private:
         const Weights<T>& weights;
         const std::vector<uint32_t>& column;  // by id
         int bits;                             // of a column
+        bool by_id;
         T* data;
         I* indices;
         std::vector<Cell> cells = {}, scratch = {};
@@ -163,9 +165,11 @@ private:
                 for (; k < group.ends[d]; ++k)
                     if (auto [id, count] = group.entries[k]; column[id] != kNone)
                         cells.push_back({id, static_cast<uint32_t>(d), count});
+            if (by_id || weights.norm != Norm::kNone)
+                sort_by_column(cells, scratch, static_cast<int>(std::bit_width(column.size())));
             if (weights.norm != Norm::kNone) sum_norms(group.n);
             for (Cell& cell : cells) cell.column = column[cell.column];
-            sort_by_column(cells, scratch, bits);
+            if (!by_id) sort_by_column(cells, scratch, bits);
             places.assign(row_ends, row_ends + group.n);
             for (auto [j, document, count] : cells) {
                 T value = weights.value(count, j);
@@ -175,8 +179,8 @@ private:
             }
         }
 
+        // Of cells by id.
         void sum_norms(size_t n_documents) {
-            sort_by_column(cells, scratch, std::bit_width(column.size()));
             norms.assign(n_documents, 0);
             for (auto [id, document, count] : cells) norms[document] += weights.part(weights.value(count, column[id]));
             for (double& norm : norms) norm = weights.divisor(norm);
