@@ -8,7 +8,12 @@ from sklearn.utils import check_random_state
 from .._estimator.base import resolved_solver
 from .._estimator.fit_run import FitRun
 from .._estimator.monitor import Monitor
-from ..solvers import SDCA
+from ..solvers import LBFGS, SDCA
+from ..solvers._base import run_alone
+from ..solvers._starts import ascend, start_epochs
+from ._dual_points import DualPoints
+
+_DUAL_EPOCHS, _ENOUGH = 3, 3e-5  # at a predicted point: so few, to so small a gain that L-BFGS has little to do
 
 
 def check_solver(template, data, C):
@@ -29,19 +34,58 @@ def fitted_along(template, data, counts, Cs):
     model = copy.copy(template)
     model.random_state = copy.deepcopy(template.random_state)
     problem, solver = data.problem(counts=counts), resolved_solver(model)
-    predictor, state = _Predictor(orders=(0,) if model.l1_ratio else (1, 2)), None
-    Cs = [float(C) for C in Cs]
+    predictor, dual, state = _Predictor(orders=(0,) if model.l1_ratio else (1, 2)), DualPoints(), None
+    Cs, ascends = [float(C) for C in Cs], isinstance(solver, SDCA)
     for C, objective in zip(Cs, problem.objectives(Cs), strict=True):
         model.C = C
-        W = predictor.start(C) if predictor.points else np.zeros(objective.shape, objective.dtype)
+        # a stochastic solver's state is left: it holds a clock whose schedule has run down
+        state = _predicted(dual, C, objective, state) if ascends else None
+        by_dual = not ascends and _begins_by_dual(solver, objective)
+        W = _ascended(dual, C, objective) if by_dual else predictor.start(C, objective)
         run = FitRun(model, problem, solver, objective, Monitor(model), check_random_state(model.random_state))
         run.require_memory()
         result = run.minimise(W, state)
-        # dual variables are of use at another C; a stochastic solver's state holds a clock whose schedule has run down
-        state = result.state if isinstance(solver, SDCA) else None
         vars(model).update(run.attributes(result))
-        predictor.add(C, result.W)
+        if ascends:
+            state = result.state
+            dual.add(C, state["shares"], state["W"][objective.n_penalised :].copy())
+        elif not by_dual:
+            predictor.add(C, result.W)
         yield model
+
+
+def _begins_by_dual(solver, objective):
+    """Return whether a path of L-BFGS goes from dual point to dual point, with a few epochs at each.
+
+    That is where a fit from zeros begins with such epochs and has several outputs: one of its iterations costs as much
+    as three epochs then, and with one output as much as one.
+    """
+    if not isinstance(solver, LBFGS) or solver.start_epochs != "auto" or objective.dual_obstacle() is not None:
+        return False
+    return objective.shape[1] > 1 and solver.newton_way(objective) is None and start_epochs(objective) > 0
+
+
+def _ascended(dual, C, objective):
+    """Return the weights after dual epochs from the predicted point, zeros where these lead up."""
+    ascent = objective.ascent(*dual.ahead(C, objective))
+    value = ascent.value() if dual.points else 0.0
+    options = (_DUAL_EPOCHS, _ENOUGH, value) if value else (start_epochs(objective),)
+    W = run_alone(ascend(objective, ascent, *options))
+    if not objective.value(W) <= objective.value_at_zero():
+        dual.points.clear()
+        return np.zeros(objective.shape, objective.dtype)
+    dual.add(C, ascent.shares, W[objective.n_penalised :].copy())
+    return W
+
+
+def _predicted(dual, C, objective, state):
+    """Return the state of sdca from which it goes on at another C, None at first."""
+    if not dual.points:
+        return state
+    shares, intercept = dual.ahead(C, objective)
+    W = np.zeros(objective.shape, objective.dtype)  # of which the last row is read
+    W[objective.n_penalised :] = intercept
+    return {**state, "shares": shares, "W": W}
 
 
 class _Predictor:
@@ -55,7 +99,9 @@ class _Predictor:
         self.orders = orders
         self.points, self.tried, self.best = [], {}, orders[0]
 
-    def start(self, C):
+    def start(self, C, objective):
+        if not self.points:
+            return np.zeros(objective.shape, objective.dtype)
         usable = [order for order in self.orders if order < len(self.points)]
         # an infinite C is no point of a logarithmic scale
         self.tried = {} if np.isinf(C) else {order: self._ahead(C, order) for order in usable}

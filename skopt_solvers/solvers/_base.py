@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from ..schedules import SCHEDULES
 
 if TYPE_CHECKING:
     from ..objectives._interface import Objective
+
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass
@@ -46,8 +49,8 @@ class Epochs(Protocol):
         """Run the next epoch."""
 
 
-def run_alone(epochs: Generator[Epochs, None, Result]) -> Result:
-    """Run a fit that leaves its epochs to the caller, and return its result."""
+def run_alone(epochs: Generator[Epochs, None, Outcome]) -> Outcome:
+    """Run what leaves its epochs to the caller, and return what comes of it."""
     while True:
         try:
             next(epochs).run_epoch()  # which is not kept: it holds tables

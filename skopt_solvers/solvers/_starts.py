@@ -11,7 +11,7 @@ from ._newton import FEW_MARGINS, n_margins
 from ._rules import AdaGrad
 
 if TYPE_CHECKING:
-    from ..objectives._interface import DualObjective, Objective, Position, SampledObjective, WarmedObjective
+    from ..objectives._interface import Ascent, DualObjective, Objective, Position, SampledObjective, WarmedObjective
 
 _DUAL_EPOCHS = 5  # give the first digits
 _MANY_MARGINS = 5000  # up to which L-BFGS is fast anyway; FEW_MARGINS where it crosses kinks
@@ -58,7 +58,7 @@ def started(
 def _by_dual(objective: "DualObjective", W: np.ndarray, epochs: int) -> "Generator[DualEpochs, None, Position | None]":
     # where C |x|^2 is large the epochs may lead up, and they start from 0 whatever W is
     most = objective.value(W) if W.any() else objective.value_at_zero()
-    position = objective.position((yield from ascend(objective, epochs)))
+    position = objective.position((yield from ascend(objective, objective.ascent(), epochs)))
     return position if position.value <= most else None
 
 
@@ -72,21 +72,23 @@ def _by_adagrad(objective: "SampledObjective", W: np.ndarray, epochs: int) -> "t
     return (position if position.value <= first_loss else None), rate
 
 
-def ascend(objective: "DualObjective", epochs: int) -> Generator[DualEpochs, None, np.ndarray]:
+def ascend(
+    objective: "DualObjective", ascent: "Ascent", epochs: int, enough: float = 3e-4, value: float = 0.0
+) -> Generator[DualEpochs, None, np.ndarray]:
     """Return the weights after some epochs of dual ascent, the same for every call, which the caller makes.
 
-    It ends early where an epoch gains less than 3e-4 of the dual, and goes on for as many again while each gains less
-    than half of the one before, which tells that less than that is missing.
+    It ends early where an epoch gains less than a part `enough` of the dual, and goes on for as many again while each
+    gains less than half of the one before, which tells that less than that is missing. The dual is `value` at first,
+    and that is 0 where all dual variables are.
     """
-    ascent, values = objective.ascent(), [0.0]
-    work = DualEpochs(objective, ascent)
+    work, values = DualEpochs(objective, ascent), [value]
     for epoch in range(2 * epochs):
-        if epoch:
+        if epoch or value:
             ascent.move_center()
         yield work.next(epoch << 8)
         values.append(ascent.value())
         gain, before = values[-1] - values[-2], values[-2] - values[max(epoch - 1, 0)]
-        if abs(gain) <= 3e-4 * abs(values[-1]) or (epoch + 1 >= epochs and not gain < before / 2):
+        if abs(gain) <= enough * abs(values[-1]) or (epoch + 1 >= epochs and not gain < before / 2):
             break
     return ascent.W
 
