@@ -33,7 +33,7 @@ def fitted_along(template, data, counts, Cs):
     """
     model = copy.copy(template)
     model.random_state = copy.deepcopy(template.random_state)
-    problem, solver = data.problem(counts=counts), resolved_solver(model)
+    problem, solver = data.problem(counts=counts).on_few_columns(), resolved_solver(model)
     predictor, dual, state = _Predictor(orders=(0,) if model.l1_ratio else (1, 2)), DualPoints(), None
     Cs, ascends = [float(C) for C in Cs], isinstance(solver, SDCA)
     for C, objective in zip(Cs, problem.objectives(Cs), strict=True):
@@ -66,14 +66,14 @@ def _begins_by_dual(solver, objective):
 
 
 def _ascended(dual, C, objective):
-    """Return the weights after dual epochs from the predicted point, zeros where these lead up."""
+    """Return the weights after dual epochs from the predicted point; zeros where the first ones lead up."""
     ascent = objective.ascent(*dual.ahead(C, objective))
-    value = ascent.value() if dual.points else 0.0
-    options = (_DUAL_EPOCHS, _ENOUGH, value) if value else (start_epochs(objective),)
-    W = run_alone(ascend(objective, ascent, *options))
-    if not objective.value(W) <= objective.value_at_zero():
-        dual.points.clear()
-        return np.zeros(objective.shape, objective.dtype)
+    if dual.points:
+        W = run_alone(ascend(objective, ascent, _DUAL_EPOCHS, _ENOUGH, ascent.value()))
+    else:
+        W = run_alone(ascend(objective, ascent, start_epochs(objective)))
+        if not objective.value(W) <= objective.value_at_zero():
+            return np.zeros(objective.shape, objective.dtype)
     dual.add(C, ascent.shares, W[objective.n_penalised :].copy())
     return W
 
