@@ -4,7 +4,8 @@ import copy
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
 
@@ -15,17 +16,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import indexable
 
 from .._base.caller import stacklevel_of_caller
 from .._base.csr import check_structure
 from .._base.sklearn_compat import takes_sample_weight
 from .._base.threads import effective_threads
 from ..crf import LinearChainCRF
-from ..crf._problem import ChainData
 from ..linear_model import LinearSVC, LogisticRegression
 from ..linear_model._classifier import LinearClassifier
-from ._warm_starts import check_solver, fitted_along
+from ._path_data import OneX, Transformed
+from ._warm_starts import fitted_along
 
 __all__ = ["CPath", "C_path"]
 
@@ -105,16 +106,22 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     What ``GridSearchCV(estimator, {"C": Cs})`` finds, to the estimator's `tol`, in less time and memory: X is checked
     once and never copied for a fold, whose training rows are those of positive weight, and folds run in threads over
     the same X. C rises, and a fit starts where the line, or the parabola, through the weights of the last fits as a
-    function of log C leads, whichever came nearer the last time; with L1 from the last weights; with sdca from the last
-    dual variables, over their bounds. No fold's fit starts from anything that has seen its test rows.
+    function of log C leads, whichever came nearer the last time; with L1 from the last weights; with sdca where the
+    line through the last dual variables, over their bounds, leads. L-BFGS on several classes starts with a few epochs
+    of dual ascent from there, where a fit of its own would start with such epochs from zeros. No fold's fit starts from
+    anything that has seen its test rows.
+
+    The transformers of a pipeline are fitted once to the training rows of each fold, and to all rows. Text is counted
+    once for all of them, as :class:`GridSearchCV` counts it.
 
     Parameters
     ----------
-    estimator : LogisticRegression, LinearSVC or LinearChainCRF
-        Not changed. Its own `C` and `warm_start` play no part, and `early_stopping` must be off: where a fit then ends
-        says nothing of C.
+    estimator : LogisticRegression, LinearSVC or LinearChainCRF, or a Pipeline of which it is the last step
+        Not changed. The model's own `C` and `warm_start` play no part, and `early_stopping` must be off: where a fit
+        then ends says nothing of C.
     X, y :
-        As in the estimator's `fit`. For a CRF: lists of sequences, or CSRSequences.
+        As in the estimator's `fit`, with a length and an index: raw texts for a pipeline with a vectorizer. For a CRF:
+        lists of sequences, or CSRSequences.
     Cs : array of shape (n_Cs,)
         > 0, in any order, each once; ``np.inf`` is no penalty.
     cv : int, splitter or iterable of (train, test), default=5
@@ -126,7 +133,7 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     sample_weight : array of shape (n_samples,), optional
         Of the fits, and of the scores where the scorer takes `sample_weight`, as most of scikit-learn's do.
     n_jobs : int or None, default=None
-        Threads in all: folds side by side first, what is left inside of each fit. None is the estimator's `n_jobs`.
+        Threads in all: folds side by side first, what is left inside of each fit. None is the model's `n_jobs`.
     return_coefs : bool, default=True
         Whether to fit all data at every C and keep the weights. Otherwise they are fitted at the best C only.
 
@@ -148,7 +155,9 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     -----
     Memory above X, which is read in place where it is canonical CSR and else copied once: for each thread the test rows
     of one fold, as many bytes a sample as one fit takes, and the tables of one fit and the two before; with
-    `return_coefs` one table a C. A pass over X visits the test rows too, 1 / (k - 1) more than the training rows.
+    `return_coefs` one table a C. A pipeline makes an X for each thread, and keeps 8 bytes for each distinct term of
+    each document where text is counted for it. A pass over X visits the test rows too, 1 / (k - 1) more than
+    the training rows.
 
     A tolerance on the gradient is met by a start that is near enough: where C is large and its neighbours near, a fit
     may end after 0 iterations. Lower `tol` where scores must not depend on the grid.
@@ -165,37 +174,37 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     ((6, 5), (6, 3, 4), 100.0)
     """
     began = time.perf_counter()
-    _require_path(estimator, n_jobs)
+    final = _require_path(estimator, n_jobs)
     Cs = _checked_Cs(Cs)
-    estimator.__skopt_check__()
-    template = clone(estimator)
-    scorer = _scorer(template, scoring)
+    final.__skopt_check__()
+    scorer = _scorer(clone(estimator), scoring)
     if sp.issparse(X) and X.format != "csr":
         check_structure(X, ask_canonical=False)  # before scipy makes CSR of it
     X, y, groups, sample_weight = indexable(X, y, groups, sample_weight)
-    data = template.__skopt_data__(X, y, sample_weight)
-    _require_sequences(data)
-    splitter = check_cv(cv, y, classifier=isinstance(estimator, LinearClassifier))
-    folds = [_counts_and_test(*fold, data.n_samples) for fold in splitter.split(X, y, groups)]
-    n_threads = effective_threads(estimator.n_jobs if n_jobs is None else n_jobs)
+    weighted = takes_sample_weight(scorer)
+    if isinstance(estimator, Pipeline):
+        source = Transformed(estimator, (X, y, sample_weight), scorer, weighted)
+    else:
+        own = scoring is None and type(estimator) in (LogisticRegression, LinearSVC)
+        source = OneX(estimator, (X, y, sample_weight), None if own else scorer, weighted)
+    splitter = check_cv(cv, y, classifier=isinstance(final, LinearClassifier))
+    folds = [_train_and_test(*fold, source.n_samples) for fold in splitter.split(X, y, groups)]
+    n_threads = effective_threads(final.n_jobs if n_jobs is None else n_jobs)
     workers = min(n_threads, len(folds) + bool(return_coefs))
-    fits = _Fits(template, data, Cs, folds).with_threads(n_threads // workers)
-    fits.check()
-    if scoring is None and type(estimator) in (LogisticRegression, LinearSVC):
-        score_of = data.score_on
-    else:
-        weights = sample_weight if takes_sample_weight(scorer) else None
-        score_of = partial(_scorer_of, scorer, X, y, weights)
-    refits = _Refits(estimator, len(Cs)) if return_coefs else None
-    tasks = [partial(fits.fold, number, score_of) for number in range(len(folds))]
-    _run([partial(fits.all_data, refits), *tasks] if return_coefs else tasks, workers)
-    mean_scores = fits.scores.mean(axis=1)
-    best = int(np.argmax(np.where(np.isnan(mean_scores), -np.inf, mean_scores)))
-    if return_coefs:
-        best_estimator = refits.estimator(best)
-    else:
-        best_estimator = _as_given(estimator, fits.with_threads(n_threads).to_all_data(best))
-    _warn(Cs, fits.converged, best_estimator)
+    fits = _Fits(source, Cs, len(folds)).with_threads(n_threads // workers)
+    source.cut(folds, Cs.max())
+    refits = _Refits(len(Cs)) if return_coefs else None
+    tasks = [partial(fits.fold, number) for number in range(len(folds))]
+    with closing(source):
+        _run([partial(fits.all_data, refits), *tasks] if return_coefs else tasks, workers)
+        mean_scores = fits.scores.mean(axis=1)
+        best = int(np.argmax(np.where(np.isnan(mean_scores), -np.inf, mean_scores)))
+        if return_coefs:
+            model, part = refits.model(best), refits.part
+        else:
+            model, part = fits.with_threads(n_threads).to_all_data(best)
+        best_estimator = source.finished(part, model)
+    _warn(Cs, fits.converged, model)
     return CPath(
         Cs=Cs,
         scores=fits.scores,
@@ -217,64 +226,53 @@ class _Fits:
 
     Parameters
     ----------
-    template : estimator that has read the data; not fitted
-    data : LinearData or ChainData
+    source : OneX or Transformed
     Cs : ndarray of shape (n_Cs,)
-    folds : list of (counts, test)
+    n_folds : int
 
     Attributes
     ----------
     scores, n_iter, converged : ndarray of shape (n_Cs, n_folds)
     """
 
-    def __init__(self, template, data, Cs, folds):
-        self.template, self.data, self.Cs, self.folds = template, data, Cs, folds
-        self.order, self.ones = np.argsort(Cs, kind="stable"), np.ones(data.n_samples)
-        shape = (len(Cs), len(folds))
+    def __init__(self, source, Cs, n_folds):
+        self.source, self.Cs, self.order = source, Cs, np.argsort(Cs, kind="stable")
+        shape = (len(Cs), n_folds)
         self.scores, self.n_iter, self.converged = np.empty(shape), np.empty(shape, int), np.empty(shape, bool)
 
     def with_threads(self, n_threads):
         """Set the threads inside of each fit; the fits themselves."""
-        self.template.n_jobs = n_threads
-        self.data = replace(self.data, model=replace(self.data.model, n_jobs=n_threads))
+        self.source.with_threads(n_threads)
         return self
 
-    def check(self):
-        """Raise ValueError where a fold has too few classes, or the solver has no method for the problem."""
-        counts = [*(counts for counts, _ in self.folds), self.ones]
-        for number, of_fold in enumerate(counts):
-            classes, least = self.data.classes(of_fold), self.data.min_classes
-            if len(classes) < least:
-                where = "y" if number == len(counts) - 1 else f"cv: the training rows of fold {number}"
-                raise ValueError(f"{where} must have {least} classes or more of positive sample_weight, got {classes}")
-        check_solver(self.template, self.data, self.Cs.max())
-
-    def fold(self, number, score_of):
-        """Fit the training rows of a fold at every C, and score the models by ``score_of(test)(model)``."""
-        counts, test = self.folds[number]
-        score = score_of(test)
-        for i, model in self._along(counts):
-            self.scores[i, number] = score(model)
+    def fold(self, number):
+        """Fit the training rows of a fold at every C, and score the models."""
+        part = self.source.fold(number)
+        for i, model in self._along(part):
+            self.scores[i, number] = part.score(model)
             self.n_iter[i, number], self.converged[i, number] = model.n_iter_, model.converged_
 
     def all_data(self, refits):
         """Fit all data at every C, for `refits` to keep."""
-        for i, model in self._along(self.ones):
+        refits.part = self.source.all_data()
+        for i, model in self._along(refits.part):
             refits.add(i, model)
 
     def to_all_data(self, i):
-        """Return the model of all data at one C."""
-        return next(fitted_along(self.template, self.data, self.ones, self.Cs[[i]]))
+        """Return the model of all data at one C, and what it was fitted to."""
+        part = self.source.all_data()
+        return next(fitted_along(part.template, part.data, part.counts, self.Cs[[i]])), part
 
-    def _along(self, counts):
-        return zip(self.order, fitted_along(self.template, self.data, counts, self.Cs[self.order]), strict=True)
+    def _along(self, part):
+        Cs = self.Cs[self.order]
+        return zip(self.order, fitted_along(part.template, part.data, part.counts, Cs), strict=True)
 
 
 class _Refits:
     """The fits to all data: their weights, and what else is needed to return one of them."""
 
-    def __init__(self, estimator, n_Cs):
-        self.given, self.models = estimator, [None] * n_Cs
+    def __init__(self, n_Cs):
+        self.models, self.part = [None] * n_Cs, None
         self.coefs = self.intercepts = None
 
     def add(self, i, model):
@@ -294,51 +292,28 @@ class _Refits:
                 self.intercepts = np.empty((n_Cs, *model.intercept_.shape), model.intercept_.dtype)
             self.intercepts[i] = model.intercept_
 
-    def estimator(self, i):
+    def model(self, i):
         model, coef = self.models[i], self.coefs[i]
         if model.coef_ is np.ndarray:
             model.coef_ = coef.toarray() if sp.issparse(coef) else coef.copy()
         else:
             model.coef_ = model.coef_(coef)
-        return _as_given(self.given, model)
-
-
-def _as_given(estimator, model):
-    model.n_jobs = estimator.n_jobs
-    return model
+        return model
 
 
 def _require_path(estimator, n_jobs):
-    """Raise TypeError or ValueError where the estimator has no path."""
-    kinds = "LogisticRegression, LinearSVC or LinearChainCRF"
+    """Return the last step; raise TypeError or ValueError where the estimator has no path."""
+    kinds, final = "LogisticRegression, LinearSVC or LinearChainCRF", estimator
     if isinstance(estimator, Pipeline):
-        raise TypeError(
-            f"estimator must be {kinds}, got a Pipeline, whose transformers would learn from the test rows too. Make X "
-            "before, by transformers that learn nothing or where that does not matter, or use GridSearchCV, which fits "
-            "them in each fold"
-        )
-    if not isinstance(estimator, (LinearClassifier, LinearChainCRF)):
-        raise TypeError(f"estimator must be {kinds}, got {type(estimator).__name__}")
-    if estimator.early_stopping:
+        final = estimator.steps[-1][1]
+        kinds += " as the last step of a Pipeline"
+    if not isinstance(final, (LinearClassifier, LinearChainCRF)):
+        raise TypeError(f"estimator must be {kinds}, got {type(final).__name__}")
+    if final.early_stopping:
         raise ValueError("estimator must have early_stopping=False: where it ends a fit says nothing of C")
     if n_jobs is not None and not isinstance(n_jobs, Integral):
         raise TypeError(f"n_jobs must be an integer or None, got {n_jobs!r}")
-
-
-def _require_sequences(data):
-    """Raise ValueError where X is of tokens."""
-    if isinstance(data, ChainData) and data.tokens.flat:
-        raise ValueError(
-            "X of a LinearChainCRF must be a list of sequences or CSRSequences, got tokens, which folds would tear "
-            "out of their sequences"
-        )
-
-
-def _scorer_of(scorer, X, y, weights, test):
-    """The function of a model that is its score of some rows."""
-    X, y = _safe_indexing(X, test), _safe_indexing(y, test)
-    weighted = {} if weights is None else {"sample_weight": _safe_indexing(weights, test)}
-    return lambda model: scorer(model, X, y, **weighted)
+    return final
 
 
 def _checked_Cs(Cs):
@@ -357,15 +332,15 @@ def _scorer(estimator, scoring):
     return check_scoring(estimator, scoring=scoring)
 
 
-def _counts_and_test(train, test, n_samples):
-    """Return the number of times that each sample is trained on, and the indices of those to test."""
+def _train_and_test(train, test, n_samples):
+    """Return the indices of the samples to train on and of those to test."""
     train, test = (
         np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows) for rows in (train, test)
     )
     for rows in (train, test):
         if rows.size and not (rows.dtype.kind in "iu" and 0 <= rows.min() <= rows.max() < n_samples):
             raise ValueError(f"cv must give indices of the {n_samples} samples, got {rows}")
-    return np.bincount(train, minlength=n_samples).astype(float), test
+    return train, test
 
 
 def _run(tasks, workers):
@@ -383,11 +358,11 @@ def _run(tasks, workers):
                 future.cancel()
 
 
-def _warn(Cs, converged, best_estimator):
+def _warn(Cs, converged, model):
     failed = ~converged.all(axis=1)
     if failed.any():
         which = f"{(~converged).sum()} of {converged.size} fits, at C = {', '.join(f'{C:g}' for C in Cs[failed])},"
-    elif not best_estimator.converged_:
+    elif not model.converged_:
         which = "the fit to all data at the best C"
     else:
         return

@@ -11,14 +11,18 @@ import scipy.sparse as sp
 import sklearn
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction import text as sklearn_text
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, LeaveOneGroupOut, StratifiedKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils.fixes import parse_version
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
 from skopt_solvers._estimator.fit_run import FitRun
+from skopt_solvers.feature_extraction import DictFeatures
+from skopt_solvers.feature_extraction._shared_counts import SharedCounts
+from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.model_selection import C_path
 from skopt_solvers.objectives import LinearObjective
 
@@ -273,7 +277,11 @@ def test_the_estimator_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [
-        (dict(estimator=make_pipeline(MaxAbsScaler(), LogisticRegression())), TypeError, "estimator .* Pipeline"),
+        (
+            dict(estimator=make_pipeline(LogisticRegression(), MaxAbsScaler())),
+            TypeError,
+            "last step of a Pipeline, got Max",
+        ),
         (dict(estimator=MaxAbsScaler()), TypeError, "estimator must be .*, got MaxAbsScaler"),
         (dict(estimator=LogisticRegression(early_stopping=True)), ValueError, "early_stopping=False"),
         (dict(estimator=LogisticRegression(tol=-1)), ValueError, "'tol'"),
@@ -349,3 +357,106 @@ def test_stratified_folds_by_default():
     model = MODELS["logistic"][0]
     given = C_path(model, X, Y, CS, cv=StratifiedKFold(4))
     np.testing.assert_array_equal(C_path(model, X, Y, CS, cv=4).scores, given.scores)
+
+
+# Pipelines
+
+WORDS = ["good", "bad", "film", "actors", "plot", "a", "the", "music", "story", "scene"]
+TEXTS = [" ".join(np.random.RandomState(seed).choice(WORDS, 12)) for seed in range(90)]
+TEXT_LABELS = np.array([text.count("good") + text.count("film") > text.count("bad") for text in TEXTS]).astype(int)
+TEXT_LABELS3 = TEXT_LABELS + np.array(["music story" in text for text in TEXTS])
+LINEAR = LogisticRegression(**TIGHT)
+
+
+def text_pipeline(vectorizer, model=LINEAR):
+    return Pipeline([("text", vectorizer), ("model", model)])
+
+
+@pytest.mark.parametrize("vectorizer", [TfidfVectorizer, sklearn_text.TfidfVectorizer], ids=["ours", "scikit-learn's"])
+@pytest.mark.parametrize("labels", [TEXT_LABELS, TEXT_LABELS3], ids=["two", "three"])
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss", lambda model, X, y: model.score(X, y) + len(model.steps)],
+                         ids=["default", "log loss", "callable"])  # fmt: skip
+def test_a_pipeline_finds_what_a_grid_search_finds(vectorizer, labels, scoring):
+    model = text_pipeline(vectorizer(min_df=2, ngram_range=(1, 2)))
+    path = C_path(model, TEXTS, labels, CS, cv=3, scoring=scoring)
+    search = GridSearchCV(model, {"model__C": CS}, cv=3, scoring=scoring).fit(TEXTS, labels)
+    splits = [search.cv_results_[f"split{fold}_test_score"] for fold in range(3)]
+    np.testing.assert_allclose(path.scores, np.transpose(splits), atol=1e-6)
+    assert path.best_C == search.best_params_["model__C"]
+    best, expected = path.best_estimator, search.best_estimator_
+    assert type(best["text"]) is vectorizer and best["text"].vocabulary_ == expected["text"].vocabulary_
+    np.testing.assert_allclose(best.predict_proba(TEXTS), expected.predict_proba(TEXTS), atol=1e-6)
+    assert repr(best.get_params()) == repr(expected.get_params())
+    assert path.coefs.shape == (4, len(np.unique(labels)) if labels.max() > 1 else 1, len(best["text"].vocabulary_))
+    without = C_path(model, TEXTS, labels, CS, cv=3, scoring=scoring, return_coefs=False, n_jobs=2)
+    np.testing.assert_array_equal(without.scores, path.scores)
+    np.testing.assert_allclose(without.best_estimator["model"].coef_, best["model"].coef_, atol=1e-6)
+
+
+def test_transformers_of_a_pipeline_do_not_see_the_test_rows():
+    seen = []
+
+    class Watching(MaxAbsScaler):
+        def fit(self, X, y=None):
+            seen.append(X.shape[0])
+            return super().fit(X, y)
+
+    C_path(make_pipeline(Watching(), LINEAR), X, Y, CS, cv=4, n_jobs=1)
+    assert sorted(seen) == [150] * 4 + [200]
+
+
+def test_text_of_a_pipeline_is_counted_once(monkeypatch):
+    counted, close = [], SharedCounts.close
+
+    def watched(self):
+        counted.append((self.n_counts, self.n_shared))
+        close(self)
+
+    monkeypatch.setattr(SharedCounts, "close", watched)
+    C_path(text_pipeline(TfidfVectorizer()), TEXTS, TEXT_LABELS, CS, cv=3, n_jobs=1)
+    assert counted == [(1, 6)]
+
+
+def test_weights_of_a_pipeline():
+    weights = np.random.RandomState(0).randint(0, 3, len(Y)).astype(float)
+    alone = C_path(LINEAR, X, Y, CS, cv=3, sample_weight=weights)
+    piped = C_path(make_pipeline("passthrough", LINEAR), X, Y, CS, cv=3, sample_weight=weights)
+    single = C_path(Pipeline([("model", LINEAR)]), X, Y, CS, cv=3, sample_weight=weights)
+    for path in (piped, single):
+        np.testing.assert_allclose(path.scores, alone.scores)
+        np.testing.assert_allclose(path.coefs, alone.coefs, atol=1e-6)
+
+
+def test_a_pipeline_of_sequences():
+    X, y = sentences()
+    model = make_pipeline(DictFeatures(), LinearChainCRF(tol=1e-8, max_iter=1000, input="sequences"))
+    path = C_path(model, X, y, [1.0, 0.1], cv=3)
+    search = GridSearchCV(model, {"linearchaincrf__C": [1.0, 0.1]}, cv=KFold(3)).fit(X, y)
+    np.testing.assert_allclose(path.mean_scores, search.cv_results_["mean_test_score"], atol=1e-9)
+
+
+@pytest.mark.parametrize("n_folds", [2, 3])
+def test_a_fold_of_a_pipeline_with_too_few_classes(n_folds):
+    labels = np.zeros(len(TEXTS), int)
+    labels[:3] = 1
+    folds = [(np.arange(10, 60), np.arange(60, 90))] * n_folds
+    with pytest.raises(ValueError, match="cv: the training rows of fold 0 must have 2 classes"):
+        C_path(text_pipeline(TfidfVectorizer()), TEXTS, labels, CS, cv=folds)
+
+
+# Many margins: L-BFGS begins with dual epochs
+
+MANY = text_like(n=2500, d=300, n_classes=4, seed=5)
+
+
+@pytest.mark.parametrize("multi_class", ["softmax", "ovr"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_several_classes_along_the_dual(multi_class, fit_intercept):
+    X, y = MANY
+    model = LogisticRegression(tol=1e-6, max_iter=1000, multi_class=multi_class, fit_intercept=fit_intercept)
+    Cs = np.logspace(-3, 3, 7)
+    path = C_path(model, X, y, Cs, cv=2)
+    assert path.converged.all()
+    for C, coef in zip(Cs, path.coefs, strict=True):
+        alone = clone(model).set_params(C=C).fit(X, y)
+        np.testing.assert_allclose(coef, alone.coef_, atol=2e-3 * max(1, C) * np.abs(alone.coef_).max())
