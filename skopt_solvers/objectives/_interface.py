@@ -287,7 +287,7 @@ class SharedObjective(SampledObjective, Protocol):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What was computed of the data; that of another objective of the same data may be put in its place."""
+        """The results that the data have alone; those of another objective of the same data may be put in their place."""
 
     def of_models(self, n_models: int) -> "SharedObjective":
         """Return the objective of several models side by side, without their penalties."""

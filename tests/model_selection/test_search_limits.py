@@ -28,6 +28,7 @@ LABELS = np.array([1, 0] * 24)
 FOLDS = KFold(3)
 GRID = {"C": [0.01, 0.1, 1.0, 10.0]}
 MODEL = LogisticRegression(n_jobs=1, random_state=0)
+ALONE = LogisticRegression(n_jobs=1, random_state=0, warm_start=True)  # is never fitted together with others
 RIDGE = RidgeClassifier()
 TEXT = Pipeline([("text", TfidfVectorizer()), ("model", MODEL)])
 
@@ -88,7 +89,7 @@ def test_max_time_ends_after_the_candidates_that_are_finished(monkeypatch):
         now[0] += 100
 
     clock = Clock(8, pass_by)  # in the second fold of the third candidate
-    search = GridSearchCV(MODEL, GRID, cv=FOLDS, max_time=50, scoring=clock)
+    search = GridSearchCV(ALONE, GRID, cv=FOLDS, max_time=50, scoring=clock)
     with pytest.warns(UserWarning, match="after 2 of 4 candidates, and cv_results_ has those alone"):
         search.fit(X, Y)
     assert clock.n == 8
@@ -132,7 +133,7 @@ def test_fits_that_are_made_together_are_finished_together():
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-@pytest.mark.parametrize("model, grid", [(MODEL, GRID), (RIDGE, {"alpha": [1, 2, 3, 4]})], ids=name_of)
+@pytest.mark.parametrize("model, grid", [(ALONE, GRID), (RIDGE, {"alpha": [1, 2, 3, 4]})], ids=name_of)
 def test_ctrl_c_keeps_finished_candidates(model, grid, n_jobs):
     search = GridSearchCV(model, grid, cv=FOLDS, interrupt="keep", scoring=Clock(8, interrupt), n_jobs=n_jobs)
     with joblib.parallel_config("threading"), pytest.warns(UserWarning, match="it was interrupted after") as found:

@@ -365,7 +365,7 @@ def test_stochastic_candidates_share_passes():
     ours, theirs = both(
         pipeline(model=MODEL), STOCHASTIC, cv=3, scoring=["accuracy", "neg_log_loss"], refit="accuracy", rtol=1e-6
     )
-    assert (ours.memory_["passes"], ours.memory_["fits_in_passes"]) == (3 * 2, 3 * 16)
+    assert (ours.memory_["passes"], ours.memory_["fits_in_passes"]) == (3 * 4, 3 * 20)
     coefs = [search.best_estimator_["model"].coef_ for search in (ours, theirs)]
     np.testing.assert_allclose(*coefs, rtol=1e-9)
 
@@ -376,7 +376,7 @@ def test_models_without_a_pipeline_share_passes(container):
     grid = [{key.removeprefix("model__"): values for key, values in part.items()} for part in STOCHASTIC]
     weights = RNG.uniform(0.5, 2, 60)
     ours, _ = both(MODEL, grid, container(X), Y, cv=3, rtol=1e-6, scoring="neg_log_loss")
-    assert ours.memory_["passes"] == 3 * 2
+    assert ours.memory_["passes"] == 3 * 4
     both(MODEL, grid, container(X), Y, cv=3, rtol=1e-6, fit_params={"sample_weight": weights})
 
 
