@@ -287,7 +287,7 @@ class SharedObjective(SampledObjective, Protocol):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The results that the data have alone; those of another objective of the same data may be put in their place."""
+        """The results that belong to the data; another objective of the same data may be given them."""
 
     def of_models(self, n_models: int) -> "SharedObjective":
         """Return the objective of several models side by side, without their penalties."""
