@@ -66,7 +66,7 @@ class LinearModel:
         if objective.joint:
             # the loss leaves their mean open: where it ends is rounding
             intercept -= intercept.mean()
-        if objective.indicator is not None:
+        if objective.separable:
             constant = objective.indicator.constant
             intercept = np.where(constant == 0, intercept, constant * self._certain(W.dtype)).astype(W.dtype)
         return {"coef_": W[:n_features].T, "intercept_": intercept}
@@ -79,7 +79,7 @@ class LinearModel:
         """Return the table W of an estimator's fitted attributes."""
         coef = fitted.coef_.toarray() if sp.issparse(fitted.coef_) else fitted.coef_
         W = np.vstack([coef.T, *([fitted.intercept_] if self.fit_intercept else [])])
-        if objective.indicator is not None:
+        if objective.separable:
             W[:, objective.indicator.constant != 0] = 0
         return W
 

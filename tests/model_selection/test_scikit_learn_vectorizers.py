@@ -17,6 +17,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 from skopt_solvers import LogisticRegression
 from skopt_solvers.feature_extraction import text as our_text
+from skopt_solvers.feature_extraction._shared_vectorizers import hand_back
 from skopt_solvers.model_selection import GridSearchCV
 
 from .test_shared_search import GRIDS, LABELS, TEXTS, both
@@ -191,7 +192,15 @@ def test_errors_are_scikit_learns():
         GridSearchCV(empty, {"model__C": [1]}, cv=2, error_score="raise").fit(["good", "film"] * 4, [0, 1] * 4)
 
 
-def test_a_refit_that_fails_leaves_no_class_of_ours():
+def test_a_refit_that_fails_leaves_no_class_of_ours(monkeypatch):
+    handed_back = []
+
+    def spy(estimator):
+        hand_back(estimator)
+        handed_back.append(estimator["text"])
+
+    monkeypatch.setattr("skopt_solvers.model_selection._shared_work.hand_back", spy)
+
     class FailsLater(Digest):
         def fit(self, X, y):
             if X.shape[0] == len(TEXTS):
@@ -201,8 +210,9 @@ def test_a_refit_that_fails_leaves_no_class_of_ours():
     search = GridSearchCV(pipeline(model=FailsLater()), {"model__C": [1]}, cv=3)
     with pytest.raises(RuntimeError, match="fails by wish"):
         search.fit(TEXTS, LABELS)
-    assert type(search.best_estimator_["text"]) is TfidfVectorizer
-    assert search.best_estimator_["text"].vocabulary_
+    assert not hasattr(search, "best_estimator_")
+    (refitted,) = handed_back
+    assert type(refitted) is TfidfVectorizer and refitted.vocabulary_
 
 
 @pytest.mark.parametrize("name", ["ours", "scikit-learn's"])

@@ -208,7 +208,8 @@ class SlowModel(LogisticRegression):
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_a_signal_ends_a_search_in_workers(backend):
     folds, grid = [(np.arange(61), np.arange(61, 90)), (np.arange(60), np.arange(60, 90))], {"C": [0.1, 0.5, 5.0]}
-    search = GridSearchCV(SlowModel(max_iter=os.getpid()), grid, cv=folds, n_jobs=2, interrupt="keep")
+    model = SlowModel(max_iter=os.getpid(), warm_start=True)  # so that candidates are fitted one by one
+    search = GridSearchCV(model, grid, cv=folds, n_jobs=2, interrupt="keep")
     began = time.perf_counter()
     with joblib.parallel_config(backend), pytest.warns(UserWarning, match="interrupted after 2 of 3 candidates"):
         search.fit(X, Y)
