@@ -100,7 +100,7 @@ C8 = {"model__C": np.geomspace(0.1, 30, 8)}
 STOCHASTIC_32 = {
     "model__C": [1, 3, 10, 30],
     "model__solver": [
-        solver(rate, schedule)
+        solver(learning_rate=rate, schedule=schedule)
         for solver, rates in ((AdaGrad, (0.3, 1.0)), (Adam, (0.01, 0.03)))
         for rate, schedule in product(rates, ("cosine", "linear"))
     ],
