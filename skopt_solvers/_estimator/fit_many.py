@@ -67,17 +67,18 @@ class ExpectedFits:
     def __init__(self, estimators: Sequence[Any]) -> None:
         groups = fitted_together(estimators, [None] * len(estimators))
         self.groups = [[estimators[i] for i in group] for group in groups if len(group) > 1]
+        self.parameters = [[estimator.get_params(deep=False) for estimator in group] for group in self.groups]
         self.data: dict[int, tuple[Any, ...]] = {}
         self.errors: dict[int, list[Exception | None]] = {}
         self.n_passes = self.n_fits = 0
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> bool:
         """Return whether the estimator has been given the attributes of such a fit; raise what that has raised."""
+        parameters = estimator.get_params(deep=False)
         for number, group in enumerate(self.groups):
             if type(group[0]) is not type(estimator):
                 continue
-            parameters = estimator.get_params(deep=False)
-            place = next((i for i, e in enumerate(group) if set_alike(e.get_params(deep=False), parameters)), None)
+            place = next((i for i, own in enumerate(self.parameters[number]) if set_alike(own, parameters)), None)
             if place is not None:
                 return self._taken(number, place, estimator, (X, y, sample_weight))
         return False
