@@ -13,7 +13,7 @@ def fit_many(
 ) -> list[Any]:
     """Fit estimators in place to the same data, at the price of a few fits where they share their epochs.
 
-    Fits of :class:`LogisticRegression` or of :class:`LinearSVC` by one stochastic solver read each minibatch once: the
+    Fits of `LogisticRegression` or of `LinearSVC` by one stochastic solver read each minibatch once: the
     outputs of all models lie side by side. So do fits by "sdca", and by "lbfgs" in the epochs that it begins with,
     unless the loss is softmax. They may differ in `C`, `l1_ratio`, `max_iter`, `tol`, `n_iter_no_change`,
     `max_time`, `callback`, `verbose`, and in the solver's learning rate and schedule. Each has its own
