@@ -14,7 +14,7 @@ ERRORS = (ValueError, TypeError, FloatingPointError)
 _ARGUMENTS = re.compile(
     r"The '\w+' parameter|prefixes|suffixes|window|affix_window|column_prefixes|bigrams|known_labels|"
     r"\b(X|y|X_val|y_val|Cs?|classes|class_weight|sample_weight|[Ss]ample weights?|lengths|sequence_ids|groups|labels?|"
-    r"constraints|schedule|learning_rate|batch_size|clip_norm|average|momentum|rho|epsilon|beta1|beta2|"
+    r"constraints|schedule|learning_rate|batch_size|clip_norm|record|average|momentum|rho|epsilon|beta1|beta2|"
     r"memory|start_epochs|evaluate_every|newton|weight_decay|tol|max_iter|max_time|n_jobs|random_state|k|"
     r"coef_threshold|validation_fraction|n_iter_no_change|initial|cv|callback|solver|warm_start|early_stopping|"
     r"dtype|min_count|n_features|"
@@ -85,6 +85,7 @@ def attempt(call, *args, estimator=None, **kwargs):
                 "A column-vector",
                 "This model was fitted on sequences",
                 ".*least populated",
+                "labels that no sample has",
             ):
                 warnings.filterwarnings("ignore", message)
             return call(*args, **kwargs)

@@ -47,7 +47,7 @@ def read_labels(y, name="y"):
         try:
             with np.errstate(invalid="ignore"):
                 kind = f"a target of the type {type_of_target(y)!r}"
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             kind = f"what scikit-learn refuses: {error}"
         raise ValueError(
             f"{name} must be one class a sample, or an indicator matrix of 0 and 1 with a column a label, got {kind}"

@@ -145,6 +145,7 @@ BESIDE = {
     "linear_model/_problem.py": {"indicator"},
     "linear_model/_labels.py": {"indicator"},
     "objectives/_summed.py": {"native"},
+    "model_selection/_dual_points.py": {"labels"},
     "_estimator/dask_fit.py": {"parts", "weight"},  # SummedObjective's own
     "linear_model/_dask.py": {"parts"},
     "crf/_dask.py": {"parts"},
