@@ -23,7 +23,7 @@ from .partial_fit import present_columns
 from .resume_state import StoredModel
 from .shared_fits import fitted_by_others
 from .stream import StreamRun
-from .unconverged import tell_unconverged
+from .unconverged import tell_unconverged, text_of_unconverged
 
 CONSTRAINTS = {
     "C": [Interval(Real, 0, np.inf, closed="right")],
@@ -183,8 +183,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     def _warn_unless_converged(self, result):
         if not self.converged_:
-            name = f"{type(self).__name__} with {type(self.solver_).__name__}"
-            tell_unconverged(f"{name} did not converge: {self.stop_reason_}. {result.advice}")
+            tell_unconverged(f"{text_of_unconverged(self)} {result.advice}")
 
     # Streaming
 

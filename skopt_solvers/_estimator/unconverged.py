@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -25,6 +26,12 @@ def unconverged_told_to(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _active.reset(token)
+
+
+def text_of_unconverged(estimator: Any) -> str:
+    """Return in words that a fitted estimator has not converged, and why."""
+    name = f"{type(estimator).__name__} with {type(estimator.solver_).__name__}"
+    return f"{name} did not converge: {estimator.stop_reason_}."
 
 
 def tell_unconverged(text: str) -> None:

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from .._base.typing import History
 from .._estimator.base import SolverEstimator
+from .._estimator.unconverged import text_of_unconverged
 
 COLUMNS = ("n_iter", "converged", "suboptimality")
 _MOST_NAMED = 3  # candidates in a warning
@@ -50,8 +51,7 @@ def report_of(estimator: Any, texts: Sequence[str], keep_history: bool) -> FitRe
     if not isinstance(estimator, SolverEstimator):
         return FitReport(unconverged=text)
     if text is None and not estimator.converged_:  # fitted together with others
-        name = f"{type(estimator).__name__} with {type(estimator.solver_).__name__}"
-        text = f"{name} did not converge: {estimator.stop_reason_}."
+        text = text_of_unconverged(estimator)
     return FitReport(
         n_iter=estimator.n_iter_,
         converged=float(estimator.converged_),

@@ -1,7 +1,7 @@
 """Epochs of dual ascent that a fit waits for: they are made for it alone, or for several fits at once."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..objectives._interface import Ascent, DualObjective
@@ -24,7 +24,8 @@ class DualEpochs:
 
     def __init__(self, objective: "DualObjective", ascent: "Ascent") -> None:
         self.objective, self.ascent = objective, ascent
-        self.seed, self.evaluated, self.value = 0, False, cast("float | None", None)
+        self.value: float | None = None
+        self.next(seed=0)
 
     def next(self, seed: int, evaluated: bool = False) -> "DualEpochs":
         """Return itself, with what the next epoch is to be."""

@@ -86,14 +86,12 @@ class SharedEpochs:
 
     def leave(self, fit: StochasticFit) -> None:
         """Give a fit its state back."""
-        place = self.fits.index(fit)
         for name, table in self.tables.items():
             own = fit.state["tables"][name]
-            if own.size:
-                own[...] = table if own.ndim == 1 else self._by_model(table)[:, place]
-
-    def _by_model(self, table: np.ndarray) -> np.ndarray:
-        return table.reshape(len(table), len(self.fits), -1)
+            if own.ndim == 1:
+                own[...] = table
+            elif own.size:
+                put_apart(table, [own if other is fit else None for other in self.fits])
 
 
 def minimise_together(epochs: Sequence[Generator[Work, None, Result]]) -> list[Result | Exception]:
