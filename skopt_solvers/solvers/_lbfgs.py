@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -225,7 +226,8 @@ class LBFGS(Solver):
         """Return the state of a fit at a position."""
         way, pairs = self.newton_way(objective), None
         if way is None:
-            pairs = Pairs(self.pairs_kept(objective), position.W, self._scaling(objective), objective.n_threads)
+            scaling = partial(self._scaling, objective)
+            pairs = Pairs(self.pairs_kept(objective), position.W, scaling, objective.n_threads)
         return _Fit(objective, position, way, pairs, max_iter, tol, history)
 
     def _scaling(self, objective):
@@ -236,7 +238,7 @@ class LBFGS(Solver):
         rows[: objective.n_penalised] += objective.l2
         # a row that no sample has stays where it is; its scaling only has to be finite
         rows = np.where(rows > 0, rows, 1.0)
-        return np.repeat(1 / np.sqrt(rows), objective.shape[1]).astype(objective.dtype)
+        return np.repeat((1 / np.sqrt(rows)).astype(objective.dtype, copy=False), objective.shape[1])
 
 
 @dataclass

@@ -1,12 +1,17 @@
 """The two-loop recursion of limited-memory BFGS and the pairs that it is made of."""
 
+from functools import cached_property
+
 import numpy as np
 
 from .. import _kernels
 
 
 class Pairs:
-    """The pairs (s, y) of the recursion, newest first in `order`, and the scaling that it starts from."""
+    """The pairs (s, y) of the recursion, newest first in `order`, and the scaling that it starts from.
+
+    ``scaling()`` is called for the first step: many fits that start near the optimum make none.
+    """
 
     def __init__(self, memory, W, scaling, n_threads):
         self.memory, self.shape, self.dtype, self.n_threads = memory, W.shape, W.dtype, n_threads
@@ -14,8 +19,14 @@ class Pairs:
         self.Y = np.empty_like(self.S)
         self.rho = np.zeros(memory)
         self.order, self.gamma = [], 1.0
-        self.h0 = np.empty(0, W.dtype) if scaling is None else scaling
+        self._scaling = scaling
         self._direction = np.empty_like(W)
+
+    @cached_property
+    def h0(self):
+        """The diagonal that the recursion starts from; empty where it is that of ones."""
+        scaling = self._scaling()
+        return np.empty(0, self.dtype) if scaling is None else scaling
 
     def forget(self):
         """Start again from the gradient; False where there was nothing to forget."""
