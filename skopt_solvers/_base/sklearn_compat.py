@@ -12,6 +12,7 @@ from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import _safe_split as rows_of
 from sklearn.utils.parallel import Parallel, delayed
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ __all__ = [
     "available_if",
     "delayed",
     "routing_enabled",
+    "rows_of",
     "sparse_matmul_to_dense",
     "takes_sample_weight",
     "with_names",

@@ -7,15 +7,14 @@ from typing import Any, Self
 import numpy as np
 from sklearn import model_selection as sklearn_search
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
 
 from .._base.caller import stacklevel_of_caller
 from .._base.inherited_docs import documented_like
 from .._base.rollback import unchanged_on_failure
 from .._base.sklearn_compat import Interval, MultimetricScorer, StrOptions, _fit_context, with_names
 from .._estimator.unconverged import tell_unconverged
-from ..feature_extraction._shared_vectorizers import is_taken_over
 from ._fit_reports import columns, histories, summary_of_unconverged
+from ._shared_rows import is_of_package
 from ._shared_work import PlannedParallel, SharedWork, active_work
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
@@ -69,7 +68,7 @@ class SharesWork(BaseSearchCV):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def _search(self, X: Any, y: Any, **params: Any) -> SharedWork:
-        prefer = "threads" if _is_compiled(self.estimator) else None
+        prefer = "threads" if is_of_package(self.estimator) else None  # their kernels run side by side
         options: dict[str, Any] = dict(max_time=self.max_time, keep_histories=self.keep_histories)
         work = SharedWork(prefer, keeps=self.interrupt == "keep", **options)
         with work.active():
@@ -257,12 +256,3 @@ class RandomizedSearchCV(SharesWork, sklearn_search.RandomizedSearchCV):
             return_train_score=return_train_score,
         )
         self.max_time, self.interrupt, self.keep_histories = max_time, interrupt, keep_histories
-
-
-def _is_compiled(estimator: Any) -> bool:
-    """Return whether all steps of an estimator are of this package: their kernels run side by side in threads."""
-    steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
-    return all(
-        step in (None, "passthrough") or type(step).__module__.startswith("skopt_solvers.") or is_taken_over(step)
-        for step in steps
-    )

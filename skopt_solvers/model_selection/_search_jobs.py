@@ -17,6 +17,7 @@ from .._estimator.unconverged import unconverged_told_to
 from ..feature_extraction._shared_counts import SharedCounts
 from ._fit_reports import FitReport, report_of
 from ._search_plan import Task, candidate_of, final_estimator
+from ._shared_rows import SharedRows
 from ._shared_steps import SharedMultimetricScorer, SharedScorer, SharedSteps
 
 
@@ -73,6 +74,9 @@ class JobOptions:
     always: int = -1
     keeps: bool = False
     keep_histories: bool = False
+
+
+Shared = tuple[SharedSteps, SharedRows]  # of one fold
 
 
 @dataclass
@@ -143,11 +147,11 @@ def run(job: Job) -> Done:
 
 
 def _run_shared(job: Job, steps: SharedSteps, texts: SharedCounts, done: Done) -> None:
-    n_fitted, n_shared = steps.n_fitted, steps.n_shared
+    n_fitted, n_shared, rows = steps.n_fitted, steps.n_shared, SharedRows()
     try:
         with texts.active():
             for group in job.groups_now():
-                _fit_sharing_passes(group, steps, done, job.options.keep_histories)
+                _fit_sharing_passes(group, (steps, rows), done, job.options.keep_histories)
     finally:
         counts = {"transformers_fitted": steps.n_fitted - n_fitted, "transformers_shared": steps.n_shared - n_shared}
         if texts.is_copy:
@@ -155,23 +159,26 @@ def _run_shared(job: Job, steps: SharedSteps, texts: SharedCounts, done: Done) -
         done.counts.update(counts)
 
 
-def _fit_sharing_passes(group: Sequence[tuple[int, Task]], steps: SharedSteps, done: Done, keep: bool) -> None:
+def _fit_sharing_passes(group: Sequence[tuple[int, Task]], shared: Shared, done: Done, keep: bool) -> None:
     fits = ExpectedFits([final_estimator(task) for _, task in group])
     try:
         with fits_by(fits):
-            _fit_group(group, steps, done, keep)
+            _fit_group(group, shared, done, keep)
     finally:
         done.counts.update(passes=fits.n_passes, fits_in_passes=fits.n_fits)
 
 
-def _fit_group(group: Sequence[tuple[int, Task]], steps: SharedSteps | None, done: Done, keep: bool) -> None:
+def _fit_group(group: Sequence[tuple[int, Task]], shared: Shared | None, done: Done, keep: bool) -> None:
     for number, (function, (estimator, *rest), kwargs) in group:
-        if steps is not None and isinstance(estimator, Pipeline):
-            scorer = kwargs["scorer"]
-            shared = SharedMultimetricScorer if isinstance(scorer, MultimetricScorer) else SharedScorer
-            estimator.memory, kwargs = steps, {**kwargs, "scorer": shared(scorer, steps)}
+        fit_and_score, scorer = function.function, kwargs["scorer"]
+        if shared is not None:
+            steps, rows = shared
+            fit_and_score = rows.sharing(fit_and_score, scorer, kwargs["return_train_score"])
+            if isinstance(estimator, Pipeline):
+                shares = SharedMultimetricScorer if isinstance(scorer, MultimetricScorer) else SharedScorer
+                estimator.memory, kwargs = steps, {**kwargs, "scorer": shares(scorer, steps)}
         texts: list[str] = []
         with unconverged_told_to(texts.append):
-            scores = function.function(estimator, *rest, **kwargs)
+            scores = fit_and_score(estimator, *rest, **kwargs)
         failed = scores["fit_error"] is not None
         done.fits[number] = Fit(scores, FitReport() if failed else report_of(estimator, texts, keep_history=keep))

@@ -380,6 +380,63 @@ def test_models_without_a_pipeline_share_passes(container):
     both(MODEL, grid, container(X), Y, cv=3, rtol=1e-6, fit_params={"sample_weight": weights})
 
 
+class CountsSelections(sp.csr_matrix):
+    """Counts how often rows of the whole matrix are selected."""
+
+    n_selections = 0
+
+    def __getitem__(self, key):
+        if self.shape == X.shape:
+            type(self).n_selections += 1
+        return super().__getitem__(key)
+
+
+def own_accuracy(model, X, y):
+    return model.score(X, y)
+
+
+@pytest.mark.parametrize("scoring, train, expected", [
+    ("accuracy", True, 3 * 2), (["accuracy", "roc_auc"], False, 3 * 2), (None, True, 3 * 2),
+    (own_accuracy, False, 3 * (1 + 4)), (own_accuracy, True, 3 * 2 * 4),
+])  # fmt: skip
+@pytest.mark.parametrize("model", [MODEL, Pipeline([("model", MODEL)])], ids=["model", "pipeline"])
+def test_rows_are_cut_out_once_a_fold(model, scoring, train, expected):
+    prefix = "model__" if isinstance(model, Pipeline) else ""
+    grid = {prefix + "C": [0.5, 5.0], prefix + "solver": ["lbfgs", "sdca"]}
+    CountsSelections.n_selections = 0
+    options = dict(cv=3, scoring=scoring, return_train_score=train, refit=False, n_jobs=1)
+    search = GridSearchCV(model, grid, **options).fit(CountsSelections(X), Y)
+    assert CountsSelections.n_selections == expected
+    assert_same(search, sklearn_search.GridSearchCV(model, grid, **options).fit(CountsSelections(X), Y), rtol=1e-9)
+
+
+def scores_and_clears(model, X, y):
+    score = model.decision_function(X).mean()
+    X[:] = 0
+    return score
+
+
+@pytest.mark.parametrize("own", ["scorer", "transformer", "model"])
+def test_those_who_write_into_rows_have_them_alone(own):
+    model, scoring, grid = Pipeline([("model", MODEL)]), "neg_log_loss", {"model__C": [0.1, 1.0, 10.0]}
+    if own == "scorer":
+        scoring = scores_and_clears
+    elif own == "transformer":
+        model = Pipeline([("scale", MaxAbsScaler(copy=False)), ("model", MODEL)])
+        grid["scale"] = [MaxAbsScaler(copy=False), FunctionTransformer(np.cbrt)]
+    else:
+        grid["model"] = [MODEL, LogisticRegressionThatScales(max_iter=6, n_jobs=1)]
+    both(model, grid, X, Y, cv=3, scoring=scoring, return_train_score=True, rtol=1e-9)
+
+
+class LogisticRegressionThatScales(LogisticRegression):
+    """Writes into the rows that it is fitted to."""
+
+    def fit(self, X, y):
+        X /= np.abs(X).max(axis=0)
+        return super().fit(X, y)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_candidate_that_fails_in_a_pass():
     grid = {"solver": ["adagrad"], "solver__schedule": ["linear", lambda t: -1.0], "C": [1.0, -1.0, 2.0]}
