@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -16,6 +17,8 @@ from .._base.threads import effective_threads
 from .._base.typing import Matrix
 from .._base.validation import numbers_of
 from .._estimator.base import CONSTRAINTS, SolverEstimator
+from .._estimator.fit_many import MOST_OUTPUTS
+from .._estimator.shared_scores import product_by_others
 from ._labels import HeldLabels, LabelData, LabelProblem, has_several_labels, predicted_labels, read_labels
 from ._problem import HeldRows, LinearData, LinearModel, read_features, read_rows
 from ._topk import TopK, check_topk, top_classes
@@ -110,10 +113,25 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         FloatingPointError
             Where a score overflows.
         """
-        X = self._validated_for_prediction(X)
+        products = product_by_others(self, X)
+        if products is None:
+            X = self._validated_for_prediction(X)
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = dense_product(X, self.coef_.T) + self.intercept_
+            scores = (dense_product(X, self.coef_.T) if products is None else products) + self.intercept_
         return _finite_scores(scores.ravel() if scores.shape[1] == 1 else scores)
+
+    def __skopt_products__(self, models, X):
+        """Return X @ coef_.T of this model and of the next in a list of those fitted to the same data, side by side.
+
+        They are as many as their weights have place in what X takes. None where that is no model; and where X is
+        dense, whose products with one column and with many are rounded otherwise.
+        """
+        X = self._validated_for_prediction(X)
+        size = min(MOST_OUTPUTS, X.nnz // X.shape[1]) // len(self.coef_) if sp.issparse(X) else 0
+        if size == 0:
+            return None
+        with np.errstate(over="ignore", invalid="ignore"):
+            return dense_product(X, np.concatenate([model.coef_ for model in models[:size]]).T)
 
     def _predict_on_blocks(self, method, X):
         from ._dask import predict_on_blocks

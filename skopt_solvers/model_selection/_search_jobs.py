@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from .._base.sklearn_compat import MultimetricScorer
 from .._estimator.fit_many import ExpectedFits
 from .._estimator.shared_fits import fits_by
+from .._estimator.shared_scores import SharedProducts, products_by
 from .._estimator.unconverged import unconverged_told_to
 from ..feature_extraction._shared_counts import SharedCounts
 from ._fit_reports import FitReport, report_of
@@ -162,7 +163,7 @@ def _run_shared(job: Job, steps: SharedSteps, texts: SharedCounts, done: Done) -
 def _fit_sharing_passes(group: Sequence[tuple[int, Task]], shared: Shared, done: Done, keep: bool) -> None:
     fits = ExpectedFits([final_estimator(task) for _, task in group])
     try:
-        with fits_by(fits):
+        with fits_by(fits), products_by(SharedProducts(fits.groups, lambda X: any(each.keeps(X) for each in shared))):
             _fit_group(group, shared, done, keep)
     finally:
         done.counts.update(passes=fits.n_passes, fits_in_passes=fits.n_fits)

@@ -46,6 +46,10 @@ class SharedRows:
             self.cut[part] = (X, y, indices), rows
         return rows
 
+    def keeps(self, X: Any) -> bool:
+        """Return whether X is rows that candidates share."""
+        return any(X is rows[0] for _, rows in self.cut.values())
+
 
 def is_of_package(estimator: Any) -> bool:
     """Return whether all steps of an estimator are of this package."""

@@ -94,6 +94,10 @@ class SharedSteps:
             X = step.of_part[part]
         return X
 
+    def keeps(self, X: Any) -> bool:
+        """Return whether X is what the last of the transformers made of a part of the fold."""
+        return any(X is made for step in self.chain[-1:] for made in step.of_part.values())
+
 
 def _fitted(function: Callable[..., Any], transformer: Any, X: Any, y: Any, kwargs: dict[str, Any]) -> _Step:
     step = _Step(clone(transformer))
