@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 from sklearn.base import clone
 
 from .sklearn_compat import VisualBlock, available_if
+
+_names_by_class: WeakKeyDictionary[type, list[str]] = WeakKeyDictionary()
 
 
 def resolve(value: Any, names: Mapping[str, Callable[[], Any]], argument: str, accept: Callable[[Any], bool]) -> Any:
@@ -32,6 +35,13 @@ class NamedParameters:
 
     def _names(self) -> dict[str, Mapping[str, Callable[[], Any]]]:
         return {}
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        # scikit-learn reads the signature each time: most of what a clone, a check or a setting of parameters costs
+        if cls not in _names_by_class:
+            _names_by_class[cls] = super()._get_param_names()  # type: ignore[misc]
+        return list(_names_by_class[cls])
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, nested ones of objects that are given by name included.

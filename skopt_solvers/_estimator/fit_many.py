@@ -40,10 +40,7 @@ def fit_each(estimators: Sequence[Any], X: Any, y: Any, weights: Sequence[Any]) 
     """
     errors: list[Exception | None] = [None] * len(estimators)
     for group in fitted_together(estimators, weights):
-        members, own = [estimators[i] for i in group], weights[group[0]]
-        found = _fit_together(members, X, y, own) if len(group) > 1 else None
-        if found is None:
-            found = [_fit_alone(estimator, X, y, own) for estimator in members]
+        found = _fit_group([estimators[i] for i in group], X, y, weights[group[0]])
         for i, error in zip(group, found, strict=True):
             errors[i] = error
     return errors
@@ -87,7 +84,7 @@ class ExpectedFits:
         group = self.groups[number]
         if number not in self.data:
             with fits_by(None), unconverged_told_to(lambda text: None):  # the fitted estimators say so themselves
-                self.errors[number] = fit_each(group, data[0], data[1], [data[2]] * len(group))
+                self.errors[number] = _fit_group(group, *data)
             self.data[number] = data
             self.n_passes, self.n_fits = self.n_passes + 1, self.n_fits + len(group)
         elif not all(map(same_data, data, self.data[number])):
@@ -106,6 +103,12 @@ def same_data(a: Any, b: Any) -> bool:
             return False
         return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("indptr", "indices", "data"))
     return set_alike(a, b)
+
+
+def _fit_group(estimators: Sequence[Any], X: Any, y: Any, weights: Any) -> list[Exception | None]:
+    """Fit estimators that :func:`fitted_together` has put together."""
+    found = _fit_together(estimators, X, y, weights) if len(estimators) > 1 else None
+    return [_fit_alone(estimator, X, y, weights) for estimator in estimators] if found is None else found
 
 
 def _fit_alone(estimator: Any, X: Any, y: Any, weights: Any) -> Exception | None:

@@ -32,10 +32,16 @@ def fold_of(task: Task) -> int:
 def final_estimator(task: Task) -> Any:
     """Return what the candidate fits to the transformed rows; None where its parameters cannot be set."""
     try:
-        candidate = clone(task[1][0]).set_params(**clone(task[2]["parameters"], safe=False))
+        estimator, parameters = task[1][0], task[2]["parameters"]
+        if isinstance(estimator, Pipeline):
+            if "steps" in parameters:
+                return clone(estimator).set_params(**clone(parameters, safe=False)).steps[-1][1]
+            name, estimator = estimator.steps[-1]
+            estimator = parameters.get(name, estimator)
+            parameters = {key[len(name) + 2 :]: parameters[key] for key in parameters if key.startswith(name + "__")}
+        return clone(estimator).set_params(**clone(parameters, safe=False))
     except Exception:  # scikit-learn says so when it comes to it
         return None
-    return candidate.steps[-1][1] if isinstance(candidate, Pipeline) else candidate
 
 
 def parts_by_fold(tasks: Sequence[Task], n_jobs: int) -> list[list[list[int]]]:

@@ -100,3 +100,16 @@ def test_pandas_sorts_groups_and_pivots():
     assert table.pivot_table(index="solver", values="score", aggfunc="sum").index.tolist() == sorted(VALUES)
     assert table.loc[table["solver"] == "adam"].shape == (2, 2)
     assert table["solver"].nunique() == len(VALUES) and len(table.drop_duplicates()) == len(VALUES)
+
+
+def test_names_of_parameters_are_read_once_for_each_class(monkeypatch):
+    class More(Adam):
+        def __init__(self, learning_rate=0.5, more=3):
+            super().__init__(learning_rate=learning_rate)
+            self.more = more
+
+    assert list(More().get_params()) == ["learning_rate", "more"] and "beta1" in Adam().get_params()
+    with pytest.raises(ValueError, match=r"Valid parameters are: \['learning_rate', 'more'\]"):
+        More().set_params(beta1=0.5)
+    monkeypatch.setattr("inspect.signature", None)
+    assert clone(More(more=4)).get_params() == {"learning_rate": 0.5, "more": 4}
