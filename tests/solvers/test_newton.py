@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
 
 from skopt_solvers import LinearSVC, LogisticRegression
 from skopt_solvers.solvers import LBFGS, SDCA
@@ -77,7 +77,7 @@ def test_directions_in_float32_are_near(name, n_classes):
     np.testing.assert_allclose(*found, atol=0.02 * np.abs(found[1]).max())
 
 
-def test_parameters_without_curvature_stay_where_they_are():
+def test_parameters_without_curvature_and_gradient_stay_where_they_are():
     """Two equal columns, one of zeros, and no penalty."""
     X, labels = dense_data()
     doubled = sp.hstack([X, X[:, :1], sp.csr_matrix((X.shape[0], 1))], format="csr")
@@ -88,6 +88,18 @@ def test_parameters_without_curvature_stay_where_they_are():
     model = LogisticRegression(C=np.inf, tol=1e-9).fit(doubled, labels)
     single = LogisticRegression(C=np.inf, tol=1e-9).fit(X, labels)
     np.testing.assert_allclose(model.decision_function(doubled), single.decision_function(X), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("loss", ["smoothed_hinge", "squared_hinge", "modified_huber"])
+@pytest.mark.parametrize("C", [1e-3, 1e-2, 1.0])
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.98])
+def test_an_intercept_without_curvature_goes_down_its_gradient(loss, C, share):
+    """Where one class is rare and the penalty strong, all margins are on straight pieces of a hinge."""
+    for seed in range(4):
+        X, y = make_classification(500, 10, weights=[share], random_state=seed)
+        model = LinearSVC(loss=loss, C=C, solver="lbfgs", tol=1e-8).fit(X, y)
+        assert model.converged_
+        assert model.suboptimality_bound(X, y) <= 1e-8 * model.history_[-1]["objective"]
 
 
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine, load_iris])

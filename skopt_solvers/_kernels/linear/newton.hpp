@@ -200,22 +200,21 @@ private:
             for (size_t l = p_ - 1; l <= k; l += p_) M[k * size + l] += curvature;
     }
 
-    // Computes b <- M^-1 b by Cholesky's decomposition of the lower triangle, in place. Parameters along which nothing
-    // is left of the curvature but rounding stay where they are.
+    // Computes b <- M^-1 b by Cholesky's decomposition of the lower triangle, in place. A pivot of which no more
+    // than rounding is left, as an intercept's where all margins are on straight pieces of the loss, is what it was,
+    // or 1, so that M is positive definite (Nocedal & Wright 2006, section 3.4). Otherwise the gradient along that
+    // parameter would be dropped, and the iterations would end where no other is left.
     static void solve(double* M, double* b, size_t size) {
         for (size_t i = 0; i < size; ++i) {
             double* row = M + i * size;
-            for (size_t j = 0; j < i; ++j) {
-                const double pivot = M[j * (size + 1)];
-                row[j] = pivot > 0 ? (row[j] - dot(row, M + j * size, j)) / pivot : 0;
-            }
+            for (size_t j = 0; j < i; ++j) row[j] = (row[j] - dot(row, M + j * size, j)) / M[j * (size + 1)];
             const double rest = row[i] - dot(row, row, i);
-            row[i] = rest > 1e-13 * row[i] ? std::sqrt(rest) : 0;
-            b[i] = row[i] > 0 ? (b[i] - dot(row, b, i)) / row[i] : 0;
+            row[i] = std::sqrt(rest > 1e-13 * row[i] ? rest : row[i] > 0 ? row[i] : 1.0);
+            b[i] = (b[i] - dot(row, b, i)) / row[i];
         }
         for (size_t i = size; i-- > 0;) {
             const double* row = M + i * size;
-            if (row[i] > 0) b[i] /= row[i];
+            b[i] /= row[i];
             for (size_t j = 0; j < i; ++j) b[j] -= row[j] * b[i];
         }
     }
