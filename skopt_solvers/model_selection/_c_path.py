@@ -79,8 +79,8 @@ class CPath:
         Returns
         -------
         DataFrame
-            `C`, `mean_score`, `std_score`, `mean_n_iter`, `converged` (in all folds), and the scores of each fold,
-            ``fold0``, ``fold1``, ...
+            `C`, `mean_score`, `std_score`, `mean_n_iter`, `mean_converged` (1 where all folds have), and the scores of
+            each fold, ``fold0``, ``fold1``, ...
 
         Raises
         ------
@@ -94,7 +94,7 @@ class CPath:
             "mean_score": self.mean_scores,
             "std_score": self.std_scores,
             "mean_n_iter": self.n_iter.mean(axis=1),
-            "converged": self.converged.all(axis=1),
+            "mean_converged": self.converged.mean(axis=1),
         }
         folds = {f"fold{number}": scores for number, scores in enumerate(self.scores.T)}
         return pd.DataFrame({**columns, **folds})

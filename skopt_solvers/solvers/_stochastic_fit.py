@@ -95,7 +95,7 @@ class StochasticFit:
 
     def diverged(self):
         return FloatingPointError(
-            f"{type(self.solver).__name__} diverged in epoch {self.state['epoch'] + 1}: the objective is not finite; "
+            f"{type(self.solver).__name__} diverged in epoch {self.state['epoch']}: the objective is not finite; "
             f"learning_rate={self.lr:g} is too large"
         )
 
@@ -164,9 +164,9 @@ class StochasticFit:
     def end_epoch(self, loss, rates):
         """Take note of an epoch: the mean loss of its batches, each before its step, and their learning rates."""
         self.loss, self.last_rate = loss, float(rates[-1])
+        self.state["epoch"] += 1
         if not np.isfinite(loss):
             raise self.diverged()
-        self.state["epoch"] += 1
 
     def _compiled(self, order, rates, average):
         none = np.empty(0, np.int64)

@@ -254,7 +254,7 @@ def test_a_stochastic_solver_learns_at_every_C():
 def test_frame_and_repr():
     path = C_path(LogisticRegression(), X, Y, CS, cv=3)
     frame = path.to_frame()
-    assert list(frame) == ["C", "mean_score", "std_score", "mean_n_iter", "converged", "fold0", "fold1", "fold2"]
+    assert list(frame) == ["C", "mean_score", "std_score", "mean_n_iter", "mean_converged", "fold0", "fold1", "fold2"]
     assert frame["C"].tolist() == CS and frame["mean_score"].idxmax() == path.best_index
     np.testing.assert_allclose(frame[["fold0", "fold1", "fold2"]], path.scores)
     assert repr(path).startswith("CPath(4 Cs, 3 folds, best_C=")

@@ -107,16 +107,17 @@ def test_the_optimum(estimator, source):
 def test_a_fit_that_diverges_does_not_stop_the_others(share):
     at_once = Momentum(1e308, schedule="constant", batch_size=300)
     later = Momentum(1e3, schedule=lambda t: 1e300 ** (t > 2.5), batch_size=300)
-    solvers = {"at once": at_once, "later": later, "adam": "adam"}
+    within = Momentum(1e308, schedule="constant", batch_size=100)  # the loss of a batch tells, not the objective
+    solvers = {"at once": at_once, "later": later, "within": within, "adam": "adam"}
     frame = compare_solvers(
         LinearSVC(loss="squared_hinge", C=np.inf), X, Y, solvers=solvers, max_iter=6, optimum="least", share=share
     )
     ends = frame.groupby("solver", sort=False).last()
     assert ends["outcome"]["at once"] == ends["outcome"]["later"] == "diverged"
     assert ends["outcome"]["adam"] != "diverged" and ends["epoch"]["adam"] == 6
-    for name in ("at once", "later"):
+    for name in ("at once", "later", "within"):
         part = frame[frame["solver"] == name]
-        assert part["stop_reason"].str.startswith("Momentum diverged in epoch").all()
+        assert part["stop_reason"].str.startswith(f"Momentum diverged in epoch {len(part)}: ").all()
         assert part["epoch"].tolist() == list(range(1, len(part) + 1))
         assert part["objective"].notna().tolist() == [True] * (len(part) - 1) + [False]
     assert 1 < (frame["solver"] == "later").sum() < 6
