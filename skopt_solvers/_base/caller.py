@@ -2,7 +2,7 @@
 
 import inspect
 
-_INSIDE = ("skopt_solvers", "sklearn")
+_INSIDE = ("skopt_solvers", "sklearn", "contextlib")  # the last is between functions of a `with` in the package
 
 
 def stacklevel_of_caller() -> int:

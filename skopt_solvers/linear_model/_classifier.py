@@ -19,7 +19,7 @@ from .._base.validation import numbers_of
 from .._estimator.base import CONSTRAINTS, SolverEstimator
 from .._estimator.fit_many import MOST_OUTPUTS
 from .._estimator.shared_scores import product_by_others
-from ._labels import HeldLabels, LabelData, LabelProblem, has_several_labels, predicted_labels, read_labels
+from ._labels import HeldLabels, LabelData, has_several_labels, predicted_labels, read_labels
 from ._problem import HeldRows, LinearData, LinearModel, read_features, read_rows
 from ._topk import TopK, check_topk, top_classes
 
@@ -66,7 +66,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             yield problem
 
     def _held_out(self, X_val, y_val, problem):
-        if not isinstance(problem, LabelProblem):
+        if problem.indicator is None:
             return HeldRows(*read_rows(self, X_val, y_val, reset=False, name="X_val"), problem.classes)
         X, y = read_features(self, X_val, reset=False, name="X_val"), read_labels(y_val, "y_val")
         if y.shape != (X.shape[0], len(problem.classes)):

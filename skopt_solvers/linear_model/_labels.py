@@ -86,20 +86,21 @@ class LabelData(LinearData):
         """Return the problem of these samples, as :meth:`LinearData.problem`; labels that are constant are left out.
 
         `seen` and `mass` have shape (2, n_labels): the weight without the label, and with it. A stream, which has
-        `seen`, leaves nothing out.
+        `seen`, leaves nothing out; a part, which has `mass`, leaves out what is constant in all samples.
         """
         known = self.classes()
         if classes is not None and not np.array_equal(classes, known):
             raise ValueError(f"classes must be the numbers of the {len(known)} labels of y, {known}, got {classes}")
         weights = self.weights if counts is None else self.weights * counts
         indicator = Indicator.of(self.y)
-        mass = indicator.mass(weights) + (0.0 if seen is None else seen)
+        if mass is None:
+            mass = indicator.mass(weights) + (0.0 if seen is None else seen)
         factors, scale = _factors(self.model.class_weight, mass)
         indicator, weights = replace(indicator, factors=factors), weights * scale
         if seen is None:
-            indicator = indicator.fitted_to(weights)
+            indicator = indicator.without_constant(mass)
         if classes is None:
-            _warn_of_constant(indicator)
+            warn_of_constant(indicator)
         given = dict(y=self.y, labels=np.arange(self.n_samples, dtype=np.int32), weights=weights)
         return LabelProblem(
             self.model, known, mass, self.X, **given, indicator=indicator, given_sparse=self.given_sparse
@@ -212,7 +213,7 @@ def _factors(class_weight, mass):
     return np.repeat(factors / scale, mass.shape[1], axis=1), scale
 
 
-def _warn_of_constant(indicator):
+def warn_of_constant(indicator):
     none, every = (np.flatnonzero(indicator.constant == value).tolist() for value in (-1, 1))
     if none or every:
         warnings.warn(

@@ -66,7 +66,7 @@ class LinearModel:
         if objective.joint:
             # the loss leaves their mean open: where it ends is rounding
             intercept -= intercept.mean()
-        if objective.separable:
+        if objective.indicator is not None:
             constant = objective.indicator.constant
             intercept = np.where(constant == 0, intercept, constant * self._certain(W.dtype)).astype(W.dtype)
         return {"coef_": W[:n_features].T, "intercept_": intercept}
@@ -79,7 +79,7 @@ class LinearModel:
         """Return the table W of an estimator's fitted attributes."""
         coef = fitted.coef_.toarray() if sp.issparse(fitted.coef_) else fitted.coef_
         W = np.vstack([coef.T, *([fitted.intercept_] if self.fit_intercept else [])])
-        if objective.separable:
+        if objective.indicator is not None:
             W[:, objective.indicator.constant != 0] = 0
         return W
 
@@ -175,6 +175,7 @@ class LinearProblem(Problem):
     y: np.ndarray = None
     labels: np.ndarray = None
     weights: np.ndarray = None
+    indicator: ClassVar[Any] = None
 
     def objective(self, **penalty):
         """Return the objective; `penalty` may have `C`, in the place of the model's, and `total`."""
@@ -262,14 +263,12 @@ def _canonical(X, given, canonical, name):
     return canonical_csr(X, owned, canonical if X is given else None, name)
 
 
-def row_weights(sample_weight, X, part=False):
-    """Return sample weights in float64; those of a part of the data may all be 0."""
+def row_weights(sample_weight, X):
+    """Return sample weights in float64."""
     if isinstance(sample_weight, (complex, np.complexfloating)):
         raise ValueError(f"sample_weight must be real, got {sample_weight!r}")
-    if part and np.shape(sample_weight) == (X.shape[0],) and not np.any(sample_weight):
-        return np.zeros(X.shape[0])  # scikit-learn refuses them
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not part and not (weights > 0).any():
+    if not (weights > 0).any():
         raise ValueError("sample_weight must have a positive entry, got only zeros")
     with np.errstate(over="ignore"):
         if np.isinf(weights.sum()):

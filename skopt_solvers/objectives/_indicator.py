@@ -87,7 +87,21 @@ class Indicator:
         -------
         Indicator
         """
-        absent, present = self.mass(weights)
+        return self.without_constant(self.mass(weights))
+
+    def without_constant(self, mass):
+        """Return the same without the labels that all samples have, or none of them.
+
+        Parameters
+        ----------
+        mass : ndarray of shape (2, n_labels)
+            As :meth:`mass` gives it, of all samples, of which these may be a part.
+
+        Returns
+        -------
+        Indicator
+        """
+        absent, present = mass
         return replace(self, constant=np.where(present == 0, -1, np.where(absent == 0, 1, 0)).astype(np.int8))
 
     def shares(self, weights):

@@ -48,6 +48,11 @@ class SummedObjective(ObjectiveDefaults):
         """Return what keeps dual coordinate ascent from this problem, in words."""
         return "samples that lie apart"
 
+    @property
+    def indicator(self):
+        """That of `like`, whose labels that are constant are those of all parts."""
+        return self.like.indicator
+
     def resized(self, n_features=None, dtype=None):
         """A copy that knows the bytes with so many features, or in another type, and can do no more."""
         return SummedObjective(

@@ -265,9 +265,11 @@ REFUSED = {
     "must be in this process": lambda m: m.set_params(solver="adam").partial_fit(rows(X), Y, classes=[0, 1, 2]),
     "X must be a dask array of CSR": lambda m: m.fit(bag(list(X.toarray()), [0, 240]), Y),
     "split along rows only": lambda m: m.fit(rows(X.toarray()).rechunk((240, 20)), Y),
-    "y must have one value for each of the 240 rows": lambda m: m.fit(rows(X), Y[:-1]),
-    "sample_weight must have one value": lambda m: m.fit(rows(X), Y, np.ones(3)),
-    "y must be a 1-D array": lambda m: m.fit(rows(X), rows(np.c_[Y, Y])),
+    "y must be 1-D or an indicator matrix of labels, with one row for each of the 240": lambda m: m.fit(
+        rows(X), Y[:-1]
+    ),
+    "sample_weight must be 1-D, with one row": lambda m: m.fit(rows(X), Y, np.ones(3)),
+    "or an indicator matrix of 0 and 1": lambda m: m.fit(rows(X), rows(np.c_[Y, Y])),
     "Found input variables with inconsistent": lambda m: m.fit(
         rows(X), da.map_blocks(lambda y: y[1:], rows(Y), dtype=int)
     ),

@@ -144,7 +144,7 @@ BESIDE = {
     "objectives/_duality_gap.py": {"X", "loss", "smoothed", "positive_shares"},
     "linear_model/_problem.py": {"indicator"},
     "linear_model/_labels.py": {"indicator"},
-    "objectives/_summed.py": {"native"},
+    "objectives/_summed.py": {"indicator", "native"},
     "model_selection/_dual_points.py": {"labels"},
     "_estimator/dask_fit.py": {"parts", "weight"},  # SummedObjective's own
     "linear_model/_dask.py": {"parts"},
