@@ -1,7 +1,10 @@
 // The losses of a row of margins z (K values) and a class label, and their gradients with respect to z.
 //
 // A loss is a struct with `T operator()(const T* z, int label, size_t K, T* d)`, which returns the loss and writes
-// the gradient d. What else is known of it is a value of objectives/_losses.py.
+// the gradient d. One that is sum_k f(s_k z_k), with s_k = 1 for the positive class of output k and else -1, has
+// `T one(T margin, T& p)` instead, which returns f and writes p = minus its derivative. `one` has no branch, so that
+// loops over margins become vectors. With one output the positive class is label 1. What else is known of a loss is a
+// value of objectives/_losses.py.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -18,30 +21,9 @@
 #include "base/parallel.hpp"
 #include "linear/indicator.hpp"
 
-// Returns +1 for the positive class of output k, else -1. With one output the positive class is label 1.
-template <class T>
-inline T sign_of(int label, size_t k, size_t K) {
-    return (K == 1 ? label == 1 : label == static_cast<int>(k)) ? T(1) : T(-1);
-}
-
-// sum_k F.one(s_k z_k, p): the loss at a margin, and p = minus its derivative. Without a branch, so that loops over
-// margins become vectors.
-template <class T, class F>
-struct OfMargins {
-    T operator()(const T* z, int label, size_t K, T* d) const {
-        T loss = 0;
-        for (size_t k = 0; k < K; ++k) {
-            T s = sign_of<T>(label, k, K), p;
-            loss += static_cast<const F*>(this)->one(s * z[k], p);
-            d[k] = -s * p;
-        }
-        return loss;
-    }
-};
-
 // log(1 + exp(-margin))
 template <class T>
-struct Logistic : OfMargins<T, Logistic<T>> {
+struct Logistic {
     static T one(T margin, T& p) {
         T e = fast_exp(-std::abs(margin));
         p = (margin > 0 ? e : T(1)) / (1 + e);
@@ -63,7 +45,7 @@ struct Softmax {
 // The loss is sum_k h(1 - s_k z_k) with h(a) = max(a, 0) smoothed over a width gamma (Shalev-Shwartz & Zhang 2013, eq.
 // 10): h is a^2 / (2 gamma) for a in [0, gamma] and a - gamma / 2 above. It is squared where asked.
 template <class T>
-struct Hinge : OfMargins<T, Hinge<T>> {
+struct Hinge {
     double gamma;
     bool squared;
     Hinge(double gamma, bool squared) : gamma(gamma), squared(squared) {}
@@ -78,7 +60,7 @@ struct Hinge : OfMargins<T, Hinge<T>> {
 
 // The loss is the square of a = max(1 - margin, 0) up to a = 2, and 4 a - 4 above (modified Huber, Zhang 2004).
 template <class T>
-struct ModifiedHuber : OfMargins<T, ModifiedHuber<T>> {
+struct ModifiedHuber {
     static T one(T margin, T& p) {
         T a = std::max(1 - margin, T(0)), b = std::min(a, T(2));
         p = 2 * b;
@@ -169,9 +151,15 @@ struct LossOf final : Loss<T> {
         return false;
     }
     double rows(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const override {
-        double sum = 0;
         if constexpr (requires(T m) { f.one(m, m); })
-            if (K == 1) return margins(Z, labels, weights, n, D);
+            return K == 1 ? of_one_output(Z, labels, weights, n, D) : of_outputs(Z, labels, weights, n, K, D);
+        else
+            return row_by_row(Z, labels, weights, n, K, D);
+    }
+
+private:
+    double row_by_row(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const {
+        double sum = 0;
         for (size_t i = 0; i < n; ++i) {
             T* d = D + i * K;
             if (weights[i] == 0) {
@@ -184,9 +172,7 @@ struct LossOf final : Loss<T> {
         return sum;
     }
 
-private:
-    // Returns the same for one output.
-    double margins(const T* z, const int32_t* labels, const T* weights, size_t n, T* d) const {
+    double of_one_output(const T* z, const int32_t* labels, const T* weights, size_t n, T* d) const {
         thread_local std::vector<T> loss;
         loss.resize(n);
         T* l = loss.data();
@@ -198,6 +184,39 @@ private:
         }
         double sum = 0;
         for (size_t i = 0; i < n; ++i) sum += static_cast<double>(weights[i]) * l[i];
+        return sum;
+    }
+
+    // Some rows are one loop: a row of few outputs fills no vector, and GCC leaves loops over a row of doubles.
+    double of_outputs(const T* Z, const int32_t* labels, const T* weights, size_t n, size_t K, T* D) const {
+        size_t most = std::max<size_t>(1, 2048 / K);
+        thread_local std::vector<T> signs, losses;
+        signs.resize(most * K);
+        losses.resize(most * K);
+        double sum = 0;
+        for (size_t begin = 0; begin < n; begin += most) {
+            size_t n_rows = std::min(most, n - begin);
+            const T *z = Z + begin * K, *weight = weights + begin;
+            T *d = D + begin * K, *s = signs.data(), *l = losses.data();
+            std::fill_n(s, n_rows * K, T(-1));
+            for (size_t i = 0; i < n_rows; ++i) s[i * K + labels[begin + i]] = 1;
+#pragma GCC ivdep
+            for (size_t i = 0; i < n_rows * K; ++i) {
+                T p;
+                l[i] = f.one(s[i] * z[i], p);
+                d[i] = -s[i] * p;
+            }
+            for (size_t i = 0; i < n_rows; ++i, l += K, d += K) {
+                if (weight[i] == 0) {
+                    std::fill(d, d + K, T(0));
+                    continue;
+                }
+                T loss = 0;
+                for (size_t k = 0; k < K; ++k) loss += l[k];
+                for (size_t k = 0; k < K; ++k) d[k] *= weight[i];
+                sum += static_cast<double>(weight[i]) * loss;
+            }
+        }
         return sum;
     }
 };
