@@ -198,35 +198,37 @@ def fit_and_report(name, schedule, data, **parameters):
     return model
 
 
+# A list of dicts, because not all solvers have the same parameters. Parameters are nested, in solvers and schedules
+# that are given by name too; "auto" is the default rate. The 20 epochs of the pipeline are the length of the
+# schedules, and too few iterations for lbfgs.
+GRID = [
+    {"logistic__solver": ["lbfgs"], "logistic__max_iter": [100], "logistic__C": [1, 10, 100]},
+    {
+        "logistic__solver": ["adagrad", "adam"],
+        "logistic__solver__learning_rate": ["auto", 0.3],
+        "logistic__solver__schedule": ["cosine", "linear"],
+        "logistic__C": [10, 100],
+    },
+    {
+        "logistic__solver": [Adam()],
+        "logistic__solver__schedule": [Warmup(CosineDecay())],
+        "logistic__solver__schedule__epochs": [1, 5],
+        "logistic__C": [10, 100],
+    },
+]
+
+
 def search(train_texts, y_train, test_texts, y_test):
     """Cross-validate the whole pipeline over solver, learning rate, schedule and C."""
     if len(train_texts) > GRID_DOCUMENTS:
         train_texts, _, y_train, _ = train_test_split(
             train_texts, y_train, train_size=GRID_DOCUMENTS, stratify=y_train, random_state=SEED
         )
-    # A list of dicts, because not all solvers have the same parameters. Parameters are nested, in solvers and schedules
-    # that are given by name too; "auto" is the default rate. The 20 epochs of the pipeline below are the length of the
-    # schedules, and too few iterations for lbfgs.
-    grid = [
-        {"logistic__solver": ["lbfgs"], "logistic__max_iter": [100], "logistic__C": [1, 10, 100]},
-        {
-            "logistic__solver": ["adagrad", "adam"],
-            "logistic__solver__learning_rate": ["auto", 0.3],
-            "logistic__solver__schedule": ["cosine", "linear"],
-            "logistic__C": [10, 100],
-        },
-        {
-            "logistic__solver": [Adam()],
-            "logistic__solver__schedule": [Warmup(CosineDecay())],
-            "logistic__solver__schedule__epochs": [1, 5],
-            "logistic__C": [10, 100],
-        },
-    ]
     pipeline = Pipeline(
         [("tfidf", make_vectorizer()), ("logistic", LogisticRegression(max_iter=20, random_state=SEED))]
     )
     # the candidates share their work: the words are counted once, and those of AdaGrad, say, are fitted together
-    grid_search = GridSearchCV(pipeline, grid, cv=3)
+    grid_search = GridSearchCV(pipeline, GRID, cv=3)
     began = time.perf_counter()
     with warnings.catch_warnings():
         # for this one search: a column says the same, and a candidate need not converge to be a good classifier

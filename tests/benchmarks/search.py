@@ -6,15 +6,22 @@ Run it from the root of the repository, where the package is installed::
     python -m tests.benchmarks.search --repeats 1               # many minutes
     python -m tests.benchmarks.search --cases '20news, 20'
     python -m tests.benchmarks.search --cases ready --sides our
+    python -m tests.benchmarks.search --cases quickstart --sides 'ours|scikit-learn'
 
 The sides take the same documents, folds and candidates in turn. "ours" is all of this package; "their vectorizer" is
 the same with scikit-learn's vectorizer; "our models" are the same models in scikit-learn's search behind its own
 vectorizer; "scikit-learn" is as many candidates of its own LogisticRegression. The data are read from ``--data``, the
-environment variable SKOPT_SOLVERS_DATA or ``../shared/data``.
+environment variable SKOPT_SOLVERS_DATA or ``../shared/data``; the quickstart's are the docstrings of this installation.
+Paths along C and several labels a sample have benchmarks of their own, with scikit-learn's side too::
+
+    python -m tests.benchmarks.c_path --datasets rcv1 20news2 sms 20news
+    python -m tests.benchmarks.many_labels --solvers lbfgs --scikit-learn
 """
 
 import argparse
+import importlib
 import re
+import sys
 import warnings
 from dataclasses import dataclass, field
 from itertools import product
@@ -25,7 +32,7 @@ import numpy as np
 from sklearn import model_selection as sklearn_search
 from sklearn.feature_extraction.text import TfidfVectorizer as TheirTfidfVectorizer
 from sklearn.linear_model import LogisticRegression as TheirRegression
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 
 from skopt_solvers import LogisticRegression
@@ -85,6 +92,20 @@ def nsmc(data):
     return binary_texts("nsmc", data)[:2]
 
 
+def quickstart():
+    """Return the module of the tour, whose search is a case."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+    return importlib.import_module("quickstart")
+
+
+def docstrings(data):
+    tour = quickstart()
+    texts, labels = tour.load_docstrings()
+    chosen = dict(train_size=tour.GRID_DOCUMENTS, stratify=labels, random_state=tour.SEED)
+    texts, _, labels, _ = train_test_split(texts, labels, **chosen)
+    return texts, np.array(labels)
+
+
 def ready(name):
     """Return the function of the data that gives X and y of a data set."""
 
@@ -133,6 +154,17 @@ CASES = {
         f"{name} ready, {solver}, 8 x 5": Case(ready(name), None, C8, C8, 5, {"solver": solver})
         for name, solver in product(("rcv1", "nsmc"), ("lbfgs", "sdca"))
     },
+    "quickstart, 23 x 3": Case(
+        docstrings,
+        {"sublinear_tf": True, "min_df": 2},
+        [
+            {name.replace("logistic__", "model__"): values for name, values in part.items()}
+            for part in quickstart().GRID
+        ],
+        {"model__C": np.geomspace(1, 100, 23)},
+        3,
+        {"max_iter": 20},
+    ),
 }
 SIDES = ("ours", "their vectorizer", "our models", "scikit-learn")
 
