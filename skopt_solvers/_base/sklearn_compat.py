@@ -28,7 +28,10 @@ else:
 
 try:
     from sklearn.callback import CallbackSupportMixin
+
+    SEARCHES_COUNT_FITS = False
 except ImportError:  # before scikit-learn 1.9
+    SEARCHES_COUNT_FITS = True  # and refuse other numbers than candidates times folds
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stand in for the protocol of callbacks, which is not there: `set_callbacks` is missing."""
@@ -82,6 +85,7 @@ def with_names(function: Callable[..., Any], **names: Any) -> Callable[..., Any]
 
 
 __all__ = [
+    "SEARCHES_COUNT_FITS",
     "CallbackSupportMixin",
     "Interval",
     "LinearClassifierMixin",

@@ -93,6 +93,7 @@ class SharesWork(BaseSearchCV):
         more = {name: [values[i] for i in work.finished] for name, values in (more_results or {}).items()}
         work.results = super()._format_results(finished, n_splits, out, more)
         work.results.update(columns(work.reports, n_splits))
+        self.n_splits_ = n_splits  # which scikit-learn before 1.9 sets after the last fit
         return work.results
 
     def _keep_without_refit(self, work: SharedWork) -> None:

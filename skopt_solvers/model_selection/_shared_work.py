@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._base.sklearn_compat import Parallel, delayed
+from .._base.sklearn_compat import SEARCHES_COUNT_FITS, Parallel, delayed
 from ..feature_extraction._shared_counts import SharedCounts
 from ..feature_extraction._shared_vectorizers import hand_back, take_over
 from ._fit_reports import FitReport
@@ -127,7 +127,19 @@ class SharedWork:
         self.n_candidates += len(numbers)
         kept = [fits[i] for candidate in finished for i in numbers[candidate]]
         self.reports += [fit.report for fit in kept]
-        return [fit.scores for fit in kept]
+        scores = [fit.scores for fit in kept]
+        return _AsManyAsAsked(scores, len(tasks)) if SEARCHES_COUNT_FITS else scores
+
+
+class _AsManyAsAsked(list[Any]):
+    """The scores of finished candidates, for a scikit-learn that compares their number with that of all."""
+
+    def __init__(self, scores: list[Any], n_asked: int) -> None:
+        super().__init__(scores)
+        self.n_asked = n_asked
+
+    def __len__(self) -> int:
+        return self.n_asked
 
 
 def active_work() -> SharedWork | None:
