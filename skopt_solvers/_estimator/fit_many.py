@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from .._base.parameters_alike import set_alike
 from .._base.rollback import unchanged_on_failure
-from ..solvers._together import minimise_together
+from ..solvers._together import TimeIsOver, minimise_together
 from .base import SolverEstimator, resolved_solver
 from .memory import free_bytes
 from .shared_fits import fits_by
@@ -24,7 +24,9 @@ _OF_EACH_SOLVER = ("learning_rate", "schedule")
 _LEARNED = ("n_features_in_", "feature_names_in_")
 
 
-def fit_each(estimators: Sequence[Any], X: Any, y: Any, weights: Sequence[Any]) -> list[Exception | None]:
+def fit_each(
+    estimators: Sequence[Any], X: Any, y: Any, weights: Sequence[Any], until: Sequence[float] | None = None
+) -> list[BaseException | None]:
     """Fit estimators in place, together where that is possible; return what the fit of each raised, or None.
 
     Parameters
@@ -33,14 +35,17 @@ def fit_each(estimators: Sequence[Any], X: Any, y: Any, weights: Sequence[Any]) 
     X, y : as their `fit` takes them
     weights : sequence of array-like or None
         The sample weights for each estimator.
+    until : sequence of float, optional
+        The ``time.time()`` after which those that are fitted together are given up, each by a TimeIsOver.
 
     Returns
     -------
-    list of Exception or None
+    list of Exception, TimeIsOver or None
     """
-    errors: list[Exception | None] = [None] * len(estimators)
+    errors: list[BaseException | None] = [None] * len(estimators)
     for group in fitted_together(estimators, weights):
-        found = _fit_group([estimators[i] for i in group], X, y, weights[group[0]])
+        limits = None if until is None else [until[i] for i in group]
+        found = _fit_group([estimators[i] for i in group], X, y, weights[group[0]], limits)
         for i, error in zip(group, found, strict=True):
             errors[i] = error
     return errors
@@ -54,6 +59,8 @@ class ExpectedFits:
     estimators : sequence of estimators
         As they will be when they are fitted; they are fitted themselves, and others take their attributes. Those that
         share nothing are left out.
+    until : sequence of float, optional
+        As :func:`fit_each` takes it.
 
     Attributes
     ----------
@@ -61,12 +68,13 @@ class ExpectedFits:
         How often fits were made together, and how many they were in all.
     """
 
-    def __init__(self, estimators: Sequence[Any]) -> None:
+    def __init__(self, estimators: Sequence[Any], until: Sequence[float] | None = None) -> None:
         groups = fitted_together(estimators, [None] * len(estimators))
         self.groups = [[estimators[i] for i in group] for group in groups if len(group) > 1]
+        self.until = [[until[i] if until else np.inf for i in group] for group in groups if len(group) > 1]
         self.parameters = [[estimator.get_params(deep=False) for estimator in group] for group in self.groups]
         self.data: dict[int, tuple[Any, ...]] = {}
-        self.errors: dict[int, list[Exception | None]] = {}
+        self.errors: dict[int, Sequence[BaseException | None]] = {}
         self.n_passes = self.n_fits = 0
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> bool:
@@ -84,7 +92,7 @@ class ExpectedFits:
         group = self.groups[number]
         if number not in self.data:
             with fits_by(None), unconverged_told_to(lambda text: None):  # the fitted estimators say so themselves
-                self.errors[number] = _fit_group(group, *data)
+                self.errors[number] = _fit_group(group, *data, self.until[number])
             self.data[number] = data
             self.n_passes, self.n_fits = self.n_passes + 1, self.n_fits + len(group)
         elif not all(map(same_data, data, self.data[number])):
@@ -105,9 +113,11 @@ def same_data(a: Any, b: Any) -> bool:
     return set_alike(a, b)
 
 
-def _fit_group(estimators: Sequence[Any], X: Any, y: Any, weights: Any) -> list[Exception | None]:
+def _fit_group(
+    estimators: Sequence[Any], X: Any, y: Any, weights: Any, until: Sequence[float] | None
+) -> Sequence[BaseException | None]:
     """Fit estimators that :func:`fitted_together` has put together."""
-    found = _fit_together(estimators, X, y, weights) if len(estimators) > 1 else None
+    found = _fit_together(estimators, X, y, weights, until) if len(estimators) > 1 else None
     return [_fit_alone(estimator, X, y, weights) for estimator in estimators] if found is None else found
 
 
@@ -154,7 +164,9 @@ def _key(estimator: Any, weights: Any) -> tuple[Any, ...] | None:
     return type(estimator), common, type(solver), constants, weights
 
 
-def _fit_together(estimators: Sequence[Any], X: Any, y: Any, weights: Any) -> list[Exception | None] | None:
+def _fit_together(
+    estimators: Sequence[Any], X: Any, y: Any, weights: Any, until: Sequence[float] | None
+) -> list[BaseException | None] | None:
     """Fit estimators of one group; None where the data do not allow it, and nothing is fitted."""
     try:
         reader = clone(estimators[0])
@@ -169,12 +181,13 @@ def _fit_together(estimators: Sequence[Any], X: Any, y: Any, weights: Any) -> li
     seed = check_random_state(None).randint(2**31) if seed is None else seed
     learned = {name: value for name, value in vars(reader).items() if name in _LEARNED}
     before = [vars(estimator).copy() for estimator in estimators]
-    errors: list[Exception | None] = []
+    errors: list[BaseException | None] = []
     with ExitStack() as stack:
         for estimator in estimators:
             stack.enter_context(unchanged_on_failure(estimator))
         for begin in range(0, len(estimators), size):
-            errors += _fit_part(estimators[begin : begin + size], problem, seed, seen, learned)
+            limits = None if until is None else until[begin : begin + size]
+            errors += _fit_part(estimators[begin : begin + size], problem, seed, (seen, learned), limits)
     for estimator, attributes, error in zip(estimators, before, errors, strict=True):
         if error is not None:
             estimator.__dict__ = attributes
@@ -190,27 +203,32 @@ def _most_together(reader: Any, problem: Any) -> int:
 
 
 def _fit_part(
-    estimators: Sequence[Any], problem: Any, seed: Any, seen: tuple[Any, Any], learned: dict[str, Any]
-) -> list[Exception | None]:
-    runs, errors = [], []
-    for estimator in estimators:
+    estimators: Sequence[Any],
+    problem: Any,
+    seed: Any,
+    facts: tuple[tuple[Any, Any], dict[str, Any]],
+    until: Sequence[float] | None,
+) -> list[BaseException | None]:
+    runs, errors, limits, (seen, learned) = [], [], [], facts
+    for i, estimator in enumerate(estimators):
         try:
             vars(estimator).update(learned)
             runs.append(estimator.__skopt_run__(problem, check_random_state(seed)))
             runs[-1].objective.facts = runs[0].objective.facts
+            limits.append(np.inf if until is None else until[i])
             errors.append(None)
         except Exception as error:
             errors.append(error)
     with np.errstate(all="ignore"):  # what overflows shows in the results
-        results = iter(minimise_together([run.epochs() for run in runs]))
+        results = iter(minimise_together([run.epochs() for run in runs], limits))
     runs = iter(runs)
     for i, estimator in enumerate(estimators):
         if errors[i] is None:
             run, result = next(runs), next(results)
             try:
-                if isinstance(result, Exception):
+                if isinstance(result, BaseException):
                     raise result
                 estimator.__skopt_keep__(run, result, seen)
-            except Exception as error:
+            except (Exception, TimeIsOver) as error:
                 errors[i] = error
     return errors

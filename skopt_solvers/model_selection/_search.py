@@ -116,9 +116,10 @@ class SharesWork(BaseSearchCV):
 
 
 _PARAMETERS = """max_time : float or None, default=None
-        Seconds since `fit` was called, > 0, after which no further fit begins. Those that have begun end, and the best
-        candidate is fitted to all rows then. Candidates that are finished by then, which were fitted in all folds, make
-        up `cv_results_`; the first is always finished. A warning says how many they are.
+        Seconds since `fit` was called, > 0, after which no further fit begins. Those that are made together are given
+        up, one that is made alone ends, and the best candidate is fitted to all rows then. Candidates that are finished
+        by then, which were fitted in all folds, make up `cv_results_`; the first is always finished. A warning says how
+        many they are.
 
     interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does in `fit`. "raise" leaves the search as it was. "keep" ends it with the candidates that are

@@ -16,6 +16,7 @@ from .._estimator.shared_fits import fits_by
 from .._estimator.shared_scores import SharedProducts, products_by
 from .._estimator.unconverged import unconverged_told_to
 from ..feature_extraction._shared_counts import SharedCounts
+from ..solvers._together import TimeIsOver
 from ._fit_reports import FitReport, report_of
 from ._search_plan import Task, candidate_of, final_estimator
 from ._shared_rows import SharedRows
@@ -152,7 +153,7 @@ def _run_shared(job: Job, steps: SharedSteps, texts: SharedCounts, done: Done) -
     try:
         with texts.active():
             for group in job.groups_now():
-                _fit_sharing_passes(group, (steps, rows), done, job.options.keep_histories)
+                _fit_sharing_passes(group, (steps, rows), done, job.options)
     finally:
         counts = {"transformers_fitted": steps.n_fitted - n_fitted, "transformers_shared": steps.n_shared - n_shared}
         if texts.is_copy:
@@ -160,11 +161,12 @@ def _run_shared(job: Job, steps: SharedSteps, texts: SharedCounts, done: Done) -
         done.counts.update(counts)
 
 
-def _fit_sharing_passes(group: Sequence[tuple[int, Task]], shared: Shared, done: Done, keep: bool) -> None:
-    fits = ExpectedFits([final_estimator(task) for _, task in group])
+def _fit_sharing_passes(group: Sequence[tuple[int, Task]], shared: Shared, done: Done, options: JobOptions) -> None:
+    until = [np.inf if candidate_of(task) == options.always else options.until for _, task in group]
+    fits = ExpectedFits([final_estimator(task) for _, task in group], until)
     try:
         with fits_by(fits), products_by(SharedProducts(fits.groups, lambda X: any(each.keeps(X) for each in shared))):
-            _fit_group(group, shared, done, keep)
+            _fit_group(group, shared, done, options.keep_histories)
     finally:
         done.counts.update(passes=fits.n_passes, fits_in_passes=fits.n_fits)
 
@@ -179,7 +181,10 @@ def _fit_group(group: Sequence[tuple[int, Task]], shared: Shared | None, done: D
                 shares = SharedMultimetricScorer if isinstance(scorer, MultimetricScorer) else SharedScorer
                 estimator.memory, kwargs = steps, {**kwargs, "scorer": shares(scorer, steps)}
         texts: list[str] = []
-        with unconverged_told_to(texts.append):
-            scores = fit_and_score(estimator, *rest, **kwargs)
+        try:
+            with unconverged_told_to(texts.append):
+                scores = fit_and_score(estimator, *rest, **kwargs)
+        except TimeIsOver:
+            continue
         failed = scores["fit_error"] is not None
         done.fits[number] = Fit(scores, FitReport() if failed else report_of(estimator, texts, keep_history=keep))

@@ -94,19 +94,27 @@ class SharedEpochs:
                 put_apart(table, [own if other is fit else None for other in self.fits])
 
 
-def minimise_together(epochs: Sequence[Generator[Work, None, Result]]) -> list[Result | Exception]:
+class TimeIsOver(BaseException):
+    """A fit is given up for its time. It passes where errors of fits are scores."""
+
+
+def minimise_together(
+    epochs: Sequence[Generator[Work, None, Result]], until: Sequence[float] | None = None
+) -> list[Result | BaseException]:
     """Run fits to their ends, in step, and return the result of each, or what it raised.
 
     Parameters
     ----------
     epochs : sequence of generators
         Of :meth:`StochasticSolver.epochs`, :meth:`SDCA.epochs` or :meth:`LBFGS.epochs`, all of one of them.
+    until : sequence of float, optional
+        The ``time.time()`` after which each is given up, before its next epoch.
 
     Returns
     -------
-    list of Result or Exception
+    list of Result, Exception or TimeIsOver
     """
-    results: dict[int, Result | Exception] = {}
+    results: dict[int, Result | BaseException] = {}
     waiting: dict[int, Work] = {}
 
     def go_on(i: int, error: Exception | None = None) -> None:
@@ -125,7 +133,12 @@ def minimise_together(epochs: Sequence[Generator[Work, None, Result]]) -> list[R
     first = list(waiting.values())
     shared = (SharedEpochs if isinstance(first[0], StochasticFit) else SharedDualEpochs)(first) if first else None
     while waiting:
+        for i in [i for i in waiting if until is not None and time.time() >= until[i]]:
+            results[i] = TimeIsOver()
+            shared.leave(waiting.pop(i))
         active = list(waiting)
+        if not active:
+            break
         for i, error in zip(active, shared.run([waiting[i] for i in active]), strict=True):
             go_on(i, error)
     return [results[i] for i in range(len(epochs))]

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from skopt_solvers import LogisticRegression
 from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.model_selection import GridSearchCV, RandomizedSearchCV
+from skopt_solvers.solvers import Adam
 
 from ..names import name_of
 
@@ -130,6 +131,29 @@ def test_fits_that_are_made_together_are_finished_together():
         search.fit(X, Y)
     assert {candidate["solver"] for candidate in search.cv_results_["params"]} == {"adagrad"}
     assert search.memory_["passes"] == 3 + 2
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_fits_that_are_made_together_are_given_up_when_the_time_is_over(monkeypatch):
+    now, calls = [time.time()], []
+    monkeypatch.setattr(time, "time", lambda: now[0])
+
+    def schedule(t):
+        now[0] += 1
+        calls.append(t)
+        return 1.0
+
+    model = LogisticRegression(solver=Adam(0.01, schedule=schedule), tol=0.0, max_iter=50, random_state=0, n_jobs=1)
+    clock = Clock(0, None)
+    search = GridSearchCV(model, GRID, cv=FOLDS, scoring=clock, max_time=40, refit=False)
+    with pytest.warns(UserWarning, match="max_time=40 seconds were over after 1 of 4 candidates"):
+        search.fit(X, Y)
+    made, calls[:] = len(calls), []
+    whole = GridSearchCV(model, GRID, cv=FOLDS, scoring=clock, refit=False).fit(X, Y)
+    assert clock.n == 3 + 12 and made < len(calls) / 3
+    assert search.cv_results_["params"] == [{"C": 0.01}]
+    for name in ("mean_test_score", "mean_n_iter", "mean_suboptimality"):
+        np.testing.assert_allclose(search.cv_results_[name], whole.cv_results_[name][:1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
