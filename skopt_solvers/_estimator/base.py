@@ -101,7 +101,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     def __skopt_keep__(self, run, result, seen):
         """Take the result of such a run; `seen` is the amount of the data and the weight of each class."""
         with unchanged_on_failure(self):
-            self._keep(run.attributes(run.monitor.restored(result)), None)
+            self._keep(run.attributes(run.finished(result)), None)
             self._seen, self._seen_classes = seen
         self._warn_unless_converged(result)
 
@@ -182,7 +182,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             self._resume = dict(state=state, coef=self.coef_, rows=0, streamed=streamed)
 
     def _warn_unless_converged(self, result):
-        if not self.converged_:
+        if not self.converged_ and not result.as_asked:
             tell_unconverged(f"{text_of_unconverged(self)} {result.advice}")
 
     # Streaming

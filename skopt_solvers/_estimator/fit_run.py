@@ -10,6 +10,7 @@ from .memory import require_memory
 from .monitor import Monitor
 from .partial_fit import copied
 from .problem import Problem
+from .proof import proven
 
 
 @dataclass
@@ -131,11 +132,15 @@ class FitRun:
         self.begin(W)
         try:
             with np.errstate(all="ignore"):  # what overflows shows in the result
-                return self.monitor.restored(solver.minimize(self.objective, W, **options))
+                return self.finished(solver.minimize(self.objective, W, **options))
         except KeyboardInterrupt:
             if estimator.interrupt == "raise":
                 raise
-            return self.monitor.interrupted()
+            return proven(self.objective, self.monitor.interrupted(), estimator.tol)
+
+    def finished(self, result):
+        """Return the result of a solver with its proof; of the best weights, where the monitor has stopped it."""
+        return proven(self.objective, self.monitor.restored(result), self.estimator.tol)
 
     def attributes(self, result, W=None, n_iter=None):
         """Return the fitted attributes of a result.

@@ -96,10 +96,11 @@ class LogisticRegression(LinearClassifier):
         batches' losses, each before its step), `learning_rate` (lbfgs: step length; sdca: None), `seconds`, and
         where known `gradient_norm`, `duality_gap` and `validation_score`.
     converged_ : bool
+        Whether the fit has met its solver's criterion and `suboptimality_`, where it is known, is at most ``100 tol``.
     stop_reason_ : str
     suboptimality_ : float
-        Proven bound of :math:`(P - \min P) / P` at the end, where the fit has made one: those of stochastic solvers do,
-        and those of "sdca" that come near their `tol`. Else NaN, and `suboptimality_bound` makes one.
+        Proven bound of :math:`(P - \min P) / P` at the end. NaN where there is none: without a penalty, in
+        `partial_fit`, and for dask collections.
     solver_ : Solver
     n_features_in_ : int
     feature_names_in_ : ndarray, where X had string column names

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from .._base.typing import History
 from .._estimator.base import SolverEstimator
 from .._estimator.unconverged import text_of_unconverged
+from ..solvers._base import STOPPED
 
 COLUMNS = ("n_iter", "converged", "suboptimality")
 _MOST_NAMED = 3  # candidates in a warning
@@ -50,7 +51,8 @@ def report_of(estimator: Any, texts: Sequence[str], keep_history: bool) -> FitRe
         estimator = estimator.steps[-1][1]
     if not isinstance(estimator, SolverEstimator):
         return FitReport(unconverged=text)
-    if text is None and not estimator.converged_:  # fitted together with others
+    asked = estimator.early_stopping or STOPPED in estimator.stop_reason_
+    if text is None and not estimator.converged_ and not asked:  # fitted together with others
         text = text_of_unconverged(estimator)
     return FitReport(
         n_iter=estimator.n_iter_,

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from .. import _kernels
 from .._base.memmap import block_size, column_counts, is_streamed, runs_of
 from ._blocks import Blocks
-from ._duality_gap import strongly_convex_bound
+from ._duality_gap import bound_of_position, strongly_convex_bound
 from ._interface import ObjectiveDefaults
 from ._penalty import penalty
 from ._position import EvaluatedPosition
@@ -300,6 +300,10 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         loss = self.native.value_and_gradient(W.ravel(), gradient.ravel())
         value = loss + self.native.penalise(W.ravel(), W[:0].ravel())
         return strongly_convex_bound(self, W, value, loss, gradient)
+
+    def suboptimality_bound_at(self, position):
+        """Return the same at a position, where the loss and its gradient are known."""
+        return bound_of_position(self, position) if self.convex else np.inf
 
     def position(self, W):
         """A point that moves along lines; a trial costs a gradient."""

@@ -3,15 +3,19 @@
 import numpy as np
 from scipy.optimize import brentq, minimize, minimize_scalar
 
+from .. import _kernels
 from .._base.threads import one_blas_thread
 
 # Widths at which a loss with kinks is smoothed, see `suboptimality`.
 _WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
-# The largest sum of dual variables that counts as the 0 that an unpenalised intercept asks for.
+# The largest sum of dual variables, over a small loss, that counts as the 0 that an unpenalised intercept asks for.
 _BALANCED = 1e-3
+# Steps of the secant method that pay beside the bracket's, and the slope that is rounding.
+_SECANTS = 6
+_ROOT = 1e-15
 
 
-def suboptimality(objective, W, precision=1e-12):
+def suboptimality(objective, W, precision=1e-12, margins=None):
     r"""An upper bound of ``F(W) - min F`` for a linear model, times ``objective.scale``.
 
     With u_i in the subdifferential of the loss at the margins z_i, :math:`G = \sum_i \omega_i x_i u_i^T` and
@@ -36,25 +40,32 @@ def suboptimality(objective, W, precision=1e-12):
     W : ndarray of shape `objective.shape`
     precision : float
         To which the intercepts are optimised where there are several.
+    margins : tuple of three ndarrays of shape (n_rows_of_X, n_outputs), optional
+        The margins at W, and two tables that are written to; else they are made.
     """
     if not objective.l1 and not objective.l2:
         return np.inf
     below = [objective] if objective.smooth else [objective.smoothed(width) for width in _WIDTHS]
-    value = objective.value(W)
+    if margins is None:
+        Z = objective.margins(W)
+        margins = Z, np.empty_like(Z), np.empty_like(Z)
+    Z, _, U = margins
+    value = objective.native.loss(Z.ravel(), U.ravel()) + objective.native.penalise(W.ravel(), W[:0].ravel())
     with np.errstate(over="ignore", invalid="ignore"):
-        bound = objective.scale * max(min(value - _lower_bound(smooth, W, precision) for smooth in below), 0.0)
+        bound = objective.scale * max(min(value - _lower_bound(one, W, *margins, precision) for one in below), 0.0)
     return np.inf if np.isnan(bound) else bound
 
 
-def _lower_bound(objective, W, precision):
-    native, n, (_, K) = objective.native, objective.n_penalised, objective.shape
-    Z, U = (np.empty((objective.X.shape[0], K), objective.dtype) for _ in range(2))
-    native.margins(W.ravel(), Z.ravel())
+def _lower_bound(objective, W, margins, Z, U, precision):
+    native, n = objective.native, objective.n_penalised
+    Z[...] = margins
     if objective.shape[0] > n:
-        shift = _best_shift(objective, Z, U, precision).astype(objective.dtype)
-        Z += shift
+        # what is left of the sum costs as much as the intercepts are off
+        precision = max(precision, float(np.finfo(U.dtype).eps)) * min(1.0, native.loss(Z.ravel(), U.ravel()))
+        Z += _best_shift(objective, Z, U, precision).astype(objective.dtype)
     loss = native.loss(Z.ravel(), U.ravel())
-    if objective.shape[0] > n and np.abs(U.sum(axis=0)).max() > _BALANCED:
+    allowed = _BALANCED * min(loss, 1.0) + 2 * float(np.finfo(U.dtype).eps)
+    if objective.shape[0] > n and np.abs(U.sum(axis=0, dtype=float)).max() > allowed:
         return 0.0  # so far off that no balance was found: the dual point is none
     G = np.empty_like(W)
     native.backward(U.ravel(), G.ravel())
@@ -70,6 +81,14 @@ def strongly_convex_bound(objective, W, value, loss, G):
         return np.inf
     dual = _dual_value(loss - float(np.vdot(W, G)), G, objective.l1, objective.l2)
     return objective.scale * max(value - dual, 0.0)
+
+
+def bound_of_position(objective, position):
+    """Return the same at a position of such a model, whose value and gradient it has."""
+    W, l1, l2 = position.W, objective.l1, objective.l2
+    size = _kernels.dot(W.ravel(), W.ravel())
+    loss = position.value - 0.5 * l2 * size - (l1 * float(np.abs(W).sum(dtype=float)) if l1 else 0.0)
+    return strongly_convex_bound(objective, W, position.value, loss, position.gradient - W.dtype.type(l2) * W)
 
 
 def _dual_value(linear, G, l1, l2):
@@ -90,17 +109,19 @@ def _dual_value(linear, G, l1, l2):
     return -min(negative(1.0), minimize_scalar(negative, bounds=(0, 1), method="bounded").fun)
 
 
-def _units(objective):
-    """Steps of the intercepts along which the loss curves alike.
+def _units(objective, U):
+    """Return steps of the intercepts along which the loss curves alike, at margins with the dual variables U.
 
-    The curvature of a class's log-loss is about its share times the rest: of a thousand classes little for all, and
-    differently little for each, so that in these units L-BFGS needs a third to a tenth of the evaluations.
+    The second derivative of a log-loss is ``v (1 - v)``, v being the size of its dual variable. Of a thousand classes
+    it is little for all, and differently little for each, so that in these units L-BFGS needs a third to a tenth of
+    the evaluations.
     """
-    K = objective.shape[1]
     if not objective.loss.log_likelihood:
-        return np.ones(K)
-    share = objective.positive_shares()
-    return 1 / np.sqrt(np.maximum(share * (1 - share), 1e-12))
+        return np.ones(U.shape[1])
+    weights = objective.weights[:, None]
+    v = np.divide(np.abs(U), weights, out=np.zeros_like(U), where=weights > 0)
+    curvature = (weights * (v * (1 - v))).sum(axis=0, dtype=float)
+    return 1 / np.sqrt(np.maximum(curvature, 1e-12))
 
 
 def _best_shift(objective, Z, U, precision):
@@ -108,11 +129,13 @@ def _best_shift(objective, Z, U, precision):
 
     def value_and_gradient(b):
         value = objective.native.loss((Z + b.astype(Z.dtype)).ravel(), U.ravel())
-        return value, U.sum(axis=0).astype(float)
+        return value, U.sum(axis=0, dtype=float)
 
     K = Z.shape[1]
     if K > 1:
-        units = _units(objective)
+        if np.abs(value_and_gradient(np.zeros(K))[1]).max() <= precision:
+            return np.zeros(K)
+        units = _units(objective, U)
 
         def scaled(c):
             value, gradient = value_and_gradient(units * c)
@@ -125,6 +148,9 @@ def _best_shift(objective, Z, U, precision):
             return units * minimize(scaled, np.zeros(K), jac=True, **options).x
     # with one output the derivative is monotone: its root, to the last bit
     slope = lambda b: float(value_and_gradient(np.array([b]))[1][0])  # noqa: E731
+    near = _secant(slope)
+    if near is not None:
+        return np.array([near])
     # Samples of one class alone lead beyond every number; exponentials end at the least normal one, so never at 0.
     least = 1e3 * float(np.finfo(Z.dtype).tiny)
     low, high = -1.0, 1.0
@@ -137,3 +163,17 @@ def _best_shift(objective, Z, U, precision):
     if slope(high) < 0:
         return np.array([high])
     return np.array([brentq(slope, low, high, xtol=1e-15)])
+
+
+def _secant(slope):
+    """Return the root of an increasing function that has it near 0, and None where it has not."""
+    before, at_before = 0.0, slope(0.0)
+    b = float(np.clip(-4 * at_before, -0.05, 0.05))
+    for _ in range(_SECANTS):
+        if abs(at_before) <= _ROOT:
+            return before
+        at = slope(b)
+        if not (at - at_before) * (b - before) > 0:
+            return None
+        before, at_before, b = b, at, b - at * (b - before) / (at - at_before)
+    return None

@@ -104,20 +104,6 @@ class Indicator:
         absent, present = mass
         return replace(self, constant=np.where(present == 0, -1, np.where(absent == 0, 1, 0)).astype(np.int8))
 
-    def shares(self, weights):
-        """Return the part of each label's weight that is of the samples that have it.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (n_samples,)
-
-        Returns
-        -------
-        ndarray of shape (n_labels,)
-        """
-        absent, present = self.mass(weights) * self.factors
-        return np.divide(present, absent + present, out=np.zeros_like(present), where=present > 0)
-
     def column(self, k):
         """Return whether each sample has label k, and the factors of those that have it not, and have it.
 

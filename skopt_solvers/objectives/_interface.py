@@ -48,6 +48,14 @@ class ObjectiveDefaults:
         """Return what keeps dual coordinate ascent from this problem: here that there is no dual."""
         return "no dual"
 
+    def suboptimality_bound(self, W: np.ndarray, precision: float = 1e-12) -> float:
+        """Return infinity: no bound is known."""
+        return np.inf
+
+    def suboptimality_bound_at(self, position: "Position") -> float:
+        """Return the bound of the weights at a position."""
+        return self.suboptimality_bound(position.W, 1e-6)
+
 
 class Objective(Protocol):
     r"""A smooth part, loss and L2, and an L1 penalty of one table of parameters.
@@ -98,6 +106,10 @@ class Objective(Protocol):
         """The strength of L2 in F; 0 without."""
 
     # Facts about the loss
+
+    @property
+    def convex(self) -> bool:
+        """True where F is convex, so that a gap proves how far W is from the optimum. Default True."""
 
     @property
     def smooth(self) -> bool:
@@ -156,6 +168,12 @@ class Objective(Protocol):
 
     def untouched(self) -> np.ndarray:
         """Return the rows of the features that no sample has, int64; with a penalty their optimum is 0."""
+
+    def suboptimality_bound(self, W: np.ndarray, precision: float = ...) -> float:
+        """Return a proven upper bound of ``scale (F(W) - min F)``; infinite where there is none, the default."""
+
+    def suboptimality_bound_at(self, position: "Position") -> float:
+        """Return the same of a position's W, by what is known there; its trial along a line is lost."""
 
     # Bytes
 
@@ -223,10 +241,6 @@ class SampledObjective(Objective, Protocol):
     def native(self) -> Any:
         """The compiled objective that runs epochs of a compiled rule; None where `gradient` is all there is."""
 
-    @property
-    def convex(self) -> bool:
-        """True where F is convex, so that a gap proves how far W is from the optimum. Default True."""
-
     def order(self, shuffle: Shuffle) -> np.ndarray:
         """Return the samples in a random order, int64 of shape (n_samples,).
 
@@ -250,9 +264,6 @@ class SampledObjective(Objective, Protocol):
 
     def margin_step(self) -> float:
         """Return how far a weight moves to change a score by about 1: the unit of the adaptive learning rates."""
-
-    def suboptimality_bound(self, W: np.ndarray, precision: float = ...) -> float:
-        """Return a proven upper bound of ``scale (F(W) - min F)``; infinite where there is none."""
 
 
 class DualObjective(SampledObjective, Protocol):

@@ -238,13 +238,6 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
             self.facts["squared_norms"] = square.astype(float)
         return self.facts["squared_norms"]
 
-    def positive_shares(self):
-        """Return the part of the weight in the problem of each of several outputs that is of its positive class."""
-        if self.indicator is not None:
-            return self.indicator.shares(self.weights)
-        mass = np.bincount(self.labels, self.weights, minlength=self.shape[1])
-        return mass / mass.sum()
-
     def margins(self, W):
         """X W for all rows of X."""
         Z = np.empty((self.X.shape[0], self.shape[1]), self.dtype)
@@ -277,6 +270,10 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     def suboptimality_bound(self, W, precision=1e-12):
         """Return a proven upper bound of ``scale (F(W) - min F)``, the duality gap."""
         return suboptimality(self, W, precision)
+
+    def suboptimality_bound_at(self, position):
+        """Return the same at a position, whose margins are at hand: it costs one product with the transpose of X."""
+        return suboptimality(self, position.W, 1e-6, position.scratch())
 
     def smoothed(self, width):
         """The same objective with the kinks of its hinge smoothed over a width: at most its value, everywhere."""
@@ -381,6 +378,11 @@ class LinearPosition:
             return self._loss + l2 / 2 * (ww + step * (2 * wd + step * dd)), slope + l2 * (wd + step * dd)
 
         return trial
+
+    def scratch(self):
+        """Return the margins, and two tables like them that may be written to before the next trial."""
+        self._trial = None
+        return tuple(table.reshape(-1, self.W.shape[1]) for table in (self._Z, self._V, self._dZ))
 
     def newton_direction(self, way):
         """The direction of Newton's method, by its Hessian ("direct") or by conjugate gradients ("iterative")."""

@@ -10,10 +10,12 @@ from .._base.configuration import Configuration
 from ..schedules import SCHEDULES
 
 if TYPE_CHECKING:
-    from ..objectives._interface import Objective
+    from ..objectives._interface import Objective, Position
 
 
 Outcome = TypeVar("Outcome")
+
+STOPPED = "the callback asked to stop"
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Result:
     history : list of dict, one an iteration or epoch.
     state : dict or None, with which a later call goes on as if there had been no stop.
     suboptimality : float, a proven bound of (P(W) - min P) / P(W); NaN where the solver has proven none.
+    as_asked : bool, whether it ended as the user asked: by a callback, or where a solver without the same minimum ends.
     """
 
     W: np.ndarray
@@ -40,6 +43,7 @@ class Result:
     history: list = field(default_factory=list)
     state: dict | None = None
     suboptimality: float = np.nan
+    as_asked: bool = False
 
 
 class Epochs(Protocol):
@@ -153,6 +157,28 @@ def check_count(solver, name):
     value = getattr(solver, name)
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{type(solver).__name__}: {name} must be an integer >= 1, got {value!r}")
+
+
+def allowed_suboptimality(tol: float) -> float:
+    """Return the relative suboptimality that a fit must have proven to have converged at a tolerance."""
+    return 100 * tol
+
+
+def relative_bound(objective: "Objective", W: np.ndarray, position: "Position | None" = None) -> float:
+    """Return a proven bound of ``(F(W) - min F) / F(W)``, NaN where there is none; it is cheaper at a position."""
+    bound = objective.suboptimality_bound(W, 1e-6) if position is None else objective.suboptimality_bound_at(position)
+    if not np.isfinite(bound):
+        return np.nan
+    return (
+        float(bound / (objective.scale * (objective.value(W) if position is None else position.value)))
+        if bound
+        else 0.0
+    )
+
+
+def unproven(bound: float, allowed: float) -> str:
+    """Return in words that a proven bound is above what is allowed."""
+    return f"the objective may be {bound:.3g} of itself above its minimum, and {allowed:g} (100 tol) is allowed"
 
 
 def pseudo_gradient(objective: "Objective", W, gradient):

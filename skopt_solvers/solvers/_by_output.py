@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._base import Result, pseudo_gradient
+from ._base import STOPPED, Result, allowed_suboptimality, pseudo_gradient, relative_bound, unproven
 
 if TYPE_CHECKING:
     from ..objectives._interface import SeparableObjective
@@ -17,10 +17,10 @@ SHARED_EPOCHS = 3  # of all outputs: few are far from the optimum then, and thes
 def minimize_by_output(
     objective: "SeparableObjective",
     W: np.ndarray,
-    begin: Callable[[Any, np.ndarray, dict[str, Any]], Any],
+    begin: Callable[[Any, np.ndarray, dict[str, Any], float], Any],
     *,
     epochs: int,
-    tol: float,
+    limits: tuple[int, float],
     callback: Callable[[np.ndarray, dict[str, Any]], Any] | None,
 ) -> Result:
     """Minimise the sum of problems that share the data alone.
@@ -30,15 +30,16 @@ def minimize_by_output(
     objective : SeparableObjective
     W : ndarray of shape `objective.shape`
     begin : callable
-        ``begin(objective, W, record)`` is the fit of one output from W, whose history begins with a record.
+        ``begin(objective, W, record, tol)`` is the fit of one output from W, whose history begins with a record.
     epochs : int
         Of dual ascent; 0 for none.
-    tol : float
-        The largest entry of the gradient at which an output is done.
+    limits : tuple of int and float
+        The most iterations, and the largest entry of the gradient at which an output is done.
     callback : callable, optional
         As that of :meth:`Solver.minimize`; an iteration is one of every output that is not done.
     """
     # 1. a start that all share
+    max_iter, tol = limits
     began = time.perf_counter()
     position = objective.balanced(_ascended(objective, epochs) if epochs else W)
     if epochs and position.value > (objective.value(W) if W.any() else objective.value_at_zero()):
@@ -50,35 +51,93 @@ def minimize_by_output(
             f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
         )
     del position  # the margins of all
-    first = dict(learning_rate=None, seconds=time.perf_counter() - began)
-    fits = {int(k): begin(objective.of_output(k), W[:, [k]], dict(first)) for k in np.flatnonzero(steepest > tol)}
-    before = {k: fit.position.value for k, fit in fits.items()}
+    record = dict(learning_rate=None, seconds=time.perf_counter() - began)
+    outputs = _Outputs(objective, begin, W, steepest)
+    outputs.go_on(tol, record)
+    # 2. steps of each that is left, until their sum is proven to be near its minimum
     history: list[dict[str, Any]] = []
-    # 2. steps of each that is left
+    bound, allowed, target = np.nan, allowed_suboptimality(tol), tol
     while True:
-        norms = steepest.copy()
-        for k, fit in fits.items():
-            if not fit.ended:
-                fit.look(None)
-            W[:, k], norms[k] = fit.position.W[:, 0], fit.norm
-        gained = sum(before[k] - fit.position.value for k, fit in fits.items())
-        record = dict(iteration=len(history) + 1, objective=objective.scale * (value - gained), **first)
-        record.update(gradient_norm=float(norms.max()), seconds=time.perf_counter() - began)
+        value -= outputs.look()
+        record.update(iteration=len(history) + 1, objective=objective.scale * value)
+        record.update(gradient_norm=float(outputs.norms.max()), seconds=time.perf_counter() - began)
         history.append(record)
         if callback is not None and callback(W, record):
-            return Result(W, len(history), True, "the callback asked to stop", "", history)
-        left = [fit for fit in fits.values() if not fit.ended]
-        if not left:
+            return Result(W, len(history), True, STOPPED, "", history, as_asked=True)
+        if not outputs.failed and len(history) < max_iter:
+            bound = relative_bound(objective, W)
+            if bound > allowed:
+                target *= min(0.5, max(0.1, 0.8 * (allowed / bound) ** 0.5))
+                outputs.go_on(target, record)
+                value -= outputs.look()
+        if not outputs.left or len(history) >= max_iter:
             break
         began = time.perf_counter()
-        for fit in left:
-            fit.step()
-        first = dict(learning_rate=max(fit.history[-1]["learning_rate"] or 0.0 for fit in left))
-    failed = [fit for fit in fits.values() if not fit.converged]
+        record = dict(learning_rate=outputs.step())
+    failed = outputs.failed
+    if failed and target < tol:
+        bound = relative_bound(objective, W)
+        reason = f"{len(failed)} of {W.shape[1]} outputs had steps left to make; {unproven(bound, allowed)}"
+        return Result(W, len(history), bool(bound <= allowed), reason, failed[0].advice, history, None, bound)
     if failed:
         reason = f"{len(failed)} of {W.shape[1]} outputs did not converge; in the first {failed[0].reason}"
         return Result(W, len(history), False, reason, failed[0].advice, history)
-    return Result(W, len(history), True, f"max|gradient| {norms.max():.3g} is at most tol={tol:g}", "", history)
+    reason = f"max|gradient| {outputs.norms.max():.3g} is at most tol={tol:g}"
+    return Result(W, len(history), True, reason, "", history, suboptimality=bound)
+
+
+class _Outputs:
+    """The fits of the outputs whose gradient is not small yet.
+
+    Parameters
+    ----------
+    objective, begin :
+        As of :func:`minimize_by_output`.
+    W : ndarray, the weights of all outputs, which the steps change.
+    norms : ndarray, the largest entry of the gradient of each.
+    """
+
+    def __init__(self, objective: Any, begin: Callable[..., Any], W: np.ndarray, norms: np.ndarray) -> None:
+        self.objective, self.begin, self.W, self.norms = objective, begin, W, norms
+        self.fits: dict[int, Any] = {}
+        self.values: dict[int, float] = {}
+
+    def go_on(self, tol: float, record: dict[str, Any]) -> None:
+        """Begin, or take up again, the fits of the outputs whose gradient is above a tolerance."""
+        for k in map(int, np.flatnonzero(self.norms > tol)):
+            if k in self.fits:
+                self.fits[k].go_on(tol)
+            else:
+                self.fits[k] = self.begin(self.objective.of_output(k), self.W[:, [k]], dict(record), tol)
+                self.values[k] = self.fits[k].position.value
+
+    def look(self) -> float:
+        """Look where the fits are; return by how much the objective fell."""
+        gained = 0.0
+        for k, fit in self.fits.items():
+            if not fit.ended:
+                fit.look(None)
+            self.W[:, k], self.norms[k] = fit.position.W[:, 0], fit.norm
+            gained += self.values[k] - fit.position.value
+            self.values[k] = fit.position.value
+        return gained
+
+    @property
+    def left(self) -> list[Any]:
+        """The fits that have not ended."""
+        return [fit for fit in self.fits.values() if not fit.ended]
+
+    @property
+    def failed(self) -> list[Any]:
+        """The fits that have not converged."""
+        return [fit for fit in self.fits.values() if not fit.converged]
+
+    def step(self) -> float:
+        """Make a step of each that is left; return the longest."""
+        left = self.left
+        for fit in left:
+            fit.step()
+        return max(fit.history[-1]["learning_rate"] or 0.0 for fit in left)
 
 
 def _ascended(objective: "SeparableObjective", epochs: int) -> np.ndarray:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _kernels
-from ._base import Result, Solver, check_count, pseudo_gradient, run_alone
+from ._base import (
+    STOPPED,
+    Result,
+    Solver,
+    allowed_suboptimality,
+    check_count,
+    pseudo_gradient,
+    relative_bound,
+    run_alone,
+    unproven,
+)
 from ._by_output import SHARED_EPOCHS, minimize_by_output
 from ._dual_epochs import DualEpochs
 from ._line_search import backtrack, strong_wolfe
@@ -204,14 +214,17 @@ class LBFGS(Solver):
         by_output = objective.separable and self.newton_way(objective) is None
         if by_output and not (epochs and objective.dual_obstacle()):
             epochs = min(epochs, SHARED_EPOCHS) if self.start_epochs == "auto" else epochs
-            begin = lambda one, W, record: self._fit_from(one, one.position(W), max_iter, tol, [record])  # noqa: E731
-            return minimize_by_output(objective, W, begin, epochs=epochs, tol=tol, callback=callback)
+            # what is proven is the sum
+            begin = lambda one, W, record, tol: self._fit_from(one, one.position(W), max_iter, tol, [record], np.inf)  # noqa: E731
+            return minimize_by_output(objective, W, begin, epochs=epochs, limits=(max_iter, tol), callback=callback)
         fit = yield from self._begin(objective, W, epochs, max_iter, tol)
         while not fit.ended:
             fit.look(callback)
             if not fit.ended:
                 fit.step()
-        return Result(fit.position.W, len(fit.history), fit.converged, fit.reason, fit.advice, fit.history)
+        fit.conclude()
+        end = fit.converged, fit.reason, fit.advice
+        return Result(fit.position.W, len(fit.history), *end, fit.history, None, fit.suboptimality(), fit.stopped)
 
     def _begin(self, objective, W, epochs, max_iter, tol):
         """Return the state of a fit at its first position, the stochastic epochs being done."""
@@ -222,13 +235,14 @@ class LBFGS(Solver):
             )
         return self._fit_from(objective, position, max_iter, tol, [] if record is None else [record])
 
-    def _fit_from(self, objective, position, max_iter, tol, history):
-        """Return the state of a fit at a position."""
+    def _fit_from(self, objective, position, max_iter, tol, history, allowed=None):
+        """Return the state of a fit at a position; `allowed` is the relative bound that it has to prove."""
         way, pairs = self.newton_way(objective), None
         if way is None:
             scaling = partial(self._scaling, objective)
             pairs = Pairs(self.pairs_kept(objective), position.W, scaling, objective.n_threads)
-        return _Fit(objective, position, way, pairs, max_iter, tol, history)
+        allowed = allowed_suboptimality(tol) if allowed is None else allowed
+        return _Fit(objective, position, way, pairs, max_iter, tol, allowed, history)
 
     def _scaling(self, objective):
         """Return the diagonal that the recursion starts from, one number for each entry of W, or None."""
@@ -252,6 +266,8 @@ class _Fit:
     steepest : ndarray, the (pseudo-)gradient at the position; `norm` is its largest entry.
     best : the least objective and the least norm so far.
     waited : int, iterations since one of these two fell.
+    proven : the last relative bound of the suboptimality, and the number of values then.
+    next_proof : the norm at which the next proof is tried, or the number of values.
     reason : str or None, why the fit has ended or, where Newton's method polishes, may end.
     """
 
@@ -261,21 +277,26 @@ class _Fit:
     pairs: Pairs | None
     max_iter: int
     tol: float
+    allowed: float
     history: list
     values: list = field(default_factory=list)
     steepest: np.ndarray | None = None
     norm: float = np.inf
     best: tuple = (np.inf, np.inf)
     waited: int = 0
+    proven: tuple = (np.nan, -1)
+    next_proof: tuple = (np.inf, 0)
     reason: str | None = None
     advice: str = ""
     converged: bool = False
+    stopped: bool = False
     ended: bool = False
 
     def look(self, callback):
         """Take the gradient at the position, tell the callback, and end the fit where it is time."""
         # 1. the gradient, which completes the record of the step before
         began = time.perf_counter()
+        self.values.append(self.position.value)
         self.steepest = pseudo_gradient(self.objective, self.position.W, self.position.gradient)
         self.norm = float(np.abs(self.steepest).max())
         if self.history:
@@ -283,13 +304,12 @@ class _Fit:
             record["gradient_norm"] = self.norm
             record["seconds"] += time.perf_counter() - began
             if callback is not None and callback(self.position.W, record):
-                self.reason, self.converged, self.ended = "the callback asked to stop", True, True
+                self.reason, self.converged, self.stopped, self.ended = STOPPED, True, True, True
                 return
         # 2. the criterion, once met, stays met
-        self.values.append(self.position.value)
         if not self.converged:
             self.reason = self._criterion()
-            self.converged = self.reason is not None
+            self.converged = self.reason is not None and (self._polishes() or self._proves())
         # 3. the end
         if self.converged and (not self._polishes() or self.norm <= POLISHED):
             self.ended = True
@@ -297,7 +317,7 @@ class _Fit:
         self._wait()
         if len(self.history) >= self.max_iter:
             self._fail(
-                f"max_iter={self.max_iter} was reached with max|gradient| {self.norm:.3g} above tol={self.tol:g}",
+                f"max_iter={self.max_iter} was reached{self._missing()}",
                 "Raise max_iter or tol, scale the features, or lower C.",
             )
 
@@ -308,7 +328,7 @@ class _Fit:
         if length is None:
             dtype = self.position.W.dtype
             self._fail(
-                f"no step lowers the objective any more in {dtype}, max|gradient| {self.norm:.3g}, tol={self.tol:g}",
+                f"no step lowers the objective any more in {dtype}{self._missing()}",
                 "Raise tol" + ("." if dtype == np.float64 else ", or give X in float64."),
             )
             return
@@ -329,6 +349,42 @@ class _Fit:
         if window and len(values) > window and values[-1 - window] - values[-1] <= tol * abs(values[-1]):
             return f"the objective fell by less than tol={tol:g} of itself in {window} iterations"
         return None
+
+    def go_on(self, tol):
+        """Take up a fit that has converged, at a lower tolerance."""
+        self.tol, self.converged, self.ended = tol, False, False
+
+    def _missing(self):
+        """Return in words what the criterion misses; nothing where it is the proof alone."""
+        if self._criterion() is not None:
+            return ""
+        return f" with max|gradient| {self.norm * self.objective.gradient_unit:.3g} above tol={self.tol:g}"
+
+    def conclude(self):
+        """Take the proof into account, at the end."""
+        bound = self.suboptimality()
+        if bound > self.allowed and (self.converged or self._criterion() is not None):
+            self.converged = False
+            if not self.stopped:
+                self.reason += f"; {unproven(bound, self.allowed)}"
+
+    def suboptimality(self):
+        """Return the relative bound at the position, NaN where there is none."""
+        if self.proven[1] != len(self.values) and np.isfinite(self.allowed):
+            self.proven = relative_bound(self.objective, self.position.W, self.position), len(self.values)
+        return self.proven[0]
+
+    def _proves(self):
+        """Return whether the bound is small enough, or there is none; it is tried where that can succeed."""
+        norm, number = self.next_proof
+        if self.norm > norm and len(self.values) < number:
+            return False
+        bound = self.suboptimality()
+        if not bound > self.allowed:
+            return True
+        # the bound falls as the square of the gradient
+        self.next_proof = self.norm * max(0.1, 0.8 * (self.allowed / bound) ** 0.5), len(self.values) + _STALLED
+        return False
 
     def _polishes(self):
         """Return whether the fit goes on to the last digit.

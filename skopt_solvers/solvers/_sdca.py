@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._base import Result, Solver, check_count, run_alone
+from ._base import STOPPED, Result, Solver, check_count, run_alone
 from ._dual_epochs import DualEpochs
 from ._newton import FEW_MARGINS, newton_bytes, polished, polishing_way
 from ._registry import stochastic_names
@@ -133,10 +133,11 @@ class SDCA(Solver):
         fit = _Fit(objective, ascent, polishing_way(objective), state, tol)
         # 1. epochs, until the gap is proven to be small or there are enough
         n_epochs = max_iter if fit.way is None else min(max_iter, _EPOCHS_OF_SMALL)
+        stopped = False
         for number in range(1, n_epochs + 1):
             record = yield from fit.epoch(evaluated=number % self.evaluate_every == 0 or number == n_epochs)
             if callback is not None and callback(ascent.W, record):
-                fit.stop, fit.converged = "the callback asked to stop", True
+                fit.stop, fit.converged, stopped = STOPPED, True, True
                 break
             if fit.proves():
                 break
@@ -147,7 +148,9 @@ class SDCA(Solver):
             W = fit.finished()
             fit.conclude(f"max_iter={max_iter} was reached" if fit.way is None else "Newton's method ended")
         advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
-        return Result(W, len(fit.history), fit.converged, fit.stop, advice, fit.history, kept, fit.suboptimality)
+        return Result(
+            W, len(fit.history), fit.converged, fit.stop, advice, fit.history, kept, fit.suboptimality, stopped
+        )
 
 
 @dataclass

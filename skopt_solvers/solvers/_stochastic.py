@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..schedules import ScheduleLike, bind
-from ._base import Result, Solver, check_count, check_positive, run_alone
+from ._base import STOPPED, Result, Solver, check_count, check_positive, run_alone
 from ._stochastic_fit import StochasticFit
 
-_STOPPED = "the callback asked to stop"
 _SCHEDULE_ENDED = "the learning rate has come to zero"
 
 
@@ -159,8 +158,7 @@ class StochasticSolver(Solver):
             return held + 8 * n_rows + mean  # a count a row
         # a slot, a count and the mean square of a row; whether a weight is finite is a byte
         held += n_rows * (4 + objective.dtype.itemsize + 8) + 3 * objective.margin_bytes + objective.pass_bytes
-        asked = self.minimises_objective and objective.convex
-        bound = (table if averages else 0) + (objective.bound_bytes if asked else 0)
+        bound = (table if averages else 0) + (objective.bound_bytes if objective.convex else 0)
         return held + max(mean, bound)
 
     def minimize(
@@ -236,7 +234,7 @@ class StochasticSolver(Solver):
             yield fit
             W, record = fit.recorded()
             if callback is not None and callback(W, record):
-                reason = _STOPPED
+                reason = STOPPED
                 break
             if streaming:
                 continue
@@ -249,11 +247,12 @@ class StochasticSolver(Solver):
                 reason = _SCHEDULE_ENDED
                 break
         asked = self.minimises_objective and objective.convex and not streaming
-        if asked and reason is not _STOPPED:
+        if asked and reason is not STOPPED:
             *end, proven = fit.end_by_gap(W, reason or f"max_iter={max_iter} was reached", 100 * tol)
         else:
             end = self._end_without_gap(objective, reason, max_iter)
-        return Result(W, len(fit.history), *end, fit.history, fit.state, proven)
+        as_asked = reason is STOPPED or (reason is not None and not self.minimises_objective)
+        return Result(W, len(fit.history), *end, fit.history, fit.state, proven, as_asked)
 
     def _end_without_gap(self, objective, reason, max_iter):
         """Return whether a fit has converged that no gap is asked of, why it has ended, and the advice."""
@@ -261,6 +260,6 @@ class StochasticSolver(Solver):
             return False, f"max_iter={max_iter} was reached", "Raise max_iter."
         if not self.minimises_objective and reason is _SCHEDULE_ENDED:
             reason += f" ({type(self).__name__} does not end at the objective's minimum: no gap is asked)"
-        elif not objective.convex and reason is not _STOPPED:
+        elif not objective.convex and reason is not STOPPED:
             reason += " (with missing labels the objective is not convex: no gap is asked)"
         return True, reason, ""

@@ -216,6 +216,7 @@ class Descent(Solver):
         return Result(W, max_iter, True, "it was asked for so many steps")
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_solver_of_the_users_that_takes_full_batches():
     model = LogisticRegression(solver=Descent(), max_iter=7)
     same(clone(model).fit(rows(X), Y), model.fit(X, Y), atol=1e-12)

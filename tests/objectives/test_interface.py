@@ -141,7 +141,7 @@ KINDS["moved"], KINDS["like"] = KINDS["position"], KINDS["objective"]
 # What two files that belong together know of each other.
 BESIDE = {
     "objectives/_ascent.py": {"X", "labels", "weights", "loss", "native_indicator"},  # LinearObjective's own
-    "objectives/_duality_gap.py": {"X", "loss", "smoothed", "positive_shares"},
+    "objectives/_duality_gap.py": {"X", "loss", "smoothed", "weights"},
     "linear_model/_problem.py": {"indicator"},
     "linear_model/_labels.py": {"indicator"},
     "objectives/_summed.py": {"indicator", "native"},

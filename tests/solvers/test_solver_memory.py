@@ -15,7 +15,7 @@ CLASSES, FEATURES = 50, 20_000
 # docs/many_classes.md: arrays of the size of the table that `init` makes, tables at the peak of a fit, and bytes a
 # feature besides. A solver that is not in it has no number in the guide.
 STATE = {"momentum": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2, "ftrl": 2}
-PEAK = {"momentum": 4, "adagrad": 4, "rmsprop": 4, "adam": 5, "adamw": 4, "ftrl": 5, "sdca": 3, "lbfgs": 28}
+PEAK = {"momentum": 4, "adagrad": 4, "rmsprop": 4, "adam": 5, "adamw": 5, "ftrl": 5, "sdca": 3, "lbfgs": 28}
 CLOCK = {"adam": 8, "adamw": 8, "ftrl": 8}
 
 
