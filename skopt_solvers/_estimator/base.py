@@ -6,6 +6,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -33,6 +34,7 @@ CONSTRAINTS = {
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="left")],
     "early_stopping": ["boolean"],
+    "scoring": [StrOptions(set(get_scorer_names())), callable, None],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
     "warm_start": ["boolean"],
@@ -52,7 +54,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     - ``_read(X, y, sample_weight, reset, **form)``: the data of this process, with `problem` and `min_classes`;
     - ``_read_collection(X, y, sample_weight)``: the problem of a dask collection, inside a `with`;
-    - ``_held_out(X_val, y_val, problem)``: validation data, whose ``accuracy(objective, W)`` is the score.
+    - ``_held_out(X_val, y_val, problem)``: validation data, whose ``accuracy(objective, W)`` is the score without
+      `scoring`, and whose ``samples()`` are X, y and weights for a scorer.
     """
 
     classes_: np.ndarray
@@ -129,7 +132,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             run = FitRun(self, problem, solver, problem.objective(), monitor, rng)
             solver.check(run.objective)
             if held is not None:
-                run.score_by(held)
+                run.score_by(held, self._scorer())
             result = self._solve(run, resumed)
             self._seen, self._seen_classes = amount, mass
         monitor.end()
@@ -163,6 +166,10 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         if X_val is not None:
             return problem, self._held_out(X_val, y_val, problem)
         return problem.hold_out(self.validation_fraction, rng) if self.early_stopping else (problem, None)
+
+    def _scorer(self):
+        """Return the scorer of validation data that `scoring` means, or None."""
+        return get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
 
     def _solve(self, run, resumed):
         """Minimise, and keep what comes of it; the solver's result."""

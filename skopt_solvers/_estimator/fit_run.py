@@ -11,6 +11,10 @@ from .monitor import Monitor
 from .partial_fit import copied
 from .problem import Problem
 from .proof import proven
+from .scoring import Scoring
+
+# A validation score that does not rise says nothing before so many steps: the first rates may be small.
+SETTLING_STEPS = 200
 
 
 @dataclass
@@ -66,7 +70,8 @@ class FitRun:
                 after = more + 2 * objective.table_bytes
             else:
                 extra = more
-        copies = bool(estimator.early_stopping) + (estimator.max_time is not None or estimator.interrupt == "keep")
+        copies = bool(estimator.early_stopping) + 2 * isinstance(self.monitor.score, Scoring)
+        copies += estimator.max_time is not None or estimator.interrupt == "keep"
         require_memory(type(estimator).__name__, self.solver, objective, copies=copies, extra=extra, after=after)
 
     def start(self, resumed=None):
@@ -90,10 +95,19 @@ class FitRun:
             W[objective.untouched()] = 0
         return W, None
 
-    def score_by(self, held):
-        """Score the iterations by ``held.accuracy(objective, W)``, W being the table of all features."""
-        run = replace(self, monitor=None)
-        self.monitor.score = lambda W: held.accuracy(run.objective, run.whole(W))
+    def score_by(self, held, scorer=None):
+        """Score the iterations by ``held.accuracy(objective, W)``, W being the table of all features, or by a scorer.
+
+        Early stopping is told how many epochs have no say.
+        """
+        run, monitor = replace(self, monitor=None), self.monitor
+        if scorer is None:
+            monitor.score = lambda W: held.accuracy(run.objective, run.whole(W))
+        else:
+            monitor.score = Scoring(self.estimator.scoring, scorer, held.samples(), monitor.fitted)
+        if isinstance(self.solver, StochasticSolver):
+            batches = -(-self.objective.n_samples // self.solver.effective_batch(self.objective))
+            monitor.settling = -(-SETTLING_STEPS // batches)
 
     def begin(self, W, whole=None):
         """Tell the monitor what begins, and how a copy of the estimator gets the attributes of a fit that is at W.
@@ -130,17 +144,27 @@ class FitRun:
         if solver.keeps_state:
             options.update(state=state)
         self.begin(W)
+        if isinstance(self.monitor.score, Scoring):
+            self.monitor.score.try_at(W)
         try:
             with np.errstate(all="ignore"):  # what overflows shows in the result
                 return self.finished(solver.minimize(self.objective, W, **options))
         except KeyboardInterrupt:
             if estimator.interrupt == "raise":
                 raise
-            return proven(self.objective, self.monitor.interrupted(), estimator.tol)
+            return self.finished(self.monitor.interrupted(), restored=True)
 
-    def finished(self, result):
-        """Return the result of a solver with its proof; of the best weights, where the monitor has stopped it."""
-        return proven(self.objective, self.monitor.restored(result), self.estimator.tol)
+    def finished(self, result, restored=False):
+        """Return the result of a solver, or of the best weights where the monitor has stopped it, with its proof.
+
+        With L1, weights at which early stopping, the clock or Ctrl-C has ended the fit get their zeros first.
+        """
+        result = result if restored else self.monitor.restored(result)
+        if self.monitor.took_over():
+            W = self.solver.settled(self.objective, result.W)
+            if W is not result.W and self.monitor.accepts(W):
+                result.W = W
+        return proven(self.objective, result, self.estimator.tol)
 
     def attributes(self, result, W=None, n_iter=None):
         """Return the fitted attributes of a result.

@@ -59,7 +59,8 @@ class Monitor:
     """The callback of an estimator's fit: what happens after each iteration, and what is left where it ends early.
 
     With ``score(W)`` the weights are scored on validation data, and early stopping ends the fit after
-    `n_iter_no_change` iterations without a score that is better by more than `tol`. Then come a printed line, the
+    `n_iter_no_change` iterations without a score that is better by more than `tol`, of which the first `settling` do
+    not count. Then come a printed line, the
     estimator's own callback, those of scikit-learn, and `max_time`.
 
     Parameters
@@ -74,6 +75,7 @@ class Monitor:
     def __init__(self, estimator, context=None, told=None):
         self.estimator, self.began = estimator, time.perf_counter()
         self.score = self.attributes = self.stopped = None
+        self.settling = 0
         self.history, self.waited = [], 0
         self.best = (-np.inf, None, None)  # validation score, weights, iteration
         self.least = (np.inf, None)  # objective, weights
@@ -103,7 +105,8 @@ class Monitor:
                 self.least = (value, W.copy())
         stop = False
         if self.score is not None:
-            score = record["validation_score"] = self.score(W)
+            with np.errstate(**self.errstate):
+                score = record["validation_score"] = self.score(W)
             stop = estimator.early_stopping and self._no_better(score, W, record)
         if estimator.verbose:
             shown = {k: v for k, v in record.items() if k != "iteration" and v is not None and np.ndim(v) == 0}
@@ -141,6 +144,14 @@ class Monitor:
             )
         return result
 
+    def took_over(self):
+        """Tell whether the weights of the result are not those at which the solver or a callback has ended the fit."""
+        return self.best[1] is not None or self.stopped is not None
+
+    def accepts(self, W):
+        """Tell whether the weights score no less than those that early stopping has found the best."""
+        return self.best[1] is None or self.score(W) >= self.best[0]
+
     def interrupted(self):
         """Return the result when Ctrl-C ends the fit: the best weights of the iterations that were finished."""
         iterations = len(self.history)
@@ -162,16 +173,17 @@ class Monitor:
         estimator, stop = self.estimator, False
         if estimator.callback is not None:
             values = (record["iteration"], record["objective"], record["learning_rate"])
-            info = FitInfo(estimator, *values, self._seconds(), record, lambda: self._fitted(W))
+            info = FitInfo(estimator, *values, self._seconds(), record, lambda: self.fitted(W))
             stop = bool(estimator.callback(info))
         if self.context is not None:
             task = self.context.subcontext(task_name="iteration")
             task.call_on_fit_task_begin(**self.told)
-            attributes = dict(reconstruction_attributes=lambda: vars(self._fitted(W)))
+            attributes = dict(reconstruction_attributes=lambda: vars(self.fitted(W)))
             stop = task.call_on_fit_task_end(**self.told, **attributes) or stop
         return stop
 
-    def _fitted(self, W):
+    def fitted(self, W):
+        """Return the estimator as if the fit had ended at W."""
         fitted = copy.copy(self.estimator)
         for name in ("_skl_callbacks", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
             vars(fitted).pop(name, None)
@@ -183,5 +195,5 @@ class Monitor:
         if score > self.best[0] + self.estimator.tol or self.best[1] is None:
             self.best, self.waited = (score, W.copy(), record["iteration"]), 0
         else:
-            self.waited += 1
+            self.waited += len(self.history) > self.settling
         return self.waited >= self.estimator.n_iter_no_change

@@ -11,6 +11,7 @@ from .._base.typing import DaskCollection, Seed, Sequences
 from .._estimator.base import CONSTRAINTS, is_stochastic
 from .._estimator.monitor import FitInfo
 from ..feature_extraction import DictFeatures
+from ..metrics import entity_f1_scorer, sequence_accuracy_scorer, token_f1_scorer
 from ..solvers import Solver
 from ..solvers._registry import with_solver_names
 from ._constraints import SCHEMES
@@ -18,6 +19,12 @@ from ._labeller import ChainLabeller
 from ._tokens import kind_of
 
 __all__ = ["LinearChainCRF"]
+
+SCORERS = {
+    "entity_f1": entity_f1_scorer,
+    "token_f1": token_f1_scorer,
+    "sequence_accuracy": sequence_accuracy_scorer,
+}
 
 
 def _can_stream(estimator):
@@ -78,8 +85,8 @@ class LinearChainCRF(ChainLabeller):
         lbfgs: relative decrease of the objective in 10 iterations, or largest entry of its gradient over C.
         Stochastic solvers as in :class:`~skopt_solvers.LogisticRegression`.
     early_stopping : bool, default=False
-        Stop when the token accuracy on validation data has not improved in `n_iter_no_change` iterations, and return
-        the best weights.
+        Stop when the score of validation data has not improved in `n_iter_no_change` iterations, and return the best
+        weights. Epochs of a stochastic solver count after the first 200 steps.
     validation_fraction : float, default=0.1
         Part of the sequences held out when `fit` is given no `X_val`.
     n_iter_no_change : int, default=5
@@ -96,6 +103,10 @@ class LinearChainCRF(ChainLabeller):
     input : {"auto", "sequences"}, default="auto"
         "sequences" refuses flat input, and makes scikit-learn's model selection take y as a list of lists for any cv:
         the estimator is then no longer marked as a classifier of single labels.
+    scoring : {"entity_f1", "token_f1", "sequence_accuracy"}, callable or None, default=None
+        Score of validation sequences, greater is better: a metric of :mod:`skopt_solvers.metrics`, or
+        ``scoring(estimator, X, y)``, as `make_sequence_scorer` makes it, tried once before the first iteration. Then each
+        token must have a label. None is the accuracy of the tokens that have one.
 
     Attributes
     ----------
@@ -138,6 +149,7 @@ class LinearChainCRF(ChainLabeller):
         "transitions": [StrOptions({"all", "observed"})],
         "constraints": [StrOptions(set(SCHEMES)), "array-like", callable, None],
         "input": [StrOptions({"auto", "sequences"})],
+        "scoring": [StrOptions(set(SCORERS)), callable, None],
     }
 
     def __init__(
@@ -163,6 +175,7 @@ class LinearChainCRF(ChainLabeller):
         max_time: float | None = None,
         callback: Callable[[FitInfo], Any] | None = None,
         interrupt: str = "raise",
+        scoring: str | Callable[..., float] | None = None,
         input: str = "auto",
     ) -> None:
         self.C = C
@@ -185,6 +198,7 @@ class LinearChainCRF(ChainLabeller):
         self.max_time = max_time
         self.callback = callback
         self.interrupt = interrupt
+        self.scoring = scoring
         self.input = input
 
     def __sklearn_tags__(self):
@@ -195,6 +209,9 @@ class LinearChainCRF(ChainLabeller):
             tags.classifier_tags = None
             tags.input_tags.two_d_array = False
         return tags
+
+    def _scorer(self):
+        return SCORERS[self.scoring] if isinstance(self.scoring, str) else self.scoring
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(

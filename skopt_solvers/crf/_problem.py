@@ -13,6 +13,7 @@ from .._base.threads import effective_threads
 from .._estimator.class_weight import class_weighted, mass_of
 from .._estimator.problem import Problem
 from ..objectives import MISSING, ChainObjective
+from ..sequence import CSRSequences
 from ._constraints import allowed_transitions, check_possible
 from ._prediction import Decoder
 from ._tokens import (
@@ -199,7 +200,8 @@ class ChainProblem(Problem):
         held, kept = np.zeros(len(self.weights)), self.weights.copy()
         held[chosen], kept[chosen] = self.weights[chosen], 0
         weights = np.repeat(held, self.tokens.lengths) * (self.codes != MISSING)
-        return replace(self, weights=kept), HeldSequences(self.tokens, self.codes, weights)
+        labels = np.append(self.classes, None)[np.where(self.codes == MISSING, -1, self.codes)]
+        return replace(self, weights=kept), HeldSequences(self.tokens, self.codes, weights, labels, chosen)
 
 
 @dataclass
@@ -209,6 +211,8 @@ class HeldSequences:
     tokens: Tokens
     codes: np.ndarray
     weights: np.ndarray
+    labels: Any
+    sequences: np.ndarray
 
     def __post_init__(self):
         if not self.weights.any():
@@ -219,7 +223,19 @@ class HeldSequences:
         """Return what validates a fit of these classes; other labels are never right."""
         labels = flat_labels(y_val, tokens, "y_val")
         codes = encode(labels, classes, tokens.offsets, "y_val", np.zeros(len(labels), bool))
-        return cls(tokens, codes, has_label(labels).astype(float))
+        return cls(tokens, codes, has_label(labels).astype(float), labels, np.arange(tokens.n_sequences))
+
+    def samples(self):
+        """Return sequences, their labels and no weights, for a scorer."""
+        ends = zip(self.tokens.offsets[self.sequences], self.tokens.offsets[self.sequences + 1], strict=True)
+        labels = [list(self.labels[begin:end]) for begin, end in ends]
+        missing = next((s for s, given in enumerate(labels) if any(label is None for label in given)), None)
+        if missing is not None:
+            raise ValueError(
+                f"scoring needs a label for each token of the validation sequences, got None in sequence "
+                f"{self.sequences[missing]} (counted from 0)"
+            )
+        return CSRSequences(self.tokens.X, self.tokens.lengths)[self.sequences], labels, None
 
     def accuracy(self, objective, W):
         """Return the token accuracy of a table W of an objective."""

@@ -57,8 +57,8 @@ class LogisticRegression(LinearClassifier):
         Stochastic solvers: relative decrease of the objective in an epoch; at the end, 100 times this is the largest
         relative duality gap of a converged fit. With early stopping: increase of the validation score.
     early_stopping : bool, default=False
-        Stop when the accuracy on validation data has not improved in `n_iter_no_change` iterations, and return the best
-        weights.
+        Stop when the score of validation data has not improved in `n_iter_no_change` iterations, and return the best
+        weights. Epochs of a stochastic solver count after the first 200 steps.
     validation_fraction : float, default=0.1
         Part of the samples held out, stratified, when `fit` is given no `X_val`.
     n_iter_no_change : int, default=5
@@ -81,6 +81,9 @@ class LogisticRegression(LinearClassifier):
     interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does in `fit`. "raise" leaves the estimator as it was. "keep" ends the fit with the best weights of
         the iterations that were finished, and a warning.
+    scoring : str, callable or None, default=None
+        Score of validation data, greater is better: a name of a scorer of scikit-learn's or
+        ``scoring(estimator, X, y)``, tried once before the first iteration. None is the accuracy.
 
     Attributes
     ----------
@@ -146,6 +149,7 @@ class LogisticRegression(LinearClassifier):
         max_time: float | None = None,
         callback: Callable[[FitInfo], Any] | None = None,
         interrupt: str = "raise",
+        scoring: str | Callable[..., float] | None = None,
     ) -> None:
         self.C = C
         self.multi_class = multi_class
@@ -165,6 +169,7 @@ class LogisticRegression(LinearClassifier):
         self.max_time = max_time
         self.callback = callback
         self.interrupt = interrupt
+        self.scoring = scoring
 
     def _loss(self, n_classes):
         return LOG_LOSSES[self.multi_class if n_classes > 2 else "ovr"]

@@ -237,6 +237,11 @@ class HeldRows:
             Z += W[n]
         return Z
 
+    def samples(self):
+        """Return X, y and weights, or None, for a scorer."""
+        rows = slice(None) if self.rows is None else self.rows
+        return self.X[rows], self.y[rows], self.weights
+
     def accuracy(self, objective, W):
         """Return the weighted accuracy of a table W."""
         y = self.y if self.rows is None else self.y[self.rows]

@@ -39,7 +39,7 @@ class LinearSVC(LinearClassifier):
     multi_class : {"ovr", "crammer_singer"}, default="ovr"
     l1_ratio, solver, fit_intercept, class_weight, max_iter, tol, early_stopping :
         As in :class:`LogisticRegression`.
-    validation_fraction, n_iter_no_change, warm_start, random_state, n_jobs, verbose, max_time, callback, interrupt :
+    validation_fraction, n_iter_no_change, warm_start, random_state, n_jobs, verbose, max_time, callback, interrupt, scoring :
         As in :class:`LogisticRegression`.
 
     Attributes
@@ -90,6 +90,7 @@ class LinearSVC(LinearClassifier):
         max_time: float | None = None,
         callback: Callable[[FitInfo], Any] | None = None,
         interrupt: str = "raise",
+        scoring: str | Callable[..., float] | None = None,
     ) -> None:
         self.C = C
         self.loss = loss
@@ -110,6 +111,7 @@ class LinearSVC(LinearClassifier):
         self.max_time = max_time
         self.callback = callback
         self.interrupt = interrupt
+        self.scoring = scoring
 
     def _loss(self, n_classes):
         multi_class = self.multi_class if n_classes > 2 else "ovr"

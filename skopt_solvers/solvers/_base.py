@@ -129,6 +129,20 @@ class Solver(Configuration):
         """
         return 3 * objective.table_bytes + 3 * objective.margin_bytes + objective.pass_bytes
 
+    def settled(self, objective: "Objective", W: np.ndarray) -> np.ndarray:
+        """Return the weights of a fit that others have ended, a callback or early stopping: here `W` itself.
+
+        Parameters
+        ----------
+        objective, W :
+            As of `minimize`.
+
+        Returns
+        -------
+        ndarray of shape `objective.shape`
+        """
+        return W
+
     def check(self, objective: "Objective") -> None:
         """Raise ValueError where this solver has no sound method for `objective`, or a parameter is out of range."""
 

@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 
 from ..schedules import ScheduleLike, bind
 from ._base import STOPPED, Result, Solver, check_count, check_positive, run_alone
+from ._sparse_end import proximal_weights, sparse_end_bytes
 from ._stochastic_fit import StochasticFit
 
 _SCHEDULE_ENDED = "the learning rate has come to zero"
@@ -159,7 +160,8 @@ class StochasticSolver(Solver):
         # a slot, a count and the mean square of a row; whether a weight is finite is a byte
         held += n_rows * (4 + objective.dtype.itemsize + 8) + 3 * objective.margin_bytes + objective.pass_bytes
         bound = (table if averages else 0) + (objective.bound_bytes if objective.convex else 0)
-        return held + max(mean, bound)
+        end = sparse_end_bytes(objective) if self._ends_sparse(objective) else 0
+        return held + max(mean, bound, end)
 
     def minimize(
         self,
@@ -177,7 +179,8 @@ class StochasticSolver(Solver):
         """Do as :meth:`Solver.minimize`; `state` resumes an earlier call.
 
         It stops after `n_iter_no_change` epochs in which the objective fell by less than ``tol`` of itself, or when the
-        schedule has come to zero, or after `max_iter` epochs. It has converged if then the objective's
+        schedule has come to zero, or after `max_iter` epochs. With L1, steps of the whole objective then set weights to
+        0; the state for a later call has the weights before them. It has converged if then the objective's
         `suboptimality_bound` is at most ``100 tol`` of the objective.
 
         Parameters
@@ -229,22 +232,17 @@ class StochasticSolver(Solver):
             Before each epoch, which the caller has to run.
         """
         fit = StochasticFit(self, objective, W, state, max_iter, rng, streaming)
-        waited, reason, proven = 0, None, np.nan
-        for _ in range(1 if streaming else max_iter):
+        reason, proven = None, np.nan
+        for left in reversed(range(1 if streaming else max_iter)):
             yield fit
             W, record = fit.recorded()
+            if not streaming:
+                reason = self._end_of(fit, tol, n_iter_no_change)
+                if self._ends_sparse(objective) and (reason is not None or not left):
+                    W = fit.made_sparse(W, record)
             if callback is not None and callback(W, record):
                 reason = STOPPED
-                break
-            if streaming:
-                continue
-            improved = fit.improved(tol) or not self.minimises_objective
-            waited = 0 if improved or fit.will_slow_down() else waited + 1
-            if waited >= n_iter_no_change:
-                reason = f"the objective fell by less than tol={tol:g} of itself in {waited} epochs"
-                break
-            if fit.finished():
-                reason = _SCHEDULE_ENDED
+            if reason is not None:
                 break
         asked = self.minimises_objective and objective.convex and not streaming
         if asked and reason is not STOPPED:
@@ -253,6 +251,21 @@ class StochasticSolver(Solver):
             end = self._end_without_gap(objective, reason, max_iter)
         as_asked = reason is STOPPED or (reason is not None and not self.minimises_objective)
         return Result(W, len(fit.history), *end, fit.history, fit.state, proven, as_asked)
+
+    def _end_of(self, fit, tol, n_iter_no_change):
+        """Return why a fit ends after an epoch, or None."""
+        improved = fit.improved(tol) or not self.minimises_objective
+        fit.waited = 0 if improved or fit.will_slow_down() else fit.waited + 1
+        if fit.waited >= n_iter_no_change:
+            return f"the objective fell by less than tol={tol:g} of itself in {fit.waited} epochs"
+        return _SCHEDULE_ENDED if fit.finished() else None
+
+    def _ends_sparse(self, objective):
+        """Return whether the end of a fit sets weights to 0: where steps of the whole objective lead to its minimum."""
+        return bool(objective.l1) and self.minimises_objective
+
+    def settled(self, objective: Any, W: np.ndarray) -> np.ndarray:
+        return proximal_weights(objective, W) if self._ends_sparse(objective) else W
 
     def _end_without_gap(self, objective, reason, max_iter):
         """Return whether a fit has converged that no gap is asked of, why it has ended, and the advice."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import _kernels
 from ..schedules import PolynomialDecay, ScheduleSequence, bind
+from ._sparse_end import sparse_end
 
 # The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
 AUTO_EPOCHS = 20
@@ -62,6 +63,8 @@ class StochasticFit:
         self.schedule = bind(schedule, self.length, state["objectives"])
         self.history = []
         self.value = None  # of the objective after an epoch, where it is known already
+        self.last = np.nan  # of the objective at the weights of the last record
+        self.waited = 0  # epochs without progress
         self.step_losses = np.full(self.n_batches if solver.record == "step" else 0, np.nan)  # of the last epoch
         self.rule = solver.native(state["tables"], W.dtype) if objective.native is not None else None
 
@@ -108,6 +111,7 @@ class StochasticFit:
         if not np.isfinite(value):
             raise self.diverged()
         self.state["objectives"].append(value)
+        self.last = value
         record = dict(
             iteration=self.state["epoch"],
             objective=objective.scale * value,
@@ -119,6 +123,14 @@ class StochasticFit:
         self.history.append(record)
         return W, record
 
+    def made_sparse(self, W, record):
+        """Return the weights after the steps that end a fit with L1, of which the record of the last epoch is then."""
+        began = time.perf_counter()
+        W, self.last = sparse_end(self.objective, W)
+        record["objective"] = self.objective.scale * self.last
+        record["seconds"] += time.perf_counter() - began
+        return W
+
     def improved(self, tol):
         """Tell whether the last objective is below the best of those before by more than ``tol`` of that."""
         *before, last = self.state["objectives"]
@@ -127,7 +139,7 @@ class StochasticFit:
 
     def end_by_gap(self, W, reason, allowed):
         """Return whether the gap at W is `allowed`, why the fit has ended, the advice, and the gap or NaN."""
-        scale, value = self.objective.scale, self.state["objectives"][-1]
+        scale, value = self.objective.scale, self.last
         gap = self.objective.suboptimality_bound(W, precision=1e-6) / (scale * value) if value else 0.0
         converged = gap <= allowed
         if np.isfinite(gap):

@@ -166,6 +166,7 @@ PARAMETERS = {
     ),
     "early_stopping": st.sampled_from([False, True, None, "yes", 1]),
     "validation_fraction": value,
+    "scoring": st.sampled_from([None, "accuracy", "entity_f1", "no such", 3, lambda *args: 0.5, lambda *args: np.nan]),
     "n_iter_no_change": counts,
     "warm_start": st.sampled_from([False, True, None, "yes"]),
     "class_weight": class_weights,

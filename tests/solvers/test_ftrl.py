@@ -98,7 +98,7 @@ def test_a_schedule_weights_at_the_start_and_the_penalty_of_each_batch(l1_ratio,
     batches = [order[b : b + 30] for order in batches for b in (0, 30, 60)]
     rates = 0.4 * schedule(np.arange(12) / 3)
     expected = leader(objective, start, batches, rates, 0.3)
-    np.testing.assert_allclose(result.W, expected, rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(result.state["W"], expected, rtol=1e-8, atol=1e-11)
     assert (expected == 0).any() == (l1_ratio > 0)
 
 
