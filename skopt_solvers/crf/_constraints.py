@@ -73,3 +73,23 @@ def check_possible(codes, within, offsets, allowed, classes):
         sequence, at = place(token, offsets)
         labels = classes[codes[token - min(at, 1) : token + 1]].tolist()
         raise ValueError(f"constraints forbid the labels {labels} of y, up to token {at} of sequence {sequence}")
+
+
+def check_paths(codes, offsets, allowed, chosen):
+    """ValueError where the labels of one of the chosen sequences leave those that are missing none."""
+    K = allowed.shape[1]
+    if allowed.all() or (codes >= 0).all():
+        return
+    for sequence in chosen:
+        labels = codes[offsets[sequence] : offsets[sequence + 1]]
+        if not len(labels) or (labels >= 0).all():
+            continue
+        possible = allowed[K]
+        for at, label in enumerate(labels):
+            possible = possible @ allowed[:K] if at else possible
+            if label >= 0:
+                possible = possible & (np.arange(K) == label)
+        if not (possible & allowed[K + 1]).any():
+            raise ValueError(
+                f"constraints and the labels of y leave sequence {sequence} no labels where they are missing"
+            )

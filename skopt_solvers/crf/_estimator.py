@@ -105,8 +105,8 @@ class LinearChainCRF(ChainLabeller):
         the estimator is then no longer marked as a classifier of single labels.
     scoring : {"entity_f1", "token_f1", "sequence_accuracy"}, callable or None, default=None
         Score of validation sequences, greater is better: a metric of :mod:`skopt_solvers.metrics`, or
-        ``scoring(estimator, X, y)``, as `make_sequence_scorer` makes it, tried once before the first iteration. Then each
-        token must have a label. None is the accuracy of the tokens that have one.
+        ``scoring(estimator, X, y)``, as `make_sequence_scorer` makes it, tried once before the first iteration. Then
+        each token must have a label. None is the accuracy of the tokens that have one.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ from .._estimator.class_weight import class_weighted, mass_of
 from .._estimator.problem import Problem
 from ..objectives import MISSING, ChainObjective
 from ..sequence import CSRSequences
-from ._constraints import allowed_transitions, check_possible
+from ._constraints import allowed_transitions, check_paths, check_possible
 from ._prediction import Decoder
 from ._tokens import (
     Tokens,
@@ -171,6 +171,7 @@ class ChainProblem(Problem):
         within = np.ones(len(seen), dtype=bool)
         within[offsets[:-1][lengths > 0]] = False
         check_possible(seen, within, offsets, self.options["allowed"], self.classes)
+        check_paths(seen, offsets, self.options["allowed"], np.flatnonzero(self.weights > 0))
         steps = within[1:] & (seen[1:] >= 0) & (seen[:-1] >= 0)
         transitions = np.arange(K * K, dtype=np.int32)
         if self.model.transitions == "observed":

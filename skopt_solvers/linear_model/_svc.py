@@ -39,7 +39,9 @@ class LinearSVC(LinearClassifier):
     multi_class : {"ovr", "crammer_singer"}, default="ovr"
     l1_ratio, solver, fit_intercept, class_weight, max_iter, tol, early_stopping :
         As in :class:`LogisticRegression`.
-    validation_fraction, n_iter_no_change, warm_start, random_state, n_jobs, verbose, max_time, callback, interrupt, scoring :
+    validation_fraction, n_iter_no_change, warm_start, random_state, n_jobs, verbose, max_time, callback, interrupt :
+        As in :class:`LogisticRegression`.
+    scoring :
         As in :class:`LogisticRegression`.
 
     Attributes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from .._base.configuration import Configuration
+from .._base.words import compared
 from ..schedules import SCHEDULES
 
 if TYPE_CHECKING:
@@ -183,16 +184,20 @@ def relative_bound(objective: "Objective", W: np.ndarray, position: "Position | 
     bound = objective.suboptimality_bound(W, 1e-6) if position is None else objective.suboptimality_bound_at(position)
     if not np.isfinite(bound):
         return np.nan
-    return (
-        float(bound / (objective.scale * (objective.value(W) if position is None else position.value)))
-        if bound
-        else 0.0
-    )
+    value = objective.value(W) if position is None else position.value
+    return float(bound / (objective.scale * value)) if bound else 0.0
 
 
 def unproven(bound: float, allowed: float) -> str:
     """Return in words that a proven bound is above what is allowed."""
-    return f"the objective may be {bound:.3g} of itself above its minimum, and {allowed:g} (100 tol) is allowed"
+    told = compared(bound, allowed)
+    return f"the objective may be {told} of itself above its minimum, and {allowed:g} (100 tol) is allowed"
+
+
+def least_fall(tol, dtype):
+    """Return in words what a fall of the objective was compared with: `tol`, or the rounding of a type above it."""
+    eps = float(np.finfo(dtype).eps)
+    return f"tol={tol:g}" if tol >= eps else f"{eps:.2g}, the rounding of {np.dtype(dtype)} (tol={tol:g}),"
 
 
 def pseudo_gradient(objective: "Objective", W, gradient):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._base.words import compared
 from ._base import STOPPED, Result, allowed_suboptimality, pseudo_gradient, relative_bound, unproven
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def minimize_by_output(
     if failed:
         reason = f"{len(failed)} of {W.shape[1]} outputs did not converge; in the first {failed[0].reason}"
         return Result(W, len(history), False, reason, failed[0].advice, history)
-    reason = f"max|gradient| {outputs.norms.max():.3g} is at most tol={tol:g}"
+    reason = f"max|gradient| {compared(float(outputs.norms.max()), tol)} is at most tol={tol:g}"
     return Result(W, len(history), True, reason, "", history, suboptimality=bound)
 
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _kernels
+from .._base.words import compared
 from ._base import (
     STOPPED,
     Result,
     Solver,
     allowed_suboptimality,
     check_count,
+    least_fall,
     pseudo_gradient,
     relative_bound,
     run_alone,
@@ -223,8 +225,11 @@ class LBFGS(Solver):
             if not fit.ended:
                 fit.step()
         fit.conclude()
-        end = fit.converged, fit.reason, fit.advice
-        return Result(fit.position.W, len(fit.history), *end, fit.history, None, fit.suboptimality(), fit.stopped)
+        n_iter, end = len(fit.history), (fit.converged, fit.reason, fit.advice)
+        if not n_iter:  # the start is the end
+            objective_there = dict(objective=objective.scale * fit.position.value, gradient_norm=fit.norm)
+            fit.history.append(dict(iteration=0, learning_rate=None, seconds=0.0, **objective_there))
+        return Result(fit.position.W, n_iter, *end, fit.history, None, fit.suboptimality(), fit.stopped)
 
     def _begin(self, objective, W, epochs, max_iter, tol):
         """Return the state of a fit at its first position, the stochastic epochs being done."""
@@ -316,9 +321,10 @@ class _Fit:
             return
         self._wait()
         if len(self.history) >= self.max_iter:
+            scaled = "" if self.objective.structured else ", scale the features"
             self._fail(
                 f"max_iter={self.max_iter} was reached{self._missing()}",
-                "Raise max_iter or tol, scale the features, or lower C.",
+                f"Raise max_iter or tol{scaled}, or lower C.",
             )
 
     def step(self):
@@ -326,11 +332,10 @@ class _Fit:
         began = time.perf_counter()
         length = None if self.waited >= _STALLED else self._moved()
         if length is None:
-            dtype = self.position.W.dtype
-            self._fail(
-                f"no step lowers the objective any more in {dtype}{self._missing()}",
-                "Raise tol" + ("." if dtype == np.float64 else ", or give X in float64."),
-            )
+            dtype, advice = self.position.W.dtype, "Raise tol" if self.way is None else "Scale the features"
+            advice += "." if dtype == np.float64 else ", or give X in float64."
+            missing = self._missing()
+            self._fail(f"no step lowers the objective any more in {dtype}{',' if missing else ''}{missing}", advice)
             return
         record = dict(
             iteration=len(self.history) + 1,
@@ -345,9 +350,10 @@ class _Fit:
         values, tol = self.values, self.tol
         norm, window = self.norm * self.objective.gradient_unit, self.objective.decrease_window
         if norm <= tol:
-            return f"max|gradient| {norm:.3g} is at most tol={tol:g}"
+            return f"max|gradient| {compared(norm, tol)} is at most tol={tol:g}"
         if window and len(values) > window and values[-1 - window] - values[-1] <= tol * abs(values[-1]):
-            return f"the objective fell by less than tol={tol:g} of itself in {window} iterations"
+            fall = least_fall(tol, self.objective.dtype)
+            return f"the objective fell by less than {fall} of itself in {window} iterations"
         return None
 
     def go_on(self, tol):
@@ -355,10 +361,15 @@ class _Fit:
         self.tol, self.converged, self.ended = tol, False, False
 
     def _missing(self):
-        """Return in words what the criterion misses; nothing where it is the proof alone."""
+        """Return in words what the criterion has compared with `tol`, in its units; nothing where it is met."""
         if self._criterion() is not None:
             return ""
-        return f" with max|gradient| {self.norm * self.objective.gradient_unit:.3g} above tol={self.tol:g}"
+        values, tol, window = self.values, self.tol, self.objective.decrease_window
+        text = f" with max|gradient| {compared(self.norm * self.objective.gradient_unit, tol)} above tol={tol:g}"
+        if window and len(values) > window and values[-1]:
+            fall = (values[-1 - window] - values[-1]) / abs(values[-1])
+            text += f", and the objective fell by {compared(fall, tol)} of itself in {window} iterations"
+        return text
 
     def conclude(self):
         """Take the proof into account, at the end."""

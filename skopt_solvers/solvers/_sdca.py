@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._base.words import compared
 from ._base import STOPPED, Result, Solver, check_count, run_alone
 from ._dual_epochs import DualEpochs
 from ._newton import FEW_MARGINS, newton_bytes, polished, polishing_way
@@ -244,7 +245,7 @@ class _Fit:
         """Say whether the fit has converged, and why it has ended."""
         self.converged = self.proven <= self.tol * self.value
         quotient = float(self.proven / self.value) if self.value else 0.0
-        relative = f"{quotient:.2g}"
+        relative = compared(quotient, self.tol, 2)
         # the gap alone is that of dual variables that need not meet the intercept's constraint
         self.suboptimality = np.nan if self.only_gap else quotient
         if self.converged:

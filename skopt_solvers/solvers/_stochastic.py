@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..schedules import ScheduleLike, bind
-from ._base import STOPPED, Result, Solver, check_count, check_positive, run_alone
+from ._base import STOPPED, Result, Solver, check_count, check_positive, least_fall, run_alone
 from ._sparse_end import proximal_weights, sparse_end_bytes
 from ._stochastic_fit import StochasticFit
 
@@ -257,7 +257,7 @@ class StochasticSolver(Solver):
         improved = fit.improved(tol) or not self.minimises_objective
         fit.waited = 0 if improved or fit.will_slow_down() else fit.waited + 1
         if fit.waited >= n_iter_no_change:
-            return f"the objective fell by less than tol={tol:g} of itself in {fit.waited} epochs"
+            return f"the objective fell by less than {least_fall(tol, fit.W.dtype)} of itself in {fit.waited} epochs"
         return _SCHEDULE_ENDED if fit.finished() else None
 
     def _ends_sparse(self, objective):

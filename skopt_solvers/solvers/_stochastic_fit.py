@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from .. import _kernels
+from .._base.words import compared
 from ..schedules import PolynomialDecay, ScheduleSequence, bind
 from ._sparse_end import sparse_end
 
@@ -65,6 +66,7 @@ class StochasticFit:
         self.value = None  # of the objective after an epoch, where it is known already
         self.last = np.nan  # of the objective at the weights of the last record
         self.waited = 0  # epochs without progress
+        self.highest = 0.0  # of the rates so far
         self.step_losses = np.full(self.n_batches if solver.record == "step" else 0, np.nan)  # of the last epoch
         self.rule = solver.native(state["tables"], W.dtype) if objective.native is not None else None
 
@@ -99,8 +101,14 @@ class StochasticFit:
     def diverged(self):
         return FloatingPointError(
             f"{type(self.solver).__name__} diverged in epoch {self.state['epoch']}: the objective is not finite; "
-            f"learning_rate={self.lr:g} is too large"
+            f"{self._rates_told()} too large"
         )
+
+    def _rates_told(self):
+        """Return the rate that was at fault, in words."""
+        if np.isclose(self.highest, self.lr, rtol=1e-6, atol=0):
+            return f"learning_rate={self.lr:g} is"
+        return f"learning_rate={self.lr:g} and a schedule that made it {self.highest:.3g} are"
 
     def recorded(self):
         """Evaluate the objective after an epoch; return the weights to use and the record."""
@@ -143,14 +151,14 @@ class StochasticFit:
         gap = self.objective.suboptimality_bound(W, precision=1e-6) / (scale * value) if value else 0.0
         converged = gap <= allowed
         if np.isfinite(gap):
-            reason += f", with a duality gap of {gap:.2g} of the objective, "
+            reason += f", with a duality gap of {compared(gap, allowed, 2)} of the objective, "
             reason += f"{'at most' if converged else 'above'} {allowed:g} (100 tol)"
         else:
             reason += "; without a penalty no bound tells how far it is from the optimum"
         if self.start is not None and value > 1.1 * self.start:
             reason += (
                 f"; the objective ends at {scale * value:.6g}, above {scale * self.start:.6g} where "
-                f"it began: learning_rate={self.lr:g} is too large"
+                f"it began: {self._rates_told()} too large"
             )
         advice = "Raise max_iter, scale the features, give another learning_rate or schedule, or use solver='lbfgs'."
         return converged, reason, advice, gap if np.isfinite(gap) else np.nan
@@ -175,7 +183,7 @@ class StochasticFit:
 
     def end_epoch(self, loss, rates):
         """Take note of an epoch: the mean loss of its batches, each before its step, and their learning rates."""
-        self.loss, self.last_rate = loss, float(rates[-1])
+        self.loss, self.last_rate, self.highest = loss, float(rates[-1]), max(self.highest, float(rates.max()))
         self.state["epoch"] += 1
         if not np.isfinite(loss):
             raise self.diverged()
