@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base.dask_input import is_collection, refuse_collection, refuse_options
 from .._base.nested_parameters import NamedParameters, resolve
+from .._base.one_call import one_call_at_a_time
 from .._base.rollback import unchanged_on_failure
 from .._base.sklearn_compat import CallbackSupportMixin, Interval, StrOptions
 from .._base.typing import History
@@ -211,8 +212,9 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         return self.classes_ if classes is None else classes
 
     def _partial_fit(self, X, y, classes, sample_weight, **form):
-        solver, first = resolved_solver(self), not hasattr(self, "classes_")
-        with unchanged_on_failure(self) as undo:
+        solver = resolved_solver(self)
+        with one_call_at_a_time(self, "partial_fit"), unchanged_on_failure(self) as undo:
+            first = not hasattr(self, "classes_")
             seen = 0.0 if first else getattr(self, "_seen_classes", None)
             data = self._read(X, y, sample_weight, reset=first, **form)
             problem = data.problem(classes, seen=seen).on_columns(present_columns)

@@ -256,8 +256,11 @@ class LBFGS(Solver):
         rows = objective.curvature * objective.squared_norms()
         rows[: objective.n_penalised] += objective.l2
         # a row that no sample has stays where it is; its scaling only has to be finite
-        rows = np.where(rows > 0, rows, 1.0)
-        return np.repeat((1 / np.sqrt(rows)).astype(objective.dtype, copy=False), objective.shape[1])
+        rows[rows <= 0] = 1.0
+        np.divide(1, np.sqrt(rows, out=rows), out=rows)  # in place: the tables of the pairs are there already
+        table = np.empty(objective.shape, objective.dtype)
+        table[...] = rows[:, None]
+        return table.ravel()
 
 
 @dataclass

@@ -74,7 +74,7 @@ def _proximal(objective: "Objective", position: "Position", curvature: np.ndarra
 def _quasi_newton(objective: "Objective", position: "Position", curvature: np.ndarray) -> "Position":
     """Return the position after some steps of OWL-QN, each in the orthant in which it starts."""
     n, dtype = objective.n_penalised, objective.dtype
-    scaling = np.repeat(1 / np.sqrt(curvature), objective.shape[1]).astype(dtype)
+    scaling = lambda: np.repeat(1 / np.sqrt(curvature), objective.shape[1]).astype(dtype)  # noqa: E731
     pairs, waited = Pairs(PAIRS, position.W, scaling, objective.n_threads), 0
     noise = float(np.finfo(dtype).eps) * abs(position.value) * (4.0 if dtype == np.float64 else 0.2)
     for _ in range(_MOST_STEPS):

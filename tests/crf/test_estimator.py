@@ -45,7 +45,8 @@ class Looks(Solver):
 
 def compiled_objective(model, *data, **options):
     """The objective at the weights of a fitted model."""
-    return copied(model).set_params(warm_start=True, solver=Looks()).fit(*data, **options).history_[0]["objective"]
+    looking = copied(model).set_params(warm_start=True, solver=Looks())
+    return quiet(looking, *data, **options).history_[0]["objective"]
 
 
 def copied(model):

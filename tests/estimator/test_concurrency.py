@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -140,3 +141,40 @@ def test_a_fork_after_a_threaded_fit_fits_with_threads(name):
     finally:
         child.kill()
         child.join()
+
+
+def test_a_second_partial_fit_of_one_object_is_refused_and_changes_nothing():
+    entered, refused = threading.Event(), threading.Event()
+
+    def hold(info):
+        entered.set()
+        assert refused.wait(60)
+
+    model = LogisticRegression(solver="adagrad", random_state=0)
+    model.partial_fit(X[:300], LABELS[:300], classes=range(12))
+    expected = (
+        clone(model).partial_fit(X[:300], LABELS[:300], classes=range(12)).partial_fit(X[300:600], LABELS[300:600])
+    )
+    model.set_params(callback=hold)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(model.partial_fit, X[300:600], LABELS[300:600])
+        assert entered.wait(60)
+        before = model.coef_
+        with pytest.raises(RuntimeError, match="partial_fit was called on a LogisticRegression while another"):
+            model.partial_fit(X[600:], LABELS[600:])
+        assert model.coef_ is before and model.n_iter_ == 1
+        # another object may go on
+        LogisticRegression(solver="adagrad").partial_fit(X[600:], LABELS[600:], classes=range(12))
+        refused.set()
+        first.result()
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    model.set_params(callback=None).partial_fit(X[600:], LABELS[600:])
+    assert model.n_iter_ == 3
+
+
+def test_a_callback_that_calls_partial_fit_of_its_own_object_is_refused():
+    model = LogisticRegression(solver="adagrad", random_state=0)
+    model.callback = lambda info: info.estimator.partial_fit(X[:50], LABELS[:50], classes=range(12))
+    with pytest.raises(RuntimeError, match="while another call"):
+        model.partial_fit(X[:50], LABELS[:50], classes=range(12))
+    assert not hasattr(model, "coef_")
