@@ -36,10 +36,15 @@ class StreamRun(FitRun):
             W = np.zeros(shape, objective.dtype)
             if hasattr(estimator, "classes_"):
                 W[:] = self.problem.model.table(estimator, objective)
-            state = new_state(self.solver, objective, W, self.rng)
+            state = new_state(self.solver, objective, W, self.rng, streaming=True)
         elif _read_only(state):
             state = copied(state)  # loaded as a memory map
-        return state if "counts" in state else dict(state, counts=np.zeros(shape[0]), n_samples=0)
+        if "counts" in state:
+            return state
+        # the state of a fit: its rate was meant to fall to zero
+        rate = self.solver.learning_rate
+        rate = self.solver.automatic_stream_rate(objective) if rate == "auto" else state["learning_rate"]
+        return dict(state, learning_rate=float(rate), counts=np.zeros(shape[0]), n_samples=0)
 
     def epoch(self, chunk):
         """Return the solver's result of an epoch over the chunk, whose state is changed."""

@@ -10,7 +10,7 @@ from .._base.memmap import block_size, column_counts, is_streamed, runs_of
 from ._blocks import Blocks
 from ._duality_gap import bound_of_position, strongly_convex_bound
 from ._interface import ObjectiveDefaults
-from ._penalty import penalty
+from ._penalty import as_float, penalty
 from ._position import EvaluatedPosition
 from ._row_gradient import RowGradient
 from ._size import Sized, threads_of_pass
@@ -74,6 +74,7 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         weights = np.where(lengths > 0, weights, 0.0)
         n_tokens = float(weights @ lengths)
         total = n_tokens if total is None else total
+        self._weight = as_float(C) * n_tokens / max(lengths[weights > 0].sum(), 1)  # of a token, against the penalty
         self.scale, self.l1, self.l2 = penalty(C, l1_ratio, total, X.dtype)
         self.samples = np.flatnonzero(weights > 0)
         self.n_samples = len(self.samples)
@@ -230,6 +231,10 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         float
         """
         return float(2 * np.sqrt(2 / (self.mean_square() or 2.0)))
+
+    def strength(self):
+        """``C mean(s_t) mean |x|^2`` over tokens; infinite without a penalty."""
+        return self._weight * (self.mean_square() or 1.0)
 
     def mean_square(self):
         """Mean over the tokens of ``|x|^2``, with 1 for the transition to a token and for each end of a sequence."""

@@ -262,6 +262,9 @@ class SampledObjective(Objective, Protocol):
     def mean_square(self) -> float:
         """Return the mean over the samples (tokens) of ``|x|^2``, what has no feature counted as 1."""
 
+    def strength(self) -> float:
+        """Return ``C mean(s_i) mean |x|^2``: what the samples weigh against the penalty; infinite without one."""
+
     def margin_step(self) -> float:
         """Return how far a weight moves to change a score by about 1: the unit of the adaptive learning rates."""
 

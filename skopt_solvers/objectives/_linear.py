@@ -9,7 +9,7 @@ from ._blocks import Blocks
 from ._duality_gap import suboptimality
 from ._interface import ObjectiveDefaults
 from ._losses import smooth_losses
-from ._penalty import penalty
+from ._penalty import as_float, penalty
 from ._row_gradient import RowGradient
 from ._size import Sized, threads_of_pass
 
@@ -189,6 +189,10 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     def mean_square(self):
         """Mean over the samples of ``|x|^2``, the intercept's 1 included."""
         return float(self.squared_norms().sum())
+
+    def strength(self):
+        """``C mean(s_i) mean |x|^2``, the intercept's 1 in the norm; infinite without a penalty."""
+        return as_float(self._model["C"]) * self.weights[self.samples].mean() * (self.mean_square() or 1.0)
 
     def margin_step(self):
         """``sqrt(2 / mean |x|^2)``, the intercept's 1 in the norm: 1 for rows of unit length, as TF-IDF makes them.

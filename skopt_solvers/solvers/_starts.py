@@ -96,7 +96,7 @@ def ascend(
 def warm_up(
     objective: "SampledObjective", W: np.ndarray, epochs: int, batch_size: int
 ) -> tuple[np.ndarray, float, float]:
-    """Make some epochs of AdaGrad at a constant rate, half as much again as its own; the same for every call.
+    """Make some epochs of AdaGrad at a constant rate, 1.5 `margin_step`, which knows no C; the same for every call.
 
     What is left at the end is mostly noise, which L-BFGS removes in a few iterations; a larger rate leaves less of the
     rest. Where the objective has compiled epochs, the last one is at a third of the rate, which removes it at once.
@@ -108,7 +108,7 @@ def warm_up(
         Mean loss of the batches of the first epoch, each before its step.
     learning_rate : float
     """
-    rate = 1.5 * AdaGrad().automatic_rate(objective)
+    rate = 1.5 * objective.margin_step()
     solver = AdaGrad(rate, schedule="constant", batch_size=batch_size)
     rng, state, losses = np.random.RandomState(0), None, []
     if objective.has_adagrad_epochs:

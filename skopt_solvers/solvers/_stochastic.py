@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..schedules import ScheduleLike, bind
+from ..schedules import PolynomialDecay, Schedule, ScheduleLike, bind
 from ._base import STOPPED, Result, Solver, check_count, check_positive, least_fall, run_alone
 from ._sparse_end import proximal_weights, sparse_end_bytes
 from ._stochastic_fit import StochasticFit
@@ -25,10 +25,12 @@ class StochasticSolver(Solver):
     Parameters
     ----------
     learning_rate : float or "auto", default="auto"
-        Multiplied by the schedule's factor. "auto" is each solver's own rule, see its class.
+        Multiplied by the schedule's factor. "auto" is each solver's own rule, which knows the mean square of the rows
+        and, where the solver minimises the objective, `C`: a larger `C` lets weights go farther.
     schedule : Schedule, name or callable, default="auto"
         "auto" falls linearly to zero in 20 epochs or 1,000 steps, whichever is longer, but within `max_iter`; there
-        the fit ends. In `partial_fit`, whose end is not known, it is ``1 / sqrt(1 + t)``.
+        the fit ends. AdaGrad, RMSProp and Momentum rise to the rate first, in a tenth of that, unless `C` is small. In
+        `partial_fit`, whose end is not known, it is ``1 / sqrt(1 + t)``.
     batch_size : int or "auto", default="auto"
         "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50 batches. Up to 64
         samples are one batch. A CRF's samples are sequences, and 64 is about 64 tokens, but at least 16 sequences.
@@ -119,6 +121,14 @@ class StochasticSolver(Solver):
     def automatic_rate(self, objective: Any) -> float:
         """Return the learning rate for "auto". A solver overrides it, or its users give a number."""
         raise ValueError(f"{type(self).__name__}: learning_rate must be a number, got 'auto'")
+
+    def automatic_stream_rate(self, objective: Any) -> float:
+        """Return the learning rate for "auto" in `partial_fit`, where `objective` has the first piece of the stream."""
+        return self.automatic_rate(objective)
+
+    def automatic_schedule(self, objective: Any, length: float) -> Schedule:
+        """Return the schedule for "auto" of a fit of `length` epochs. The base falls linearly to zero."""
+        return PolynomialDecay(length)
 
     def check(self, objective: Any) -> None:
         if self.learning_rate != "auto":

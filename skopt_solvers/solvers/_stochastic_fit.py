@@ -14,16 +14,18 @@ AUTO_EPOCHS = 20
 AUTO_STEPS = 1000
 
 
-def new_state(solver, objective, W, rng):
+def new_state(solver, objective, W, rng, streaming=False):
     """The state of a fit that begins at W, a table of which that of `objective` may be a part."""
     rate = solver.learning_rate
+    if rate == "auto":
+        rate = solver.automatic_stream_rate(objective) if streaming else solver.automatic_rate(objective)
     state = dict(
         epoch=0,
         seed=int(rng.randint(2**31)),
         W=W.copy(),
         tables=solver.init(W),
         objectives=[],
-        learning_rate=float(solver.automatic_rate(objective) if rate == "auto" else rate),
+        learning_rate=float(rate),
         start=None,
     )
     if not isinstance(solver.average, (bool, np.bool_)) or solver.average:
@@ -50,15 +52,18 @@ class StochasticFit:
         self.n_batches = -(-objective.n_samples // self.batch_size)
         horizon = min(max_iter, max(AUTO_EPOCHS, -(-AUTO_STEPS // self.n_batches)))
         if state is None:
-            state = new_state(solver, objective, W, rng)
+            state = new_state(solver, objective, W, rng, streaming)
             state["start"] = None if streaming else objective.value(W)
         self.state, self.W, self.lr = state, state["W"], state["learning_rate"]
         self.start = state["start"]
         self.length = max_iter if streaming else state["epoch"] + max_iter
         schedule = solver.schedule
         if isinstance(schedule, str) and schedule == "auto":
-            # time counts on in a resumed fit, but the decay begins with it
-            decay = ScheduleSequence(["constant", PolynomialDecay(horizon)], boundaries=[state["epoch"]])
+            # time counts on in a resumed fit, but the decay begins with it; the state is warm then, and a rate that is
+            # given is not the one that needs a warm-up
+            own = solver.learning_rate == "auto" and not state["epoch"]
+            decay = solver.automatic_schedule(objective, horizon) if own else PolynomialDecay(horizon)
+            decay = ScheduleSequence(["constant", decay], boundaries=[state["epoch"]])
             schedule = "inverse_sqrt" if streaming else decay
         # the list of objectives grows, and the schedule sees it
         self.schedule = bind(schedule, self.length, state["objectives"])

@@ -72,10 +72,10 @@ def test_the_suggestion_is_near_the_best_of_a_grid(name, data):
         except FloatingPointError:
             return np.inf
 
-    auto = quiet(clone(estimator), *data).history_[-1]["learning_rate"]
-    at_grid = [objective(auto * factor) for factor in np.logspace(-2, 2, 9)]
+    unit = quiet(clone(estimator).set_params(C=1e-3), *data).history_[-1]["learning_rate"]  # with no factor for C
+    at_grid = [objective(unit * factor) for factor in np.logspace(-2, 2, 9)]
     reached, best, worst = objective(found.suggestion), min(at_grid), max(at_grid)
-    assert reached < 1.2 * best < worst
+    assert reached < 1.25 * best < worst
     assert 0.1 * found.minimum == found.suggestion
 
 
