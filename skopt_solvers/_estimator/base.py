@@ -22,6 +22,7 @@ from ..solvers._stochastic_fit import mean_weights
 from .fit_run import FitRun
 from .monitor import Monitor, require_together
 from .partial_fit import present_columns
+from .proof import check_provable
 from .resume_state import StoredModel
 from .shared_fits import fitted_by_others
 from .stream import StreamRun
@@ -45,6 +46,7 @@ CONSTRAINTS = {
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "callback": [callable, None],
     "interrupt": [StrOptions({"raise", "keep"})],
+    "max_suboptimality": [Interval(Real, 0, 1, closed="neither"), None],
 }
 
 
@@ -132,6 +134,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             problem = problem if self.warm_start else problem.on_few_columns()
             run = FitRun(self, problem, solver, problem.objective(), monitor, rng)
             solver.check(run.objective)
+            check_provable(self, solver, run.objective)
             if held is not None:
                 run.score_by(held, self._scorer())
             result = self._solve(run, resumed)
@@ -154,6 +157,11 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
                 f"solver={self.solver!r} visits samples one after another, and those of a dask collection lie apart. "
                 "Use solver='lbfgs', whose passes run where the data are; partial_fit over the blocks; or X.compute(), "
                 "where X fits into one process"
+            )
+        if self.max_suboptimality is not None:
+            raise ValueError(
+                f"max_suboptimality must be None where X is a dask collection, got {self.max_suboptimality!r}: "
+                "nothing is proven there"
             )
         require_together(X_val, y_val)
         refuse_collection(X_val, "X_val")
@@ -209,6 +217,11 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
                 raise ValueError(f"classes must be those of the first call, {self.classes_}, got {classes}")
         if self.early_stopping:
             raise ValueError("early_stopping=True is not for partial_fit, which does one epoch a call")
+        if self.max_suboptimality is not None:
+            got = self.max_suboptimality
+            raise ValueError(
+                f"max_suboptimality must be None, got {got!r}, for partial_fit, which does one epoch a call"
+            )
         return self.classes_ if classes is None else classes
 
     def _partial_fit(self, X, y, classes, sample_weight, **form):

@@ -150,6 +150,8 @@ def _key(estimator: Any, weights: Any) -> tuple[Any, ...] | None:
         return None
     if estimator.warm_start or estimator.early_stopping or estimator.interrupt != "raise":
         return None
+    if estimator.max_suboptimality is not None:
+        return None
     if isinstance(estimator.random_state, np.random.RandomState) or hasattr(estimator, "_skl_callbacks"):
         return None
     try:

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from ..solvers import Result, StochasticSolver
+from ..solvers._base import allowed_suboptimality
 from .memory import require_memory
 from .monitor import Monitor
 from .partial_fit import copied
 from .problem import Problem
-from .proof import proven
+from .proof import proven, until_proven
 from .scoring import Scoring
 
 # A validation score that does not rise says nothing before so many steps: the first rates may be small.
@@ -148,7 +149,13 @@ class FitRun:
             self.monitor.score.try_at(W)
         try:
             with np.errstate(all="ignore"):  # what overflows shows in the result
-                return self.finished(solver.minimize(self.objective, W, **options))
+                result = self.finished(solver.minimize(self.objective, W, **options))
+                goal = estimator.max_suboptimality
+                if goal is None:
+                    return result
+                goal = min(goal, allowed_suboptimality(estimator.tol))
+                fit = lambda solver, W, **more: self.finished(solver.minimize(self.objective, W, **more))  # noqa: E731
+                return until_proven(fit, solver, result, goal, options)
         except KeyboardInterrupt:
             if estimator.interrupt == "raise":
                 raise

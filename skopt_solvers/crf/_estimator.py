@@ -107,6 +107,8 @@ class LinearChainCRF(ChainLabeller):
         Score of validation sequences, greater is better: a metric of :mod:`skopt_solvers.metrics`, or
         ``scoring(estimator, X, y)``, as `make_sequence_scorer` makes it, tried once before the first iteration. Then
         each token must have a label. None is the accuracy of the tokens that have one.
+    max_suboptimality :
+        As in :class:`~skopt_solvers.LogisticRegression`.
 
     Attributes
     ----------
@@ -176,6 +178,7 @@ class LinearChainCRF(ChainLabeller):
         callback: Callable[[FitInfo], Any] | None = None,
         interrupt: str = "raise",
         scoring: str | Callable[..., float] | None = None,
+        max_suboptimality: float | None = None,
         input: str = "auto",
     ) -> None:
         self.C = C
@@ -199,6 +202,7 @@ class LinearChainCRF(ChainLabeller):
         self.callback = callback
         self.interrupt = interrupt
         self.scoring = scoring
+        self.max_suboptimality = max_suboptimality
         self.input = input
 
     def __sklearn_tags__(self):

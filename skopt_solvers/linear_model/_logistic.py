@@ -84,6 +84,10 @@ class LogisticRegression(LinearClassifier):
     scoring : str, callable or None, default=None
         Score of validation data, greater is better: a name of a scorer of scikit-learn's or
         ``scoring(estimator, X, y)``, tried once before the first iteration. None is the accuracy.
+    max_suboptimality : float or None, default=None
+        The relative distance from the optimum, in (0, 1), that the fit is to prove: it goes on, beyond the criterion of
+        its solver, until `suboptimality_` is at most this, or `max_iter` iterations are done. 1e-3 is "within 0.1 %".
+        None, as any value above, is ``100 tol``, with which nothing goes on but "lbfgs".
 
     Attributes
     ----------
@@ -150,6 +154,7 @@ class LogisticRegression(LinearClassifier):
         callback: Callable[[FitInfo], Any] | None = None,
         interrupt: str = "raise",
         scoring: str | Callable[..., float] | None = None,
+        max_suboptimality: float | None = None,
     ) -> None:
         self.C = C
         self.multi_class = multi_class
@@ -170,6 +175,7 @@ class LogisticRegression(LinearClassifier):
         self.callback = callback
         self.interrupt = interrupt
         self.scoring = scoring
+        self.max_suboptimality = max_suboptimality
 
     def _loss(self, n_classes):
         return LOG_LOSSES[self.multi_class if n_classes > 2 else "ovr"]

@@ -41,7 +41,7 @@ class LinearSVC(LinearClassifier):
         As in :class:`LogisticRegression`.
     validation_fraction, n_iter_no_change, warm_start, random_state, n_jobs, verbose, max_time, callback, interrupt :
         As in :class:`LogisticRegression`.
-    scoring :
+    scoring, max_suboptimality :
         As in :class:`LogisticRegression`.
 
     Attributes
@@ -93,6 +93,7 @@ class LinearSVC(LinearClassifier):
         callback: Callable[[FitInfo], Any] | None = None,
         interrupt: str = "raise",
         scoring: str | Callable[..., float] | None = None,
+        max_suboptimality: float | None = None,
     ) -> None:
         self.C = C
         self.loss = loss
@@ -114,6 +115,7 @@ class LinearSVC(LinearClassifier):
         self.callback = callback
         self.interrupt = interrupt
         self.scoring = scoring
+        self.max_suboptimality = max_suboptimality
 
     def _loss(self, n_classes):
         multi_class = self.multi_class if n_classes > 2 else "ovr"

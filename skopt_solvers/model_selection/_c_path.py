@@ -311,6 +311,10 @@ def _require_path(estimator, n_jobs):
         raise TypeError(f"estimator must be {kinds}, got {type(final).__name__}")
     if final.early_stopping:
         raise ValueError("estimator must have early_stopping=False: where it ends a fit says nothing of C")
+    if final.max_suboptimality is not None:
+        raise ValueError(
+            f"estimator must have max_suboptimality=None, got {final.max_suboptimality!r}: lower tol instead"
+        )
     if n_jobs is not None and not isinstance(n_jobs, Integral):
         raise TypeError(f"n_jobs must be an integer or None, got {n_jobs!r}")
     return final

@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits, make_classification
 from sklearn.exceptions import ConvergenceWarning
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
+from skopt_solvers.model_selection import GridSearchCV
 from skopt_solvers.objectives._duality_gap import _secant
 from skopt_solvers.solvers import SOLVERS
 
@@ -133,3 +134,59 @@ def test_a_crf_has_a_proof_where_no_label_is_missing(solver):
 def test_the_secant_method_finds_a_root_that_is_near():
     assert _secant(lambda b: np.tanh(b - 0.01)) == pytest.approx(0.01, abs=1e-15)
     assert _secant(lambda b: 1.0) is None
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+@pytest.mark.parametrize("solver", ["momentum", "adagrad", "rmsprop", "adam", "ftrl", "lbfgs", "sdca"])
+def test_a_fit_goes_on_until_it_has_proven_what_is_asked(solver, l1_ratio):
+    if solver == "sdca" and l1_ratio:
+        pytest.skip("sdca has no L1")
+    X, y = problem("digits")
+    options = dict(C=10.0, l1_ratio=l1_ratio, solver=solver, tol=1e-3, max_iter=3000, random_state=0, multi_class="ovr")
+    short, _ = fitted(LogisticRegression(**options), X, y)
+    goal = min(1e-2, max(short.suboptimality_ / 5, 1e-9))
+    seen = []
+    options.update(max_suboptimality=goal, callback=lambda info: seen.append(info.iteration))
+    long, texts = fitted(LogisticRegression(**options), X, y)
+    assert long.converged_ and long.suboptimality_ <= goal and not texts
+    assert "is proven to be at most" in long.stop_reason_
+    assert [record["iteration"] for record in long.history_] == seen == list(range(1, long.n_iter_ + 1))
+    assert long.n_iter_ > short.n_iter_ or short.suboptimality_ <= goal
+    assert long.suboptimality_bound(X, y) <= 1.01 * goal * long.history_[-1]["objective"]
+
+
+def test_what_is_asked_may_not_be_reached():
+    X, y = problem("imbalanced")
+    model = LogisticRegression(solver="adam", C=100, max_iter=30, max_suboptimality=1e-9, random_state=0)
+    fit, texts = fitted(model, X, y)
+    assert not fit.converged_ and fit.n_iter_ == 30 == len(fit.history_)
+    assert "and max_suboptimality=1e-09 is asked" in texts[0]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(max_suboptimality=0.0), "'max_suboptimality' parameter"),
+        (dict(max_suboptimality=1e-3, C=np.inf), "nothing bounds the distance"),
+        (dict(max_suboptimality=1e-3, solver="adamw"), "solver='adamw' does not end at the minimum"),
+    ],
+)
+def test_what_cannot_be_proven_is_refused(options, message):
+    X, y = problem("imbalanced")
+    model = LogisticRegression().fit(X, y)
+    before = model.coef_
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**options).fit(X, y)
+    assert model.coef_ is before
+    with pytest.raises(ValueError, match=r"max_suboptimality must be None, got 0\.001, for partial_fit"):
+        LogisticRegression(solver="adagrad", max_suboptimality=1e-3).partial_fit(X, y, classes=[0, 1])
+
+
+def test_a_search_may_ask_for_a_proof():
+    X, y = problem("digits")
+    grid = {"C": [0.1, 1.0], "max_suboptimality": [None, 1e-3]}
+    model = LogisticRegression(solver="adagrad", random_state=0, max_iter=2000)
+    search = GridSearchCV(model, grid, cv=2).fit(X, y)
+    asked = np.array([value == 1e-3 for value in search.cv_results_["param_max_suboptimality"]])
+    assert (search.cv_results_["mean_suboptimality"][asked] <= 1e-3).all()
+    assert (search.cv_results_["mean_converged"] == 1).all()
