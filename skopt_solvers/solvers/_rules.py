@@ -27,7 +27,7 @@ def _growth(objective: Any, factor: float, most_of_chains: float, most: float = 
     if objective.structured:
         return max(1.0, min(factor * _margin(objective), most_of_chains))
     # where weights outnumber the rows, rare features have few steps, and larger ones throw them about
-    most *= max(1.0, objective.n_samples / objective.shape[0])
+    most *= max(1.0, objective.n_samples / max(objective.shape[0], 1))
     return max(1.0, factor * _margin(objective, min(_MOST_STRENGTH, most)))
 
 

@@ -104,7 +104,8 @@ def test_the_peak_of_a_crf_is_predicted(solver, pairs, dtype, asked):
         C=0.1, state_features=pairs, max_iter=12 if solver == "lbfgs" else 2, tol=0, random_state=0, n_jobs=1
     )
     model = LinearChainCRF(solver=LBFGS(memory=8) if solver == "lbfgs" else solver, **options)
-    close(*peak_of(lambda: quiet(model, sequences(dtype), TAGS), asked))
+    # facts of the data that the rate knows are there before
+    close(*peak_of(lambda: quiet(model, sequences(dtype), TAGS), asked), upper=1.1)
 
 
 @pytest.mark.parametrize("name", [name for name, solver in STOCHASTIC.items() if not solver.average])

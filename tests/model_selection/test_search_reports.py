@@ -51,7 +51,7 @@ def test_columns_are_those_of_single_fits(prefix):
     for name in COLUMNS:
         mean = np.mean([search.cv_results_[f"split{k}_{name}"] for k in range(3)], axis=0)
         np.testing.assert_array_equal(search.cv_results_[f"mean_{name}"], mean)
-    assert np.isnan(search.cv_results_["mean_suboptimality"]).tolist() == [True, False, False, False]
+    assert not np.isnan(search.cv_results_["mean_suboptimality"]).any()
 
 
 def test_suboptimality_is_a_bound():
@@ -64,17 +64,16 @@ def test_suboptimality_is_a_bound():
                     best = model(solver="sdca", tol=1e-9, max_iter=5000, random_state=0).fit(X, Y)
                     value, least = (m.history_[-1]["objective"] for m in (fitted, best))
                     bound = fitted.suboptimality_
-                    assert np.isnan(bound) or value - least <= bound * value + 1e-9 * least
-                    assert np.isnan(bound) == (solver == "sdca" and not fitted.converged_)
+                    assert value - least <= bound * value + 1e-9 * least
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_a_callback_that_stops_leaves_no_proof():
+def test_fits_that_are_stopped_have_a_bound():
     for solver in ("sdca", "adagrad"):
         model = LogisticRegression(solver=solver, callback=lambda info: True, random_state=0).fit(X, Y)
-        assert np.isnan(model.suboptimality_)
+        assert model.suboptimality_ > 0
         early = LogisticRegression(solver=solver, max_iter=3, early_stopping=True, random_state=0).fit(X, Y)
-        assert np.isnan(early.suboptimality_)
+        assert early.suboptimality_ > 0
 
 
 def test_others_have_no_such_columns():

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from skopt_solvers import LinearSVC, LogisticRegression
 from skopt_solvers.schedules import CosineDecay, ExponentialDecay
 from skopt_solvers.solvers import SOLVERS, AdaGrad, Adam, AdamW, Momentum, RMSProp, StochasticSolver
+from skopt_solvers.solvers._stochastic_fit import mean_weights
 
 from ..reference import (
     EVERY,
@@ -245,10 +246,11 @@ def test_averaged_weights_are_the_mean_of_the_iterates(solver, average, begins):
     iterates = [*recorded.weights[1:], averaged.state["W"]]
     expected = iterates[-1] if begins is None else np.mean(iterates[5 * begins :], axis=0)
     assert len(iterates) == 20
-    np.testing.assert_allclose(averaged.W, expected, rtol=1e-11, atol=1e-13)
+    # before the steps that end a fit with L1
+    np.testing.assert_allclose(mean_weights(averaged.state), expected, rtol=1e-11, atol=1e-13)
     compiled = run(solver, objective, max_iter=4)
-    np.testing.assert_allclose(compiled.W, expected, rtol=1e-9, atol=1e-11)
-    np.testing.assert_allclose(compiled.history[-1]["objective"], objective.scale * objective.value(expected))
+    np.testing.assert_allclose(mean_weights(compiled.state), expected, rtol=1e-9, atol=1e-11)
+    assert compiled.history[-1]["objective"] <= objective.scale * objective.value(expected)
 
 
 def test_average_takes_numpy_booleans():
