@@ -1,39 +1,19 @@
 """Limited-memory BFGS, and its form for L1 (OWL-QN)."""
 
-import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .. import _kernels
-from .._base.words import compared
-from ._base import (
-    STOPPED,
-    Result,
-    Solver,
-    allowed_suboptimality,
-    check_count,
-    least_fall,
-    pseudo_gradient,
-    relative_bound,
-    run_alone,
-    unproven,
-)
+from ._base import Result, Solver, allowed_suboptimality, check_count, run_alone
 from ._by_output import SHARED_EPOCHS, minimize_by_output
 from ._dual_epochs import DualEpochs
-from ._line_search import backtrack, strong_wolfe
-from ._newton import POLISHED, newton_bytes, newton_step, preferred_way
+from ._lbfgs_fit import LBFGSFit
+from ._newton import newton_bytes, preferred_way
 from ._pairs import Pairs
 from ._registry import stochastic_names
 from ._starts import start_epochs, started
-
-if TYPE_CHECKING:
-    from ..objectives._interface import NewtonWay, Objective, Position
-
-_STALLED = 10  # iterations in which neither the objective nor the gradient falls: what is left is rounding
 
 
 class LBFGS(Solver):
@@ -247,7 +227,7 @@ class LBFGS(Solver):
             scaling = partial(self._scaling, objective)
             pairs = Pairs(self.pairs_kept(objective), position.W, scaling, objective.n_threads)
         allowed = allowed_suboptimality(tol) if allowed is None else allowed
-        return _Fit(objective, position, way, pairs, max_iter, tol, allowed, history)
+        return LBFGSFit(objective, position, way, pairs, max_iter, tol, allowed, history)
 
     def _scaling(self, objective):
         """Return the diagonal that the recursion starts from, one number for each entry of W, or None."""
@@ -261,202 +241,3 @@ class LBFGS(Solver):
         table = np.empty(objective.shape, objective.dtype)
         table[...] = rows[:, None]
         return table.ravel()
-
-
-@dataclass
-class _Fit:
-    """The state of one fit: the problem, the position, and what was seen on the way to it.
-
-    Attributes
-    ----------
-    way : str or None, that of Newton's steps; without one they are made of `pairs`.
-    values : list of float, the objective at every position.
-    steepest : ndarray, the (pseudo-)gradient at the position; `norm` is its largest entry.
-    best : the least objective and the least norm so far.
-    waited : int, iterations since one of these two fell.
-    proven : the last relative bound of the suboptimality, and the number of values then.
-    next_proof : the norm at which the next proof is tried, or the number of values.
-    reason : str or None, why the fit has ended or, where Newton's method polishes, may end.
-    """
-
-    objective: "Objective"
-    position: "Position"
-    way: "NewtonWay | None"
-    pairs: Pairs | None
-    max_iter: int
-    tol: float
-    allowed: float
-    history: list
-    values: list = field(default_factory=list)
-    steepest: np.ndarray | None = None
-    norm: float = np.inf
-    best: tuple = (np.inf, np.inf)
-    waited: int = 0
-    proven: tuple = (np.nan, -1)
-    next_proof: tuple = (np.inf, 0)
-    reason: str | None = None
-    advice: str = ""
-    converged: bool = False
-    stopped: bool = False
-    ended: bool = False
-
-    def look(self, callback):
-        """Take the gradient at the position, tell the callback, and end the fit where it is time."""
-        # 1. the gradient, which completes the record of the step before
-        began = time.perf_counter()
-        self.values.append(self.position.value)
-        self.steepest = pseudo_gradient(self.objective, self.position.W, self.position.gradient)
-        self.norm = float(np.abs(self.steepest).max())
-        if self.history:
-            record = self.history[-1]
-            record["gradient_norm"] = self.norm
-            record["seconds"] += time.perf_counter() - began
-            if callback is not None and callback(self.position.W, record):
-                self.reason, self.converged, self.stopped, self.ended = STOPPED, True, True, True
-                return
-        # 2. the criterion, once met, stays met
-        if not self.converged:
-            self.reason = self._criterion()
-            self.converged = self.reason is not None and (self._polishes() or self._proves())
-        # 3. the end
-        if self.converged and (not self._polishes() or self.norm <= POLISHED):
-            self.ended = True
-            return
-        self._wait()
-        if len(self.history) >= self.max_iter:
-            scaled = "" if self.objective.structured else ", scale the features"
-            self._fail(
-                f"max_iter={self.max_iter} was reached{self._missing()}",
-                f"Raise max_iter or tol{scaled}, or lower C.",
-            )
-
-    def step(self):
-        """Make a step and record it, or end the fit where none leads down."""
-        began = time.perf_counter()
-        length = None if self.waited >= _STALLED else self._moved()
-        if length is None:
-            dtype, advice = self.position.W.dtype, "Raise tol" if self.way is None else "Scale the features"
-            advice += "." if dtype == np.float64 else ", or give X in float64."
-            missing = self._missing()
-            self._fail(f"no step lowers the objective any more in {dtype}{',' if missing else ''}{missing}", advice)
-            return
-        record = dict(
-            iteration=len(self.history) + 1,
-            objective=self.objective.scale * self.position.value,
-            learning_rate=length,
-            seconds=time.perf_counter() - began,
-        )
-        self.history.append(record)
-
-    def _criterion(self):
-        """Return why the fit may end here, or None."""
-        values, tol = self.values, self.tol
-        norm, window = self.norm * self.objective.gradient_unit, self.objective.decrease_window
-        if norm <= tol:
-            return f"max|gradient| {compared(norm, tol)} is at most tol={tol:g}"
-        if window and len(values) > window and values[-1 - window] - values[-1] <= tol * abs(values[-1]):
-            fall = least_fall(tol, self.objective.dtype)
-            return f"the objective fell by less than {fall} of itself in {window} iterations"
-        return None
-
-    def go_on(self, tol):
-        """Take up a fit that has converged, at a lower tolerance."""
-        self.tol, self.converged, self.ended = tol, False, False
-
-    def _missing(self):
-        """Return in words what the criterion has compared with `tol`, in its units; nothing where it is met."""
-        if self._criterion() is not None:
-            return ""
-        values, tol, window = self.values, self.tol, self.objective.decrease_window
-        text = f" with max|gradient| {compared(self.norm * self.objective.gradient_unit, tol)} above tol={tol:g}"
-        if window and len(values) > window and values[-1]:
-            fall = (values[-1 - window] - values[-1]) / abs(values[-1])
-            text += f", and the objective fell by {compared(fall, tol)} of itself in {window} iterations"
-        return text
-
-    def conclude(self):
-        """Take the proof into account, at the end."""
-        bound = self.suboptimality()
-        if bound > self.allowed and (self.converged or self._criterion() is not None):
-            self.converged = False
-            if not self.stopped:
-                self.reason += f"; {unproven(bound, self.allowed)}"
-
-    def suboptimality(self):
-        """Return the relative bound at the position, NaN where there is none."""
-        if self.proven[1] != len(self.values) and np.isfinite(self.allowed):
-            self.proven = relative_bound(self.objective, self.position.W, self.position), len(self.values)
-        return self.proven[0]
-
-    def _proves(self):
-        """Return whether the bound is small enough, or there is none; it is tried where that can succeed."""
-        norm, number = self.next_proof
-        if self.norm > norm and len(self.values) < number:
-            return False
-        bound = self.suboptimality()
-        if not bound > self.allowed:
-            return True
-        # the bound falls as the square of the gradient
-        self.next_proof = self.norm * max(0.1, 0.8 * (self.allowed / bound) ** 0.5), len(self.values) + _STALLED
-        return False
-
-    def _polishes(self):
-        """Return whether the fit goes on to the last digit.
-
-        Where L-BFGS would stop between the kinks of a hinge depends on rounding; Newton's method gets to the end.
-        """
-        return self.way is not None and self.objective.kinked_gradient and self.objective.dtype == np.float64
-
-    def _wait(self):
-        """Count the iterations without a lower objective or gradient."""
-        value, (least, smallest) = self.position.value, self.best
-        self.waited = 0 if value < least or self.norm < smallest else self.waited + 1
-        self.best = (min(value, least), min(self.norm, smallest))
-
-    def _fail(self, reason, advice):
-        """End the fit, which keeps its reason where it has converged before."""
-        self.ended = True
-        if not self.converged:
-            self.reason, self.advice = reason, advice
-
-    def _moved(self):
-        """Return the length of the step to the next position; None where there is none."""
-        if self.way is not None:
-            return newton_step(self.position, self.way)
-        before, gradient = self.position.W.copy(), self.position.gradient
-        length = self._quasi_newton_step()
-        if length is not None:
-            self.pairs.add(self.position.W, before, self.position.gradient, gradient)
-        return length
-
-    def _quasi_newton_step(self):
-        """Return the length of a step along the recursion's direction, or along the gradient; None where none pays."""
-        objective, value = self.objective, self.position.value
-        # differences of F below a few units in its last place are rounding
-        noise = float(np.finfo(objective.dtype).eps) * abs(value) * (4.0 if objective.dtype == np.float64 else 0.2)
-        while True:
-            D = self.pairs.direction(self.steepest)
-            if objective.l1:
-                n = objective.n_penalised
-                D[:n][D[:n] * self.steepest[:n] >= 0] = 0
-            slope = _kernels.dot(self.steepest.ravel(), D.ravel())
-            if np.isfinite(slope) and slope < 0:
-                length = (self._within_orthant if objective.l1 else self._along)(D, slope, noise)
-                if length is not None:
-                    return length
-            if not self.pairs.forget():
-                return None
-
-    def _within_orthant(self, D, slope, noise):
-        length, self.position = backtrack(
-            self.objective, self.position, D, self.steepest, self.pairs.first_step(), noise
-        )
-        return length
-
-    def _along(self, D, slope, noise):
-        position = self.position
-        options = dict(step=self.pairs.first_step(), noise=noise, cheap_trials=position.cheap_trials)
-        length = strong_wolfe(position.along(D), position.value, slope, **options)
-        if length is not None:
-            position.move(length)
-        return length
