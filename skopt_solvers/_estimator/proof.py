@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from .._base.words import compared
 from ..schedules import PolynomialDecay, ScheduleSequence
-from ..solvers import Result, Solver
+from ..solvers import Result, Solver, StochasticSolver
 from ..solvers._base import allowed_suboptimality, relative_bound, unproven
 
 _MOST_IDLE = 10  # calls in a row without an iteration, each with a lower tolerance
@@ -110,7 +110,7 @@ def _counted_on(callback: Callable[..., Any], done: int) -> Callable[..., Any]:
 
 def _with_longer_decay(solver: Solver, round_: int, result: Result, left: int) -> Solver:
     """Return a solver for one more round, whose own schedule comes to zero twice as late, or where none are left."""
-    if getattr(solver, "schedule", None) != "auto" or result.state is None:
+    if not isinstance(solver, StochasticSolver) or solver.schedule != "auto" or result.state is None:
         return solver
     first = result.n_iter / (2**round_ - 1)
     decay = PolynomialDecay(min(first * 2**round_, left))

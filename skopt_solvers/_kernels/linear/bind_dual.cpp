@@ -18,11 +18,10 @@ public:
     BoundDual(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> c, size_t n_outputs,
               bool intercept, const std::string& loss, double gamma, bool squared, int n_threads, size_t n_models,
               Labels<T> indicator)
-        : Dual(csr(indptr, indices, data, n_columns), labels_of_rows(indptr, labels, c, n_outputs, n_models), c.data(),
-               n_outputs, n_models, intercept, make_dual_step<T>(loss, gamma, squared), n_threads, indicator),
+        : Dual(csr(indptr, indices, data, n_columns), labels_of_rows(indptr, labels, c, n_outputs, n_models, indicator),
+               c.data(), n_outputs, n_models, intercept, make_dual_step<T>(loss, gamma, squared), n_threads, indicator),
           kept_(indptr, indices, data, labels), c_(c), n_rows_(labels.size()) {
         product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
-        require_outputs(indicator, n_outputs);
         require(between(labels, 0, this->n_labels()), "labels must index outputs");
     }
 
@@ -58,11 +57,14 @@ public:
 private:
     // Returns the labels. The constructor of the ascent reads c, so that sizes are checked before it.
     static const int32_t* labels_of_rows(const In<I>& indptr, const In<int32_t>& labels, const In<T>& c,
-                                         size_t n_outputs, size_t n_models) {
+                                         size_t n_outputs, size_t n_models, const Labels<T>& indicator) {
         require(0 < n_models && n_models <= Dual::kMostModels && n_outputs > 0 && n_outputs % n_models == 0,
                 "n_outputs must be that of each of 1 to 64 models times their number");
         require(labels.size() == indptr.size() - 1 && c.size() == product(labels.size(), n_models),
                 "labels must have one entry a row, and c one a row and model");
+        // the ascent reads the rows of the indicator when it is made
+        require_outputs(indicator, n_outputs);
+        require(!indicator || between(labels, 0, indicator->n_rows), "labels must index outputs");
         return labels.data();
     }
 
