@@ -86,8 +86,8 @@ class LogisticRegression(LinearClassifier):
         ``scoring(estimator, X, y)``, tried once before the first iteration. None is the accuracy.
     max_suboptimality : float or None, default=None
         The relative distance from the optimum, in (0, 1), that the fit is to prove: it goes on, beyond the criterion of
-        its solver, until `suboptimality_` is at most this, or `max_iter` iterations are done. 1e-3 is "within 0.1 %".
-        None, as any value above, is ``100 tol``, with which nothing goes on but "lbfgs".
+        its solver, until `suboptimality_` is at most this, or `max_iter` iterations are done. 1e-3 is "within 0.1 %". A
+        value above ``100 tol`` is taken as that. With None a fit ends where its solver ends it.
 
     Attributes
     ----------
