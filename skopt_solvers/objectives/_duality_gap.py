@@ -15,7 +15,7 @@ _SECANTS = 6
 _ROOT = 1e-15
 
 
-def suboptimality(objective, W, precision=1e-12, margins=None):
+def suboptimality(objective, W, precision=1e-12, margins=None, value=None):
     r"""An upper bound of ``F(W) - min F`` for a linear model, times ``objective.scale``.
 
     With u_i in the subdifferential of the loss at the margins z_i, :math:`G = \sum_i \omega_i x_i u_i^T` and
@@ -42,6 +42,8 @@ def suboptimality(objective, W, precision=1e-12, margins=None):
         To which the intercepts are optimised where there are several.
     margins : tuple of three ndarrays of shape (n_rows_of_X, n_outputs), optional
         The margins at W, and two tables that are written to; else they are made.
+    value : float, optional
+        F(W), where it is known.
     """
     if not objective.l1 and not objective.l2:
         return np.inf
@@ -50,7 +52,8 @@ def suboptimality(objective, W, precision=1e-12, margins=None):
         Z = objective.margins(W)
         margins = Z, np.empty_like(Z), np.empty_like(Z)
     Z, _, U = margins
-    value = objective.native.loss(Z.ravel(), U.ravel()) + objective.native.penalise(W.ravel(), W[:0].ravel())
+    if value is None:
+        value = objective.native.loss(Z.ravel(), U.ravel()) + objective.native.penalise(W.ravel(), W[:0].ravel())
     with np.errstate(over="ignore", invalid="ignore"):
         bound = objective.scale * max(min(value - _lower_bound(one, W, *margins, precision) for one in below), 0.0)
     return np.inf if np.isnan(bound) else bound
@@ -69,7 +72,7 @@ def _lower_bound(objective, W, margins, Z, U, precision):
         return 0.0  # so far off that no balance was found: the dual point is none
     G = np.empty_like(W)
     native.backward(U.ravel(), G.ravel())
-    return _dual_value(loss - float(np.vdot(W[:n], G[:n])), G[:n], objective.l1, objective.l2)
+    return _dual_value(loss - _dot(W[:n], G[:n]), G[:n], objective.l1, objective.l2)
 
 
 def strongly_convex_bound(objective, W, value, loss, G):
@@ -79,14 +82,14 @@ def strongly_convex_bound(objective, W, value, loss, G):
     """
     if not objective.l1 and not objective.l2:
         return np.inf
-    dual = _dual_value(loss - float(np.vdot(W, G)), G, objective.l1, objective.l2)
+    dual = _dual_value(loss - _dot(W, G), G, objective.l1, objective.l2)
     return objective.scale * max(value - dual, 0.0)
 
 
 def bound_of_position(objective, position):
     """Return the same at a position of such a model, whose value and gradient it has."""
     W, l1, l2 = position.W, objective.l1, objective.l2
-    size = _kernels.dot(W.ravel(), W.ravel())
+    size = _dot(W, W)
     loss = position.value - 0.5 * l2 * size - (l1 * float(np.abs(W).sum(dtype=float)) if l1 else 0.0)
     return strongly_convex_bound(objective, W, position.value, loss, position.gradient - W.dtype.type(l2) * W)
 
@@ -97,14 +100,14 @@ def _dual_value(linear, G, l1, l2):
         theta = min(1.0, l1 / max(float(np.abs(G).max()), 1e-300))
         return max(theta * linear, 0.0)
     if not l1:
-        quadratic = float(np.vdot(G, G)) / (2 * l2)
+        quadratic = _dot(G, G) / (2 * l2)
         theta = min(max(linear / (2 * quadratic), 0.0), 1.0) if quadratic else 1.0
         return theta * linear - theta**2 * quadratic
     magnitudes = np.abs(G).ravel()
 
     def negative(theta):
         excess = np.maximum(theta * magnitudes - l1, 0)
-        return float(np.vdot(excess, excess)) / (2 * l2) - theta * linear
+        return _dot(excess, excess) / (2 * l2) - theta * linear
 
     return -min(negative(1.0), minimize_scalar(negative, bounds=(0, 1), method="bounded").fun)
 
@@ -177,3 +180,8 @@ def _secant(slope):
             return None
         before, at_before, b = b, at, b - at * (b - before) / (at - at_before)
     return None
+
+
+def _dot(a, b):
+    """Return the inner product; not by BLAS, whose threads would spin for longer than the fit takes."""
+    return _kernels.dot(np.ravel(a), np.ravel(b))

@@ -277,7 +277,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
 
     def suboptimality_bound_at(self, position):
         """Return the same at a position, whose margins are at hand: it costs one product with the transpose of X."""
-        return suboptimality(self, position.W, 1e-6, position.scratch())
+        return suboptimality(self, position.W, 1e-6, position.scratch(), position.value)
 
     def smoothed(self, width):
         """The same objective with the kinks of its hinge smoothed over a width: at most its value, everywhere."""
