@@ -151,7 +151,7 @@ def _best_shift(objective, Z, U, precision):
             return units * minimize(scaled, np.zeros(K), jac=True, **options).x
     # with one output the derivative is monotone: its root, to the last bit
     slope = lambda b: float(value_and_gradient(np.array([b]))[1][0])  # noqa: E731
-    near = _secant(slope)
+    near = _secant(slope, max(_ROOT, 1e-2 * float(np.finfo(Z.dtype).eps)))
     if near is not None:
         return np.array([near])
     # Samples of one class alone lead beyond every number; exponentials end at the least normal one, so never at 0.
@@ -168,12 +168,12 @@ def _best_shift(objective, Z, U, precision):
     return np.array([brentq(slope, low, high, xtol=1e-15)])
 
 
-def _secant(slope):
+def _secant(slope, root=_ROOT):
     """Return the root of an increasing function that has it near 0, and None where it has not."""
     before, at_before = 0.0, slope(0.0)
     b = float(np.clip(-4 * at_before, -0.05, 0.05))
     for _ in range(_SECANTS):
-        if abs(at_before) <= _ROOT:
+        if abs(at_before) <= root:
             return before
         at = slope(b)
         if not (at - at_before) * (b - before) > 0:
