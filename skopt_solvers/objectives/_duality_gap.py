@@ -151,7 +151,7 @@ def _best_shift(objective, Z, U, precision):
             return units * minimize(scaled, np.zeros(K), jac=True, **options).x
     # with one output the derivative is monotone: its root, to the last bit
     slope = lambda b: float(value_and_gradient(np.array([b]))[1][0])  # noqa: E731
-    near = _secant(slope, max(_ROOT, 1e-2 * float(np.finfo(Z.dtype).eps)))
+    near = _secant(slope, max(_ROOT, float(np.finfo(Z.dtype).eps)))
     if near is not None:
         return np.array([near])
     # Samples of one class alone lead beyond every number; exponentials end at the least normal one, so never at 0.
