@@ -63,8 +63,6 @@ def _lower_bound(objective, W, margins, Z, U, precision):
     native, n = objective.native, objective.n_penalised
     Z[...] = margins
     if objective.shape[0] > n:
-        # what is left of the sum costs as much as the intercepts are off
-        precision = max(precision, float(np.finfo(U.dtype).eps)) * min(1.0, native.loss(Z.ravel(), U.ravel()))
         Z += _best_shift(objective, Z, U, precision).astype(objective.dtype)
     loss = native.loss(Z.ravel(), U.ravel())
     allowed = _BALANCED * min(loss, 1.0) + 2 * float(np.finfo(U.dtype).eps)
@@ -136,7 +134,10 @@ def _best_shift(objective, Z, U, precision):
 
     K = Z.shape[1]
     if K > 1:
-        if np.abs(value_and_gradient(np.zeros(K))[1]).max() <= precision:
+        value, gradient = value_and_gradient(np.zeros(K))
+        # what is left of the sum costs as much as the intercepts are off
+        precision = max(precision, float(np.finfo(Z.dtype).eps)) * min(1.0, value)
+        if np.abs(gradient).max() <= precision:
             return np.zeros(K)
         units = _units(objective, U)
 
