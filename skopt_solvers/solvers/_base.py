@@ -200,6 +200,19 @@ def least_fall(tol, dtype):
     return f"tol={tol:g}" if tol >= eps else f"{eps:.2g}, the rounding of {np.dtype(dtype)} (tol={tol:g}),"
 
 
+def curvatures(objective: "Objective") -> np.ndarray:
+    """Return a bound on the diagonal of the Hessian of the smooth part, a number for each row of the table."""
+    rows = objective.curvature * objective.squared_norms()
+    rows[: objective.n_penalised] += objective.l2
+    rows[rows <= 0] = 1.0  # a row that no sample has stays where it is; the bound only has to be positive
+    return rows
+
+
+def rounding_of(value: float, dtype: Any) -> float:
+    """Return the differences of F that are rounding: a few units in its last place."""
+    return float(np.finfo(dtype).eps) * abs(value) * (4.0 if dtype == np.float64 else 0.2)
+
+
 def pseudo_gradient(objective: "Objective", W, gradient):
     """The subgradient of smallest norm of the objective, L1 included (Andrew & Gao 2007, eq. 4)."""
     if not objective.l1:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._base import Result, Solver, allowed_suboptimality, check_count, run_alone
+from ._base import STOPPED, Result, Solver, allowed_suboptimality, check_count, curvatures, run_alone
 from ._by_output import SHARED_EPOCHS, minimize_by_output
 from ._dual_epochs import DualEpochs
 from ._lbfgs_fit import LBFGSFit
@@ -209,7 +209,7 @@ class LBFGS(Solver):
         if not n_iter:  # the start is the end
             objective_there = dict(objective=objective.scale * fit.position.value, gradient_norm=fit.norm)
             fit.history.append(dict(iteration=0, learning_rate=None, seconds=0.0, **objective_there))
-        return Result(fit.position.W, n_iter, *end, fit.history, None, fit.suboptimality(), fit.stopped)
+        return Result(fit.position.W, n_iter, *end, fit.history, None, fit.suboptimality(), fit.reason is STOPPED)
 
     def _begin(self, objective, W, epochs, max_iter, tol):
         """Return the state of a fit at its first position, the stochastic epochs being done."""
@@ -233,10 +233,7 @@ class LBFGS(Solver):
         """Return the diagonal that the recursion starts from, one number for each entry of W, or None."""
         if not self.precondition:
             return None
-        rows = objective.curvature * objective.squared_norms()
-        rows[: objective.n_penalised] += objective.l2
-        # a row that no sample has stays where it is; its scaling only has to be finite
-        rows[rows <= 0] = 1.0
+        rows = curvatures(objective)
         np.divide(1, np.sqrt(rows, out=rows), out=rows)  # in place: the tables of the pairs are there already
         table = np.empty(objective.shape, objective.dtype)
         table[...] = rows[:, None]

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _kernels
 from .._base.words import compared
-from ._base import STOPPED, least_fall, pseudo_gradient, relative_bound, unproven
+from ._base import STOPPED, least_fall, pseudo_gradient, relative_bound, rounding_of, unproven
 from ._line_search import backtrack, strong_wolfe
 from ._newton import POLISHED, newton_step
 from ._pairs import Pairs
@@ -53,7 +53,6 @@ class LBFGSFit:
     reason: str | None = None
     advice: str = ""
     converged: bool = False
-    stopped: bool = False
     ended: bool = False
 
     def look(self, callback):
@@ -68,7 +67,7 @@ class LBFGSFit:
             record["gradient_norm"] = self.norm
             record["seconds"] += time.perf_counter() - began
             if callback is not None and callback(self.position.W, record):
-                self.reason, self.converged, self.stopped, self.ended = STOPPED, True, True, True
+                self.reason, self.converged, self.ended = STOPPED, True, True
                 return
         # 2. the criterion, once met, stays met
         if not self.converged:
@@ -135,7 +134,7 @@ class LBFGSFit:
         bound = self.suboptimality()
         if bound > self.allowed and (self.converged or self._criterion() is not None):
             self.converged = False
-            if not self.stopped:
+            if self.reason is not STOPPED:
                 self.reason += f"; {unproven(bound, self.allowed)}"
 
     def suboptimality(self):
@@ -188,8 +187,7 @@ class LBFGSFit:
     def _quasi_newton_step(self):
         """Return the length of a step along the recursion's direction, or along the gradient; None where none pays."""
         objective, value = self.objective, self.position.value
-        # differences of F below a few units in its last place are rounding
-        noise = float(np.finfo(objective.dtype).eps) * abs(value) * (4.0 if objective.dtype == np.float64 else 0.2)
+        noise = rounding_of(value, objective.dtype)
         while True:
             D = self.pairs.direction(self.steepest)
             if objective.l1:

@@ -134,11 +134,10 @@ class SDCA(Solver):
         fit = _Fit(objective, ascent, polishing_way(objective), state, tol)
         # 1. epochs, until the gap is proven to be small or there are enough
         n_epochs = max_iter if fit.way is None else min(max_iter, _EPOCHS_OF_SMALL)
-        stopped = False
         for number in range(1, n_epochs + 1):
             record = yield from fit.epoch(evaluated=number % self.evaluate_every == 0 or number == n_epochs)
             if callback is not None and callback(ascent.W, record):
-                fit.stop, fit.converged, stopped = STOPPED, True, True
+                fit.stop, fit.converged = STOPPED, True
                 break
             if fit.proves():
                 break
@@ -149,9 +148,8 @@ class SDCA(Solver):
             W = fit.finished()
             fit.conclude(f"max_iter={max_iter} was reached" if fit.way is None else "Newton's method ended")
         advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
-        return Result(
-            W, len(fit.history), fit.converged, fit.stop, advice, fit.history, kept, fit.suboptimality, stopped
-        )
+        end = fit.converged, fit.stop, advice
+        return Result(W, len(fit.history), *end, fit.history, kept, fit.suboptimality, fit.stop is STOPPED)
 
 
 @dataclass

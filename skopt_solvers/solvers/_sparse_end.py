@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import _kernels
-from ._base import pseudo_gradient
+from ._base import curvatures, pseudo_gradient, rounding_of
 from ._line_search import backtrack
 from ._pairs import Pairs
 
@@ -25,7 +25,7 @@ def sparse_end(objective: "Objective", W: np.ndarray) -> tuple[np.ndarray, float
     The noise of batches brings weights back that L1 had set to 0. A proximal step of the whole objective takes them
     away, a few steps of OWL-QN those that are 0 at the optimum, and another proximal step those that lie on the way.
     """
-    curvature, n = _curvatures(objective), objective.n_penalised
+    curvature, n = _metric(objective), objective.n_penalised
     if not objective.smooth:
         position = _proximal(objective, objective.position(W), curvature)
     else:
@@ -38,7 +38,7 @@ def sparse_end(objective: "Objective", W: np.ndarray) -> tuple[np.ndarray, float
 
 def proximal_weights(objective: "Objective", W: np.ndarray) -> np.ndarray:
     """Return the weights after one proximal step of the whole objective, or `W` where none keeps it from rising."""
-    return _proximal(objective, objective.position(W), _curvatures(objective)).W
+    return _proximal(objective, objective.position(W), _metric(objective)).W
 
 
 def sparse_end_bytes(objective: "Objective") -> int:
@@ -46,11 +46,9 @@ def sparse_end_bytes(objective: "Objective") -> int:
     return (2 * PAIRS + 11) * objective.table_bytes + 2 * objective.position_bytes + objective.pass_bytes
 
 
-def _curvatures(objective: "Objective") -> np.ndarray:
-    """Return a bound on the diagonal of the Hessian of the smooth part, of shape (n_rows, 1)."""
-    rows = objective.curvature * objective.squared_norms()
-    rows[: objective.n_penalised] += objective.l2
-    return np.where(rows > 0, rows, 1.0)[:, None].astype(objective.dtype)
+def _metric(objective: "Objective") -> np.ndarray:
+    """Return the curvatures as a column, in the type of the table."""
+    return curvatures(objective)[:, None].astype(objective.dtype)
 
 
 def _proximal(objective: "Objective", position: "Position", curvature: np.ndarray) -> "Position":
@@ -76,7 +74,7 @@ def _quasi_newton(objective: "Objective", position: "Position", curvature: np.nd
     n, dtype = objective.n_penalised, objective.dtype
     scaling = lambda: np.repeat(1 / np.sqrt(curvature), objective.shape[1]).astype(dtype)  # noqa: E731
     pairs, waited = Pairs(PAIRS, position.W, scaling, objective.n_threads), 0
-    noise = float(np.finfo(dtype).eps) * abs(position.value) * (4.0 if dtype == np.float64 else 0.2)
+    noise = rounding_of(position.value, dtype)
     for _ in range(_MOST_STEPS):
         steepest = pseudo_gradient(objective, position.W, position.gradient)
         D = pairs.direction(steepest)
