@@ -18,7 +18,7 @@ import numpy as np
 
 from ._row_gradient import RowGradient
 
-NewtonWay = Literal["direct", "iterative"]
+NewtonWay = Literal["direct", "kernel"]
 Shuffle = Callable[[np.ndarray, int], np.ndarray]
 
 
@@ -387,7 +387,7 @@ class NewtonPosition(Position, Protocol):
     """A position that knows the direction of Newton's method."""
 
     def newton_direction(self, way: NewtonWay) -> np.ndarray:
-        """Return the direction, by the Hessian ("direct") or by conjugate gradients ("iterative"); without L1."""
+        """Return the direction, by the Hessian ("direct") or by the kernel matrix ("kernel"); without L1."""
 
 
 class Ascent(Protocol):

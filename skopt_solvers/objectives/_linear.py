@@ -242,6 +242,14 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
             self.facts["squared_norms"] = square.astype(float)
         return self.facts["squared_norms"]
 
+    def gram(self):
+        """X X^T of the samples of positive weight, raveled."""
+        if "gram" not in self.facts:
+            kernel = np.empty(self.n_samples**2)
+            self.native.gram(kernel)
+            self.facts["gram"] = kernel
+        return self.facts["gram"]
+
     def margins(self, W):
         """X W for all rows of X."""
         Z = np.empty((self.X.shape[0], self.shape[1]), self.dtype)
@@ -389,16 +397,15 @@ class LinearPosition:
         return tuple(table.reshape(-1, self.W.shape[1]) for table in (self._Z, self._V, self._dZ))
 
     def newton_direction(self, way):
-        """The direction of Newton's method, by its Hessian ("direct") or by conjugate gradients ("iterative")."""
+        """The direction of Newton's method, by its Hessian ("direct") or by the kernel matrix ("kernel")."""
         native, D = self.objective.native, np.empty_like(self.W)
         g = self.gradient.ravel()
         if way == "direct":
-            if not native.newton_direct(self._Z, g, D.ravel()):
-                raise FloatingPointError("the squares of X overflow in float64: scale its features")
+            finite = native.newton_direct(self._Z, g, D.ravel())
         else:
-            # far from the optimum the pieces change anyway (Nocedal & Wright 2006, section 7.1)
-            target = max(1e-20, min(1e-2, float(np.abs(g).max())) ** 2)
-            native.newton_iterative(self._Z, g, target, D.ravel())
+            finite = native.newton_kernel(self._Z, g, self.objective.gram(), D.ravel())
+        if not finite:
+            raise FloatingPointError("the squares of X overflow in float64: scale its features")
         return D
 
     def move(self, step):

@@ -10,7 +10,7 @@ from .. import _kernels
 from .._base.words import compared
 from ._base import STOPPED, least_fall, pseudo_gradient, relative_bound, rounding_of, unproven
 from ._line_search import backtrack, strong_wolfe
-from ._newton import POLISHED, newton_step
+from ._newton import newton_step
 from ._pairs import Pairs
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ class LBFGSFit:
         # 2. the criterion, once met, stays met
         if not self.converged:
             self.reason = self._criterion()
-            self.converged = self.reason is not None and (self._polishes() or self._proves())
+            self.converged = self.reason is not None and self._proves()
         # 3. the end
-        if self.converged and (not self._polishes() or self.norm <= POLISHED):
+        if self.converged:
             self.ended = True
             return
         self._wait()
@@ -154,13 +154,6 @@ class LBFGSFit:
         # the bound falls as the square of the gradient
         self.next_proof = self.norm * max(0.1, 0.8 * (self.allowed / bound) ** 0.5), len(self.values) + _STALLED
         return False
-
-    def _polishes(self):
-        """Return whether the fit goes on to the last digit.
-
-        Where L-BFGS would stop between the kinks of a hinge depends on rounding; Newton's method gets to the end.
-        """
-        return self.way is not None and self.objective.kinked_gradient and self.objective.dtype == np.float64
 
     def _wait(self):
         """Count the iterations without a lower objective or gradient."""

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 _FEW_COEFFICIENTS = 100  # of an output, or of all together where the loss compares them: beyond, L-BFGS is as fast
 _HESSIAN = 2**20  # numbers in all blocks of the Hessian
-# Margins beyond which conjugate gradients cost more than all iterations of L-BFGS: with kinks, and without.
+# Margins beyond which the kernel matrix costs more than all iterations of L-BFGS: with kinks, and without.
 FEW_MARGINS, _FEWER_MARGINS = 500, 150
 _MOST_STEPS = 20
-POLISHED = 1e-12  # max|gradient| at which a polish ends
+_POLISHED = 1e-12  # max|gradient| at which a polish ends
 
 
 def n_margins(objective: "Objective") -> int:
@@ -26,8 +26,8 @@ def n_margins(objective: "Objective") -> int:
 def newton_way(objective: "Objective") -> "NewtonWay | None":
     """Return how a step of Newton's method is cheap for an objective.
 
-    "direct" is with the Hessian of few coefficients, "iterative" is by conjugate gradients on few margins; None is not
-    at all.
+    "direct" is with the Hessian of few coefficients, "kernel" is with the kernel matrix of few samples; None is not at
+    all.
     """
     if not (objective.has_newton and objective.smooth) or objective.l1:
         return None
@@ -37,7 +37,7 @@ def newton_way(objective: "Objective") -> "NewtonWay | None":
     if few and (objective.l2 or not objective.joint):
         return "direct"
     if objective.l2 and objective.dtype == np.float64 and n_margins(objective) <= FEW_MARGINS:
-        return "iterative"
+        return "kernel"
     return None
 
 
@@ -45,14 +45,14 @@ def preferred_way(objective: "Objective") -> "NewtonWay | None":
     """Return the way by which steps of Newton's method are better than those of L-BFGS, or None."""
     way = newton_way(objective)
     few = FEW_MARGINS if objective.kinked_gradient else _FEWER_MARGINS
-    return None if way == "iterative" and n_margins(objective) > few else way
+    return None if way == "kernel" and n_margins(objective) > few else way
 
 
 def newton_bytes(objective: "Objective", way: "NewtonWay") -> int:
     """Return the bytes that the search for a direction takes at most."""
     if way == "direct":
         return 4 * 8 * _HESSIAN
-    return 3 * objective.table_bytes + 4 * objective.margin_bytes
+    return 8 * objective.table_bytes + 4 * 8 * FEW_MARGINS**2
 
 
 def polishing_way(objective: "Objective") -> "NewtonWay | None":
@@ -64,13 +64,13 @@ def polished(objective: "Objective", W: np.ndarray, way: "NewtonWay") -> "Newton
     """Return the optimum to rounding, from a W near to it."""
     position = cast("NewtonPosition", objective.position(W))
     for _ in range(_MOST_STEPS):
-        if float(np.abs(position.gradient).max()) <= POLISHED or newton_step(position, way) is None:
+        if float(np.abs(position.gradient).max()) <= _POLISHED or newton_step(position, way) is None:
             break
     return position
 
 
 def newton_step(position: "NewtonPosition", way: "NewtonWay") -> float | None:
-    """Make one step of Newton's method in place (Nocedal & Wright 2006, algorithm 3.2, or 7.1 by conjugate gradients).
+    """Make one step of Newton's method in place (Nocedal & Wright 2006, algorithm 3.2).
 
     For the piecewise quadratic losses it ends after finitely many steps, at the optimum to rounding (Mangasarian 2002);
     L-BFGS crosses many kinks on its way, and where it stops depends on the order in which sums are formed.

@@ -63,7 +63,7 @@ def test_a_warm_start_knows_what_the_samples_before_had(solver):
     quiet(quiet(model, WIDE[:40], Y[:40]), WIDE, Y)
     other = LogisticRegression(solver=solver, warm_start=True, max_iter=3, tol=0, random_state=0)
     quiet(quiet(other, X[:40], Y[:40]), X, Y)
-    # the sums of conjugate gradients run over the table, in which the other features lie between
+    # the sums over the table are formed in parts, and the other features lie between
     tolerance = dict(rtol=1e-8, atol=1e-10) if solver == "lbfgs" else dict(rtol=1e-10, atol=1e-13)
     np.testing.assert_allclose(model.coef_[:, COLUMNS], other.coef_, **tolerance)
 

@@ -28,11 +28,12 @@ def direction_of(objective, W, way):
     if way == "direct":
         assert objective.native.newton_direct(position._Z, position.gradient.ravel(), D.ravel())
     else:
-        objective.native.newton_iterative(position._Z, position.gradient.ravel(), 1e-24, D.ravel())
+        kernel = objective.gram()
+        assert objective.native.newton_kernel(position._Z, position.gradient.ravel(), kernel, D.ravel())
     return D, position.gradient
 
 
-@pytest.mark.parametrize("way", ["direct", "iterative"])
+@pytest.mark.parametrize("way", ["direct", "kernel"])
 @pytest.mark.parametrize("name, n_classes", MODELS)
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("index", [np.int32, np.int64])
@@ -43,13 +44,22 @@ def test_directions_solve_the_newton_equation(way, name, n_classes, fit_intercep
     objective = linear_objective(X, labels, weights, **model)
     W = 0.3 * table(objective)
     D, gradient = direction_of(objective, W, way)
-    if objective.joint and way == "direct":
+    if objective.joint:
         # a constant added to all outputs changes nothing where it is not penalised
         np.testing.assert_allclose(D[objective.n_penalised :].sum(), 0, atol=1e-6)
     H = hessian(objective, W)
-    # of a joint loss, conjugate gradients see H by differences of a step for all outputs, whose rounding is larger
-    atol = 5e-5 if objective.joint and way == "iterative" else 1e-5
-    np.testing.assert_allclose(H @ D.ravel(), -gradient.ravel(), atol=atol * np.abs(gradient).max())
+    np.testing.assert_allclose(H @ D.ravel(), -gradient.ravel(), atol=1e-5 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_kernel_matrix_is_of_the_samples_that_have_weight(dtype):
+    X, labels = text_like(n=37, d=200)
+    weights = np.arange(37) % 3
+    objective = linear_objective(X.astype(dtype), labels, weights)
+    rows = X.toarray()[weights > 0]
+    np.testing.assert_allclose(
+        objective.gram().reshape(len(rows), -1), rows @ rows.T, rtol=1e-5 if dtype == np.float32 else 1e-14
+    )
 
 
 @pytest.mark.parametrize("name, n_classes", [("logistic", 2), ("logistic", 3), ("softmax", 3), ("squared_hinge", 2)])
@@ -121,8 +131,7 @@ def test_features_of_any_scale(load, C, dtype, model):
     model = quiet(model.set_params(C=C, tol=1e-6), X.astype(dtype), y)
     if dtype == np.float64:
         assert model.converged_
-        bound = model.suboptimality_bound(X, y) / model.history_[-1]["objective"]
-        assert bound < (1e-12 if isinstance(model, LinearSVC) and model.loss == "squared_hinge" else 1e-2)
+        assert model.suboptimality_bound(X, y) <= 100 * model.tol * model.history_[-1]["objective"]
     # in float32 such a gradient may be rounding
     pairs = quiet(model.__class__(**{**model.get_params(), "solver": LBFGS(newton=False)}), X.astype(dtype), y)
     assert model.history_[-1]["objective"] <= pairs.history_[-1]["objective"] * (1 + 1e-6)
@@ -137,13 +146,13 @@ def test_the_ways():
         return newton_way(linear_objective(X[:n_samples, :n_features].astype(dtype), labels[:n_samples], **options))
 
     assert way(100) == way(100, dtype=np.float32) == way(100, C=np.inf) == "direct"
-    assert way(101) == "iterative" and way(101, dtype=np.float32) is way(101, C=np.inf) is None
+    assert way(101) == "kernel" and way(101, dtype=np.float32) is way(101, C=np.inf) is None
     assert way(100, l1_ratio=0.5) is way(100, loss=LOSSES["hinge"]) is None
     three = dict(n_outputs=3, loss=LOSSES["softmax"])
-    assert way(33, **three) == "direct" and way(34, **three) is None and way(34, n_samples=166, **three) == "iterative"
+    assert way(33, **three) == "direct" and way(34, **three) is None and way(34, n_samples=166, **three) == "kernel"
     assert way(33, C=np.inf, **three) is None
     many = dict(n_outputs=104)
-    assert way(100, n_samples=4, **many) == "iterative" and way(99, n_samples=4, **many) == "direct"
+    assert way(100, n_samples=4, **many) == "kernel" and way(99, n_samples=4, **many) == "direct"
 
 
 def test_newton_false_is_another_way_to_the_same_weights():

@@ -10,6 +10,7 @@
 
 #include "base/bind_objective.hpp"
 #include "linear/bind_indicator.hpp"
+#include "linear/kernel_newton.hpp"
 #include "linear/linear_objective.hpp"
 #include "linear/newton.hpp"
 
@@ -75,10 +76,17 @@ public:
         return Newton<T, I>(*this, Z.data()).direct(G.data(), D.data());
     }
 
-    void newton_iterative(In<T> Z, In<T> G, double target, Out<T> D) {
+    void gram(Out<double> G) const {
+        require(G.size() == product(this->n_active(), this->n_active()), "G has the wrong size");
+        nb::gil_scoped_release release;
+        ::gram(*this, G.data());
+    }
+
+    bool newton_kernel(In<T> Z, In<T> G, In<double> kernel, Out<T> D) {
         require_newton(Z, G, D);
+        require(kernel.size() == product(this->n_active(), this->n_active()), "kernel has the wrong size");
         Call call(this->busy);
-        Newton<T, I>(*this, Z.data()).iterative(G.data(), target, D.data());
+        return KernelNewton<T, I>(*this, Z.data(), kernel.data()).direction(G.data(), D.data());
     }
 
     void squared_norms(Out<T> square) const {
@@ -126,7 +134,8 @@ static void bind(nb::module_& m, const char* name) {
         .def("backward", &Bound::backward, array("D"), array("G"))
         .def("penalise", &Bound::penalise, array("W"), array("G"))
         .def("newton_direct", &Bound::newton_direct, array("Z"), array("G"), array("D"))
-        .def("newton_iterative", &Bound::newton_iterative, array("Z"), array("G"), "target"_a, array("D"))
+        .def("gram", &Bound::gram, array("G"))
+        .def("newton_kernel", &Bound::newton_kernel, array("Z"), array("G"), array("kernel"), array("D"))
         .def("squared_norms", &Bound::squared_norms, array("square"))
         .def("count_as", &Bound::count_as, array("count"), "n_seen"_a)
         .def("gradient", &batch_gradient<T>, array("W"), array("batch"));

@@ -27,7 +27,7 @@ public:
                     size_t K, bool intercept, std::unique_ptr<Loss<T>> loss, Penalty<T> penalty, int n_threads,
                     size_t n_models = 1)
         : X_(X), labels_(labels), omega_(omega), active_(active), n_active_(n_active), loss_(std::move(loss)),
-          intercept_(intercept), n_threads_(n_threads) {
+          intercept_(intercept), full_(K == 1 && rows_are_full(X)), n_threads_(n_threads) {
         this->n_rows = X.n_cols + intercept;
         this->n_outputs = K;
         this->n_samples = X.n_rows;
@@ -44,6 +44,8 @@ public:
     size_t n_labels() const { return loss_->n_labels(this->n_outputs); }
     bool joint() const { return loss_->joint(); }
     const Csr<T, I>& X() const { return X_; }
+    size_t n_active() const { return n_active_; }
+    const int64_t* active() const { return active_; }
     size_t n_penalised() const { return X_.n_cols; }
     int n_threads() const { return n_threads_; }
     int threads() const { return threads_for(n_threads_, static_cast<double>(nnz()) * this->n_outputs); }
@@ -218,7 +220,22 @@ private:
         });
     }
 
+    // Tells that every row has every column, in order.
+    static bool rows_are_full(const Csr<T, I>& X) {
+        for (size_t i = 0; i < X.n_rows; ++i) {
+            const I* row = X.indices + X.indptr[i];
+            if (static_cast<size_t>(X.indptr[i + 1] - X.indptr[i]) != X.n_cols) return false;
+            for (size_t j = 0; j < X.n_cols; ++j)
+                if (static_cast<size_t>(row[j]) != j) return false;
+        }
+        return true;
+    }
+
     void scatter_row(size_t i, const I* indices, const T* data, size_t begin, size_t end, const T* D, T* G) const {
+        if (full_) {  // a loop of vectors, which adds the same
+            for (size_t j = 0; j < X_.n_cols; ++j) G[j] += data[begin + j] * D[i];
+            return;
+        }
         scatter(indices + begin, data + begin, end - begin, D + i * this->n_outputs, this->n_outputs, G);
     }
 
@@ -323,7 +340,7 @@ private:
     size_t n_active_;
     std::unique_ptr<Loss<T>> loss_;
     const LossOfMany<T>* many_ = nullptr;  // the same, where there are several models
-    bool intercept_;
+    bool intercept_, full_;                // full_: of one output
     int n_threads_, splits_ = 1;
     std::vector<size_t> bounds_;
     std::vector<T> buffers_;
