@@ -110,7 +110,7 @@ class Monitor:
             stop = estimator.early_stopping and self._no_better(score, W, record)
         if estimator.verbose:
             shown = {k: v for k, v in record.items() if k != "iteration" and v is not None and np.ndim(v) == 0}
-            values = ", ".join(f"{k} {v:.6g}" for k, v in shown.items())
+            values = ", ".join(f"{k} {v}" if isinstance(v, str) else f"{k} {v:.6g}" for k, v in shown.items())
             print(f"{type(estimator).__name__}: iteration {record['iteration']}: {values}")
         if estimator.callback is not None or self.context is not None:
             with np.errstate(**self.errstate):

@@ -101,7 +101,8 @@ class LogisticRegression(LinearClassifier):
     history_ : list of dict
         One an iteration or epoch: `iteration`, `objective` (P above, at its end; in `partial_fit` the mean of the
         batches' losses, each before its step), `learning_rate` (lbfgs: step length; sdca: None), `seconds`, and
-        where known `gradient_norm`, `duality_gap` and `validation_score`.
+        where known `gradient_norm`, `duality_gap`, `phase` (of sdca: "lbfgs" where that has gone on) and
+        `validation_score`.
     converged_ : bool
         Whether the fit has met its solver's criterion and `suboptimality_`, where it is known, is at most ``100 tol``.
     stop_reason_ : str

@@ -48,7 +48,8 @@ def fitted_along(template, data, counts, Cs):
         vars(model).update(run.attributes(result))
         if ascends:
             state = result.state
-            dual.add(C, state["shares"], state["W"][objective.n_penalised :].copy())
+            if "shares" in state:  # which a fit that has gone over to L-BFGS has not
+                dual.add(C, state["shares"], state["W"][objective.n_penalised :].copy())
         elif not by_dual:
             predictor.add(C, result.W)
         yield model
@@ -80,7 +81,7 @@ def _ascended(dual, C, objective):
 
 def _predicted(dual, C, objective, state):
     """Return the state of sdca from which it goes on at another C, None at first."""
-    if not dual.points:
+    if not dual.points or "shares" not in state:
         return state
     shares, intercept = dual.ahead(C, objective)
     W = np.zeros(objective.shape, objective.dtype)  # of which the last row is read

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base.words import compared
-from ._base import STOPPED, Result, allowed_suboptimality, pseudo_gradient, relative_bound, unproven
+from ._base import STOPPED, Result, pseudo_gradient, relative_bound, unproven
 
 if TYPE_CHECKING:
     from ..objectives._interface import SeparableObjective
@@ -21,7 +21,7 @@ def minimize_by_output(
     begin: Callable[[Any, np.ndarray, dict[str, Any], float], Any],
     *,
     epochs: int,
-    limits: tuple[int, float],
+    limits: tuple[int, float, float],
     callback: Callable[[np.ndarray, dict[str, Any]], Any] | None,
 ) -> Result:
     """Minimise the sum of problems that share the data alone.
@@ -34,13 +34,14 @@ def minimize_by_output(
         ``begin(objective, W, record, tol)`` is the fit of one output from W, whose history begins with a record.
     epochs : int
         Of dual ascent; 0 for none.
-    limits : tuple of int and float
-        The most iterations, and the largest entry of the gradient at which an output is done.
+    limits : tuple of int and two floats
+        The most iterations, the largest entry of the gradient at which an output is done, and the relative bound that
+        the sum has to prove.
     callback : callable, optional
         As that of :meth:`Solver.minimize`; an iteration is one of every output that is not done.
     """
     # 1. a start that all share
-    max_iter, tol = limits
+    max_iter, tol, allowed = limits
     began = time.perf_counter()
     position = objective.balanced(_ascended(objective, epochs) if epochs else W)
     if epochs and position.value > (objective.value(W) if W.any() else objective.value_at_zero()):
@@ -57,7 +58,7 @@ def minimize_by_output(
     outputs.go_on(tol, record)
     # 2. steps of each that is left, until their sum is proven to be near its minimum
     history: list[dict[str, Any]] = []
-    bound, allowed, target = np.nan, allowed_suboptimality(tol), tol
+    bound, target = np.nan, tol
     while True:
         value -= outputs.look()
         record.update(iteration=len(history) + 1, objective=objective.scale * value)

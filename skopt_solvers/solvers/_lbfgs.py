@@ -163,8 +163,11 @@ class LBFGS(Solver):
         tol: float,
         rng: np.random.RandomState | None = None,
         callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+        allowed: float | None = None,
     ) -> Result:
-        return run_alone(self.epochs(objective, W, max_iter=max_iter, tol=tol, rng=rng, callback=callback))
+        """Do as :meth:`Solver.minimize`, until a relative bound of `allowed` is proven, by default ``100 tol``."""
+        options = dict(max_iter=max_iter, tol=tol, rng=rng, callback=callback, allowed=allowed)
+        return run_alone(self.epochs(objective, W, **options))
 
     def epochs(
         self,
@@ -175,12 +178,13 @@ class LBFGS(Solver):
         tol: float,
         rng: np.random.RandomState | None = None,
         callback: Callable[[np.ndarray, dict[str, Any]], Any] | None = None,
+        allowed: float | None = None,
     ) -> Generator[DualEpochs, None, Result]:
         """Do as :meth:`minimize`, and leave the epochs of the dual to the caller.
 
         Parameters
         ----------
-        objective, W, max_iter, tol, rng, callback :
+        objective, W, max_iter, tol, rng, callback, allowed :
             See :meth:`minimize`.
 
         Returns
@@ -193,13 +197,15 @@ class LBFGS(Solver):
             Before each epoch, which the caller has to run.
         """
         epochs = self._epochs(objective, from_zeros=not W.any())
+        allowed = allowed_suboptimality(tol) if allowed is None else allowed
+        limits = max_iter, tol, allowed
         by_output = objective.separable and self.newton_way(objective) is None
         if by_output and not (epochs and objective.dual_obstacle()):
             epochs = min(epochs, SHARED_EPOCHS) if self.start_epochs == "auto" else epochs
             # what is proven is the sum
-            begin = lambda one, W, record, tol: self._fit_from(one, one.position(W), max_iter, tol, [record], np.inf)  # noqa: E731
-            return minimize_by_output(objective, W, begin, epochs=epochs, limits=(max_iter, tol), callback=callback)
-        fit = yield from self._begin(objective, W, epochs, max_iter, tol)
+            begin = lambda one, W, record, tol: self._fit_from(one, one.position(W), (max_iter, tol, np.inf), [record])  # noqa: E731
+            return minimize_by_output(objective, W, begin, epochs=epochs, limits=limits, callback=callback)
+        fit = yield from self._begin(objective, W, epochs, limits)
         while not fit.ended:
             fit.look(callback)
             if not fit.ended:
@@ -211,23 +217,22 @@ class LBFGS(Solver):
             fit.history.append(dict(iteration=0, learning_rate=None, seconds=0.0, **objective_there))
         return Result(fit.position.W, n_iter, *end, fit.history, None, fit.suboptimality(), fit.reason is STOPPED)
 
-    def _begin(self, objective, W, epochs, max_iter, tol):
+    def _begin(self, objective, W, epochs, limits):
         """Return the state of a fit at its first position, the stochastic epochs being done."""
         position, record = (yield from started(objective, W, epochs)) if epochs else (objective.position(W), None)
         if not (np.isfinite(position.value) and np.isfinite(position.gradient).all()):
             raise FloatingPointError(
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
             )
-        return self._fit_from(objective, position, max_iter, tol, [] if record is None else [record])
+        return self._fit_from(objective, position, limits, [] if record is None else [record])
 
-    def _fit_from(self, objective, position, max_iter, tol, history, allowed=None):
-        """Return the state of a fit at a position; `allowed` is the relative bound that it has to prove."""
+    def _fit_from(self, objective, position, limits, history):
+        """Return the state of a fit at a position; `limits` are `max_iter`, `tol` and the bound to be proven."""
         way, pairs = self.newton_way(objective), None
         if way is None:
             scaling = partial(self._scaling, objective)
             pairs = Pairs(self.pairs_kept(objective), position.W, scaling, objective.n_threads)
-        allowed = allowed_suboptimality(tol) if allowed is None else allowed
-        return LBFGSFit(objective, position, way, pairs, max_iter, tol, allowed, history)
+        return LBFGSFit(objective, position, way, pairs, *limits, history)
 
     def _scaling(self, objective):
         """Return the diagonal that the recursion starts from, one number for each entry of W, or None."""

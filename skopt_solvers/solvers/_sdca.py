@@ -10,6 +10,8 @@ import numpy as np
 from .._base.words import compared
 from ._base import STOPPED, Result, Solver, check_count, run_alone
 from ._dual_epochs import DualEpochs
+from ._hand_over import LEAST_EPOCHS, epochs_left, go_on, taker, will_not_do
+from ._lbfgs import LBFGS
 from ._newton import FEW_MARGINS, newton_bytes, polished, polishing_way
 from ._registry import stochastic_names
 
@@ -39,6 +41,12 @@ class SDCA(Solver):
     A fit has converged when the duality gap, which the dual variables prove, is at most `tol` of the objective. In
     float64, problems that have steps of Newton's method end with them after 10 epochs (see :class:`LBFGS`; on 500
     margins at most whatever the smooth loss), and of 500 samples or less also where they have converged before.
+
+    Where the gaps tell that the epochs will not suffice, L-BFGS goes on from their weights, and the fit ends where the
+    same gap is proven: off text, at a large C, thousands of epochs would be needed. It has to have a method (the plain
+    hinge has no gradient), and room: no more memory than dual ascent takes, or 64 MB. Iterations count as epochs, in
+    `n_iter_` and `max_iter`; the records of `history_` have a `phase`, "sdca" or "lbfgs". With ``tol=0`` a fit makes
+    `max_iter` epochs.
 
     Parameters
     ----------
@@ -128,28 +136,31 @@ class SDCA(Solver):
         DualEpochs
             Before each epoch, which the caller has to run.
         """
-        if state is None or state["shares"].shape != objective.dual_shape:
+        other = taker(objective, self.peak_bytes(objective))
+        if state is None or not _resumes(state, objective, other):
             state = dict(epoch=0, seed=int(rng.randint(2**31)), shares=None, W=W)
-        ascent = objective.ascent(state["shares"], state["W"][objective.n_penalised :])
-        fit = _Fit(objective, ascent, polishing_way(objective), state, tol)
-        # 1. epochs, until the gap is proven to be small or there are enough
+        fit = _Fit(objective, other, state, max_iter, tol)
+        # 1. epochs, until the gap is proven to be small, or there are enough, or they will not suffice
         n_epochs = max_iter if fit.way is None else min(max_iter, _EPOCHS_OF_SMALL)
-        for number in range(1, n_epochs + 1):
+        for number in range(1, n_epochs + 1 if fit.ascent is not None else 1):
             record = yield from fit.epoch(evaluated=number % self.evaluate_every == 0 or number == n_epochs)
-            if callback is not None and callback(ascent.W, record):
+            if callback is not None and callback(fit.W, record):
                 fit.stop, fit.converged = STOPPED, True
                 break
-            if fit.proves():
+            if fit.proves() or fit.is_slow():
                 break
-        kept = dict(state, shares=ascent.shares, W=ascent.W)
-        # 2. the last digits, or the bound of a fit that has not proven its gap
-        W = ascent.W
+        # 2. the rest of the way, the last digits, or the bound of a fit that has not proven its gap
         if fit.stop is None:
-            W = fit.finished()
-            fit.conclude(f"max_iter={max_iter} was reached" if fit.way is None else "Newton's method ended")
-        advice = "Raise max_iter or tol, scale the features, lower C, or use solver='lbfgs'."
-        end = fit.converged, fit.stop, advice
-        return Result(W, len(fit.history), *end, fit.history, kept, fit.suboptimality, fit.stop is STOPPED)
+            fit.finish(callback)
+        end = fit.converged, fit.stop, fit.advice
+        return Result(fit.W, len(fit.history), *end, fit.history, fit.kept, fit.suboptimality, fit.stop is STOPPED)
+
+
+def _resumes(state: dict[str, Any], objective: "DualObjective", other: LBFGS | None) -> bool:
+    """Return whether a fit can go on from a state: of the same samples, and of L-BFGS where that can go on."""
+    if "shares" in state:
+        return bool(state["shares"].shape == objective.dual_shape)
+    return bool(state["dual_shape"] == objective.dual_shape) and other is not None
 
 
 @dataclass
@@ -158,10 +169,15 @@ class _Fit:
 
     Attributes
     ----------
+    taker : LBFGS or None, the solver that goes on where epochs will not suffice.
+    state : dict, what the fit goes on from; `kept` is what a later one goes on from.
+    ascent : Ascent or None, the point of the dual; None where an earlier fit has gone over to L-BFGS.
     way : str or None, that of the Newton steps at the end.
-    state : dict, what a later fit goes on from.
+    W : ndarray, the weights.
     value, gap : float, the objective and its difference from the dual, when they were last evaluated.
-    evaluated : bool, whether that was after the last epoch.
+    gaps : list, the epochs with an evaluation and their gaps.
+    doubts : int, evaluations in a row that tell that the epochs will not suffice.
+    evaluated : bool, whether there was one after the last epoch.
     proven : float, the distance from the minimum that is proven.
     trusted : float, the gap at which the next proof is tried.
     only_gap : bool, whether `proven` is the gap, which is none where dual variables miss the intercept's constraint.
@@ -169,14 +185,17 @@ class _Fit:
     """
 
     objective: "DualObjective"
-    ascent: "Ascent"
-    way: "NewtonWay | None"
+    taker: LBFGS | None
     state: dict
+    max_iter: int
     tol: float
-    work: DualEpochs = field(init=False)
+    ascent: "Ascent | None" = None
+    way: "NewtonWay | None" = field(init=False)
     history: list = field(default_factory=list)
     value: float = np.inf
     gap: float = np.inf
+    gaps: list = field(default_factory=list)
+    doubts: int = 0
     evaluated: bool = False
     proven: float = np.inf
     trusted: float = np.inf
@@ -186,7 +205,19 @@ class _Fit:
     converged: bool = False
 
     def __post_init__(self):
-        self.work = DualEpochs(self.objective, self.ascent)
+        objective, state = self.objective, self.state
+        self.way = polishing_way(objective)
+        if "shares" in state:
+            self.ascent = objective.ascent(state["shares"], state["W"][objective.n_penalised :])
+            self.work = DualEpochs(objective, self.ascent)
+        self.W = state["W"] if self.ascent is None else self.ascent.W
+
+    @property
+    def kept(self):
+        """The state of this fit at its end."""
+        if self.ascent is None:
+            return self.state
+        return dict(self.state, shares=self.ascent.shares, W=self.ascent.W)
 
     def epoch(self, evaluated):
         """Have an epoch made; return its record, which has the objective and the gap where `evaluated`."""
@@ -195,7 +226,7 @@ class _Fit:
             ascent.move_center()
         yield self.work.next((state["seed"] << 32) + (state["epoch"] << 8), evaluated)
         state["epoch"] += 1
-        record = dict(iteration=state["epoch"], objective=None, learning_rate=None, duality_gap=None)
+        record = dict(iteration=state["epoch"], phase="sdca", objective=None, learning_rate=None, duality_gap=None)
         self.evaluated = evaluated
         if evaluated:
             self.value = self.work.value
@@ -204,6 +235,7 @@ class _Fit:
                 raise FloatingPointError(
                     f"SDCA: the objective or its dual is not finite in epoch {state['epoch']}; scale X or lower C"
                 )
+            self.gaps.append((len(self.history) + 1, self.gap))
             scale = self.objective.scale
             record.update(objective=scale * self.value, duality_gap=scale * self.gap)
         record["seconds"] = time.perf_counter() - began
@@ -218,28 +250,68 @@ class _Fit:
             self.converged = self.proven <= self.tol * self.value
         return self.converged
 
-    def finished(self):
-        """Return the weights at the end: by Newton's method on small problems, and else those of the dual."""
-        # the last digits of few samples would depend on their order
-        if self.way is not None and not (self.converged and self.objective.n_samples > _FEW_SAMPLES):
-            return self._polished()
-        if not self.converged:
-            # where the gap is above tol already there is nothing to prove
-            self.only_gap = above = self.gap > self.tol * self.value
-            self.proven = self.gap if above else self.value - self.ascent.lower_bound()
-        return self.ascent.W
+    def is_slow(self):
+        """Return whether the epochs will not suffice, at the rate that two evaluations in a row tell."""
+        left = self.max_iter - len(self.history)
+        if self.way is not None or self.taker is None or not (self.evaluated and self.tol and left):
+            return False
+        self.doubts = self.doubts + 1 if will_not_do(self.gaps, self.tol * self.value, left) else 0
+        return self.doubts > 1
 
-    def _polished(self):
+    def finish(self, callback):
+        """Go to the end: by L-BFGS, by Newton's method on small problems, or with the weights of the dual."""
+        if self.ascent is None or self.doubts > 1:
+            self._hand_over(callback)
+        # the last digits of few samples would depend on their order
+        elif self.way is not None and not (self.converged and self.objective.n_samples > _FEW_SAMPLES):
+            self._polish()
+            self._conclude("Newton's method ended")
+        else:
+            if not self.converged:
+                # where the gap is above tol already there is nothing to prove
+                self.only_gap = above = self.gap > self.tol * self.value
+                self.proven = self.gap if above else self.value - self.ascent.lower_bound()
+            self._conclude(f"max_iter={self.max_iter} was reached")
+
+    @property
+    def advice(self):
+        """The advice where the fit has not converged."""
+        if self.converged:
+            return ""
+        if not self.objective.smooth:
+            return f"Raise max_iter or tol, scale the features, lower C, or use {self.objective.smooth_losses}."
+        other = "" if self.ascent is None else ", or use solver='lbfgs'"
+        return f"Raise max_iter or tol, scale the features, lower C{other}."
+
+    def _hand_over(self, callback):
+        """Go on by L-BFGS, from zeros where the epochs have led up."""
+        objective, done = self.objective, len(self.history)
+        if self.ascent is not None and not self.value <= objective.value_at_zero():
+            self.W = np.zeros_like(self.W)
+        options = dict(max_iter=self.max_iter - done, tol=self.tol, allowed=self.tol)
+        result = go_on(self.taker, objective, self.W, self.state["epoch"], callback, **options)
+        self.W, self.ascent, self.history = result.W, None, self.history + result.history
+        last = result.history[-1]["objective"] / objective.scale if result.history else objective.value(self.W)
+        self.value, self.proven = last, result.suboptimality * last
+        epoch = self.state["epoch"] + result.n_iter
+        self.state = dict(epoch=epoch, seed=self.state["seed"], dual_shape=objective.dual_shape, W=self.W)
+        if result.as_asked:
+            self.stop, self.converged, self.suboptimality = STOPPED, True, result.suboptimality
+            return
+        full = len(self.history) >= self.max_iter
+        self._conclude(f"max_iter={self.max_iter} was reached" if full else result.stop_reason)
+
+    def _polish(self):
         objective = self.objective
-        position = polished(objective, self.ascent.W, self.way)
+        position = polished(objective, self.W, self.way)
         self.value = position.value
         self.history[-1]["objective"] = objective.scale * self.value
         # a sum of losses is not known more exactly than this, however small they are in the end
         rounding = 1024 * float(np.finfo(objective.dtype).eps) * objective.value_at_zero()
         self.proven = objective.suboptimality_bound(position.W) / objective.scale + rounding
-        return position.W
+        self.W = position.W
 
-    def conclude(self, ended):
+    def _conclude(self, ended):
         """Say whether the fit has converged, and why it has ended."""
         self.converged = self.proven <= self.tol * self.value
         quotient = float(self.proven / self.value) if self.value else 0.0
@@ -250,3 +322,15 @@ class _Fit:
             self.stop = f"the duality gap, {relative} of the objective, is at most tol={self.tol:g}"
         else:
             self.stop = f"{ended} with a duality gap of {relative} of the objective, above tol={self.tol:g}"
+            self.stop += self._outlook()
+
+    def _outlook(self):
+        """Return in words how many more epochs it would take, where their rate is known and they are the way."""
+        if self.ascent is None or self.way is not None or not self.only_gap or len(self.history) < LEAST_EPOCHS:
+            return ""
+        left = epochs_left(self.gaps, self.tol * self.value)
+        if np.isnan(left) or not self.tol:
+            return ""
+        if np.isinf(left):
+            return ", and it has not fallen in the last half of the epochs"
+        return f", and would take about {left:.2g} epochs more at the rate of the last ones"
