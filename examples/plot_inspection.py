@@ -28,8 +28,8 @@ options = dict(max_iter=15, tol=1e-6, random_state=0)
 fits = {name: LogisticRegression(solver=solver, **options).fit(X, packages) for name, solver in solvers.items()}
 
 # %%
-# Every fit keeps its history. The optimum is taken from a fit that is proven to be at it. The first record of L-BFGS
-# holds the epochs of dual coordinate ascent that it begins with.
+# Every fit keeps its history. The optimum is taken from a fit that is proven to be at it. The first iteration of
+# L-BFGS is the epochs of dual coordinate ascent that it begins with.
 
 best = LogisticRegression(max_iter=1000, tol=1e-8).fit(X, packages)
 optimum = best.history_[-1]["objective"]

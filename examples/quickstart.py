@@ -278,8 +278,9 @@ def plot(solvers, schedules, X, y, options):
     axes = figure.subplots(2, 2, sharex="col", height_ratios=[2, 1])
     for (above, below), models in zip(axes.T, [solvers, schedules], strict=True):
         for name, model in models.items():
-            epochs = [record["iteration"] for record in model.history_]
-            objectives = np.array([record["objective"] for record in model.history_])
+            known = [record for record in model.history_ if record["objective"] is not None]
+            epochs = [record["iteration"] for record in known]
+            objectives = np.array([record["objective"] for record in known])
             (line,) = above.plot(epochs, np.maximum(objectives / optimum - 1, 1e-7), label=name)
             if name not in ("lbfgs", "sdca"):  # step lengths are not rates, and sdca has neither
                 rates = [record["learning_rate"] for record in model.history_]

@@ -22,11 +22,11 @@ from ..solvers._stochastic_fit import mean_weights
 from .fit_run import FitRun
 from .monitor import Monitor, require_together
 from .partial_fit import present_columns
-from .proof import check_provable
+from .proof import check_provable, refuse_proof
 from .resume_state import StoredModel
 from .shared_fits import fitted_by_others
 from .stream import StreamRun
-from .unconverged import tell_unconverged, text_of_unconverged
+from .unconverged import tell_unconverged, unconverged
 
 CONSTRAINTS = {
     "C": [Interval(Real, 0, np.inf, closed="right")],
@@ -158,11 +158,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
                 "Use solver='lbfgs', whose passes run where the data are; partial_fit over the blocks; or X.compute(), "
                 "where X fits into one process"
             )
-        if self.max_suboptimality is not None:
-            raise ValueError(
-                f"max_suboptimality must be None where X is a dask collection, got {self.max_suboptimality!r}: "
-                "nothing is proven there"
-            )
+        refuse_proof(self, "nothing is proven where X is a dask collection")
         require_together(X_val, y_val)
         refuse_collection(X_val, "X_val")
         refuse_collection(y_val, "y_val")
@@ -199,7 +195,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     def _warn_unless_converged(self, result):
         if not self.converged_ and not result.as_asked:
-            tell_unconverged(f"{text_of_unconverged(self)} {result.advice}")
+            tell_unconverged(self, unconverged(self, result.advice))
 
     # Streaming
 
@@ -217,11 +213,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
                 raise ValueError(f"classes must be those of the first call, {self.classes_}, got {classes}")
         if self.early_stopping:
             raise ValueError("early_stopping=True is not for partial_fit, which does one epoch a call")
-        if self.max_suboptimality is not None:
-            got = self.max_suboptimality
-            raise ValueError(
-                f"max_suboptimality must be None, got {got!r}, for partial_fit, which does one epoch a call"
-            )
+        refuse_proof(self, "partial_fit does one epoch a call")
         return self.classes_ if classes is None else classes
 
     def _partial_fit(self, X, y, classes, sample_weight, **form):

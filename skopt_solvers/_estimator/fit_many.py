@@ -15,7 +15,7 @@ from ..solvers._together import TimeIsOver, minimise_together
 from .base import SolverEstimator, resolved_solver
 from .memory import free_bytes
 from .shared_fits import fits_by
-from .unconverged import unconverged_told_to
+from .unconverged import tell_unconverged, unconverged_told_to
 
 MOST_OUTPUTS = 64  # side by side
 # Parameters in which estimators that are fitted together may differ.
@@ -75,6 +75,7 @@ class ExpectedFits:
         self.parameters = [[estimator.get_params(deep=False) for estimator in group] for group in self.groups]
         self.data: dict[int, tuple[Any, ...]] = {}
         self.errors: dict[int, Sequence[BaseException | None]] = {}
+        self.texts: dict[int, Sequence[str | None]] = {}
         self.n_passes = self.n_fits = 0
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> bool:
@@ -91,8 +92,10 @@ class ExpectedFits:
     def _taken(self, number: int, place: int, estimator: Any, data: tuple[Any, ...]) -> bool:
         group = self.groups[number]
         if number not in self.data:
-            with fits_by(None), unconverged_told_to(lambda text: None):  # the fitted estimators say so themselves
+            texts: list[tuple[Any, str]] = []
+            with fits_by(None), unconverged_told_to(lambda *told: texts.append(told)):
                 self.errors[number] = _fit_group(group, *data, self.until[number])
+            self.texts[number] = [next((text for one, text in texts if one is fit), None) for fit in group]
             self.data[number] = data
             self.n_passes, self.n_fits = self.n_passes + 1, self.n_fits + len(group)
         elif not all(map(same_data, data, self.data[number])):
@@ -101,6 +104,9 @@ class ExpectedFits:
         if error is not None:
             raise error
         vars(estimator).update(vars(group[place]))
+        text = self.texts[number][place]
+        if text is not None:
+            tell_unconverged(estimator, text)
         return True
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from ..solvers import Result, StochasticSolver
-from ..solvers._base import allowed_suboptimality
 from .memory import require_memory
 from .monitor import Monitor
 from .partial_fit import copied
@@ -153,9 +152,8 @@ class FitRun:
                 goal = estimator.max_suboptimality
                 if goal is None:
                     return result
-                goal = min(goal, allowed_suboptimality(estimator.tol))
                 fit = lambda solver, W, **more: self.finished(solver.minimize(self.objective, W, **more))  # noqa: E731
-                return until_proven(fit, solver, result, goal, options)
+                return until_proven(fit, (solver, self.objective), result, goal, options)
         except KeyboardInterrupt:
             if estimator.interrupt == "raise":
                 raise

@@ -9,11 +9,10 @@ from sklearn.base import clone
 
 from .._base.words import compared
 from ..schedules import PolynomialDecay, ScheduleSequence
-from ..solvers import Result, Solver, StochasticSolver
-from ..solvers._base import allowed_suboptimality, relative_bound, unproven
+from ..solvers import LBFGS, Result, Solver, StochasticSolver
+from ..solvers._base import allowed_suboptimality, relative_bound, remedies, unproven
 
 _MOST_IDLE = 10  # calls in a row without an iteration, each with a lower tolerance
-_ADVICE = "Raise max_iter, lower tol, scale the features, lower C, or use solver='lbfgs'."
 
 
 def proven(objective: Any, result: Result, tol: float) -> Result:
@@ -29,14 +28,12 @@ def proven(objective: Any, result: Result, tol: float) -> Result:
         result.converged = False
         if not result.as_asked:
             result.stop_reason += f"; {unproven(result.suboptimality, allowed)}"
-            result.advice = result.advice or _ADVICE
+            result.advice = result.advice or remedies(objective, f"set max_suboptimality={allowed:g} to go on")
     return result
 
 
 def check_provable(estimator: Any, solver: Solver, objective: Any) -> None:
     """Raise ValueError where `max_suboptimality` asks for a proof that no fit of this kind has."""
-    if estimator.max_suboptimality is None:
-        return
     if not solver.minimises_objective:
         reason = f"solver={estimator.solver!r} does not end at the minimum of the objective"
     elif not objective.convex:
@@ -45,20 +42,28 @@ def check_provable(estimator: Any, solver: Solver, objective: Any) -> None:
         reason = f"without a penalty (C={estimator.C}) nothing bounds the distance from the minimum"
     else:
         return
-    raise ValueError(f"max_suboptimality must be None here, got {estimator.max_suboptimality!r}: {reason}")
+    refuse_proof(estimator, reason)
 
 
-def until_proven(fit: Callable[..., Result], solver: Solver, result: Result, goal: float, options: dict) -> Result:
-    """Go on from a result until its bound is at most a goal, or no iterations are left.
+def refuse_proof(estimator: Any, reason: str) -> None:
+    """Raise ValueError where `max_suboptimality` is given to a fit that, for a reason, cannot go on until it is met."""
+    if estimator.max_suboptimality is not None:
+        raise ValueError(f"max_suboptimality must be None here, got {estimator.max_suboptimality!r}: {reason}")
+
+
+def until_proven(
+    fit: Callable[..., Result], problem: tuple[Solver, Any], result: Result, asked: float, options: dict
+) -> Result:
+    """Go on from a result until its bound is what is asked and what the tolerance allows, or no iterations are left.
 
     Parameters
     ----------
     fit : callable
         ``fit(solver, W, **options)`` returns a result with its bound.
-    solver : Solver
+    problem : tuple of Solver and Objective
     result : Result
         The result of the first call, made with `options`.
-    goal : float
+    asked : float
         The bound to reach.
     options : dict
         The arguments of :meth:`Solver.minimize` besides the objective and W.
@@ -68,29 +73,33 @@ def until_proven(fit: Callable[..., Result], solver: Solver, result: Result, goa
     Result
         Its history is that of all calls.
     """
-    max_iter, tol, told = options["max_iter"], options["tol"], options["callback"]
+    max_iter, tol, monitor = options["max_iter"], options["tol"], options["callback"]
+    solver, objective = problem
+    goal, ended = min(asked, allowed_suboptimality(tol)), lambda: result.as_asked or monitor.stopped is not None
     round_ = idle = 0
-    while result.suboptimality > goal and not result.as_asked and idle < _MOST_IDLE and result.n_iter < max_iter:
+    while result.suboptimality > goal and not ended() and idle < _MOST_IDLE and result.n_iter < max_iter:
         round_, done = round_ + 1, result.n_iter
         # the bound falls as the square of the gradient
         tol *= min(0.5, max(0.1, 0.8 * (goal / result.suboptimality) ** 0.5))
-        more = dict(options, tol=tol, max_iter=max_iter - done, callback=_counted_on(told, done))
+        more = dict(options, tol=tol, max_iter=max_iter - done, callback=_counted_on(monitor, done))
         if "state" in options:
             more["state"] = result.state
         found = fit(_with_longer_decay(solver, round_, result, max_iter - done), result.W, **more)
         idle = 0 if found.n_iter else idle + 1
-        result = replace(found, n_iter=done + found.n_iter, history=result.history + found.history[: found.n_iter])
+        steps = [record for record in found.history if record.get("iteration", 1)]
+        result = replace(found, n_iter=done + found.n_iter, history=result.history + steps)
     bound = result.suboptimality
     if bound <= goal:
         result.converged, result.advice = True, ""
         result.stop_reason = (
             f"the objective is proven to be at most {compared(bound, goal)} of itself above its minimum"
         )
-    elif not result.as_asked:
+    elif not ended():
         result.converged = False
-        result.stop_reason = f"after {result.n_iter} iterations the objective may be {compared(bound, goal)} of itself "
-        result.stop_reason += f"above its minimum, and max_suboptimality={goal:g} is asked"
-        result.advice = result.advice or _ADVICE
+        by, name = ("max_suboptimality",) * 2 if goal == asked else ("100 tol", "tol")
+        result.stop_reason = f"after {result.n_iter} iterations {unproven(bound, goal, by)}"
+        way = f"raise max_iter or {name}" if result.n_iter >= max_iter else f"raise {name}"
+        result.advice = remedies(objective, way, lbfgs=not isinstance(solver, LBFGS))
     return result
 
 

@@ -10,14 +10,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._base.caller import module_of_caller, stacklevel_of_caller
 
-Listener = Callable[[str], object]
+Listener = Callable[[Any, str], object]  # takes a fitted estimator and the text of its warning
 
 _active: ContextVar[Listener | None] = ContextVar("unconverged", default=None)
 
 
 @contextmanager
 def unconverged_told_to(listener: Listener) -> Iterator[None]:
-    """Give a function the texts of the fits inside, in this thread, in the place of warnings.
+    """Give a function each fit inside that would warn, in this thread, and its text, in the place of warnings.
 
     Where the filters make errors of such warnings, the fits raise as ever.
     """
@@ -28,19 +28,19 @@ def unconverged_told_to(listener: Listener) -> Iterator[None]:
         _active.reset(token)
 
 
-def text_of_unconverged(estimator: Any) -> str:
-    """Return in words that a fitted estimator has not converged, and why."""
+def unconverged(estimator: Any, advice: str) -> str:
+    """Return in words that a fitted estimator has not converged, why, and what may help."""
     name = f"{type(estimator).__name__} with {type(estimator.solver_).__name__}"
-    return f"{name} did not converge: {estimator.stop_reason_}."
+    return f"{name} did not converge: {estimator.stop_reason_}. {advice}"
 
 
-def tell_unconverged(text: str) -> None:
+def tell_unconverged(estimator: Any, text: str) -> None:
     """Warn of a fit that has not converged, unless somebody listens."""
     listener = _active.get()
     if listener is None or _is_error(text):
         warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel_of_caller())
     else:
-        listener(text)
+        listener(estimator, text)
 
 
 def _is_error(text: str) -> bool:

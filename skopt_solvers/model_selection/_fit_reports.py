@@ -9,8 +9,6 @@ from sklearn.pipeline import Pipeline
 
 from .._base.typing import History
 from .._estimator.base import SolverEstimator
-from .._estimator.unconverged import text_of_unconverged
-from ..solvers._base import STOPPED
 
 COLUMNS = ("n_iter", "converged", "suboptimality")
 _MOST_NAMED = 3  # candidates in a warning
@@ -51,9 +49,6 @@ def report_of(estimator: Any, texts: Sequence[str], keep_history: bool) -> FitRe
         estimator = estimator.steps[-1][1]
     if not isinstance(estimator, SolverEstimator):
         return FitReport(unconverged=text)
-    asked = estimator.early_stopping or STOPPED in estimator.stop_reason_
-    if text is None and not estimator.converged_ and not asked:  # fitted together with others
-        text = text_of_unconverged(estimator)
     return FitReport(
         n_iter=estimator.n_iter_,
         converged=float(estimator.converged_),
@@ -96,5 +91,5 @@ def summary_of_unconverged(
         f"{sum(by_candidate)} of {len(why)} fits did not converge, those of {len(found)} of {len(by_candidate)} "
         f"candidates: {', '.join(named)}{f' and {more} more' if more else ''}. "
         f"The first of them: {next(filter(None, why))} "
-        "For these raise max_iter, or tol where models that end early are wanted, or leave them out."
+        "Each of them may need another remedy; or leave them out."
     )

@@ -112,7 +112,7 @@ class SharesWork(BaseSearchCV):
             )
         text = summary_of_unconverged(work.reports, self.cv_results_["params"], self.n_splits_)
         if text is not None:
-            tell_unconverged(text)
+            tell_unconverged(self, text)
 
 
 _PARAMETERS = """max_time : float or None, default=None

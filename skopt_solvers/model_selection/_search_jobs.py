@@ -180,11 +180,13 @@ def _fit_group(group: Sequence[tuple[int, Task]], shared: Shared | None, done: D
             if isinstance(estimator, Pipeline):
                 shares = SharedMultimetricScorer if isinstance(scorer, MultimetricScorer) else SharedScorer
                 estimator.memory, kwargs = steps, {**kwargs, "scorer": shares(scorer, steps)}
-        texts: list[str] = []
+        told: list[tuple[Any, str]] = []
         try:
-            with unconverged_told_to(texts.append):
+            with unconverged_told_to(lambda *one, told=told: told.append(one)):
                 scores = fit_and_score(estimator, *rest, **kwargs)
         except TimeIsOver:
             continue
         failed = scores["fit_error"] is not None
-        done.fits[number] = Fit(scores, FitReport() if failed else report_of(estimator, texts, keep_history=keep))
+        done.fits[number] = Fit(
+            scores, FitReport() if failed else report_of(estimator, [text for _, text in told], keep)
+        )

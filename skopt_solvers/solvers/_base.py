@@ -188,10 +188,20 @@ def relative_bound(objective: "Objective", W: np.ndarray, position: "Position | 
     return float(bound / (objective.scale * value)) if bound else 0.0
 
 
-def unproven(bound: float, allowed: float) -> str:
-    """Return in words that a proven bound is above what is allowed."""
+def unproven(bound: float, allowed: float, by: str = "100 tol") -> str:
+    """Return in words that a proven bound is above what is allowed, and by which parameter."""
     told = compared(bound, allowed)
-    return f"the objective may be {told} of itself above its minimum, and {allowed:g} (100 tol) is allowed"
+    return f"the objective may be {told} of itself above its minimum, and {allowed:g} ({by}) is allowed"
+
+
+def remedies(objective: "Objective", *ways: str, lbfgs: bool = True) -> str:
+    """Return in a sentence what may help a fit that has not converged: some ways, and those of its problem."""
+    scaled = [] if objective.structured else ["scale the features"]
+    other = ["use solver='lbfgs'"] if lbfgs and objective.smooth else []
+    smaller = "lower C" if objective.l1 or objective.l2 else "give a finite C"
+    *before, last = [*ways, *scaled, smaller, *other]
+    text = f"{', '.join(before)}, or {last}." if before else f"{last}."
+    return text[0].upper() + text[1:]
 
 
 def least_fall(tol, dtype):

@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._base.typing import History
 from .._base.words import compared
-from ._base import STOPPED, Result, pseudo_gradient, relative_bound, unproven
+from ._base import (
+    STOPPED,
+    Result,
+    pseudo_gradient,
+    relative_bound,
+    remedies,
+    run_alone,
+    unproven,
+)
+from ._starts import ascend, record_of
 
 if TYPE_CHECKING:
     from ..objectives._interface import SeparableObjective
@@ -43,9 +53,18 @@ def minimize_by_output(
     # 1. a start that all share
     max_iter, tol, allowed = limits
     began = time.perf_counter()
-    position = objective.balanced(_ascended(objective, epochs) if epochs else W)
-    if epochs and position.value > (objective.value(W) if W.any() else objective.value_at_zero()):
-        position = objective.balanced(W)  # where C |x|^2 is large the epochs may lead up
+    before: History = []
+    record = dict(phase="lbfgs", learning_rate=None)
+    if epochs:
+        most = objective.value(W) if W.any() else objective.value_at_zero()
+        before.append(record_of("start", objective=objective.scale * most))
+        position = objective.balanced(run_alone(ascend(objective, objective.ascent(), epochs, None, records=before)))
+        if position.value <= most:
+            record = before.pop()  # which is completed as the first iteration
+        else:
+            position = objective.balanced(W)  # where C |x|^2 is large the epochs may lead up
+    else:
+        position = objective.balanced(W)
     value, W = position.value, position.W
     steepest = np.abs(pseudo_gradient(objective, W, position.gradient)).max(axis=0)
     if not (np.isfinite(value) and np.isfinite(steepest).all()):
@@ -53,11 +72,12 @@ def minimize_by_output(
             f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
         )
     del position  # the margins of all
-    record = dict(learning_rate=None, seconds=time.perf_counter() - began)
+    began += sum(one["seconds"] for one in before)
+    record["seconds"] = time.perf_counter() - began
     outputs = _Outputs(objective, begin, W, steepest)
     outputs.go_on(tol, record)
     # 2. steps of each that is left, until their sum is proven to be near its minimum
-    history: list[dict[str, Any]] = []
+    history: History = []
     bound, target = np.nan, tol
     while True:
         value -= outputs.look()
@@ -65,27 +85,31 @@ def minimize_by_output(
         record.update(gradient_norm=float(outputs.norms.max()), seconds=time.perf_counter() - began)
         history.append(record)
         if callback is not None and callback(W, record):
-            return Result(W, len(history), True, STOPPED, "", history, as_asked=True)
-        if not outputs.failed and len(history) < max_iter:
+            return Result(W, len(history), True, STOPPED, "", before + history, as_asked=True)
+        if not outputs.failed:
             bound = relative_bound(objective, W)
-            if bound > allowed:
+            if bound > allowed and len(history) < max_iter:
                 target *= min(0.5, max(0.1, 0.8 * (allowed / bound) ** 0.5))
                 outputs.go_on(target, record)
                 value -= outputs.look()
         if not outputs.left or len(history) >= max_iter:
             break
         began = time.perf_counter()
-        record = dict(learning_rate=outputs.step())
+        record = dict(phase="lbfgs", learning_rate=outputs.step())
     failed = outputs.failed
     if failed and target < tol:
         bound = relative_bound(objective, W)
         reason = f"{len(failed)} of {W.shape[1]} outputs had steps left to make; {unproven(bound, allowed)}"
-        return Result(W, len(history), bool(bound <= allowed), reason, failed[0].advice, history, None, bound)
+        return Result(W, len(history), bool(bound <= allowed), reason, failed[0].advice, before + history, None, bound)
     if failed:
         reason = f"{len(failed)} of {W.shape[1]} outputs did not converge; in the first {failed[0].reason}"
-        return Result(W, len(history), False, reason, failed[0].advice, history)
+        return Result(W, len(history), False, reason, failed[0].advice, before + history)
     reason = f"max|gradient| {compared(float(outputs.norms.max()), tol)} is at most tol={tol:g}"
-    return Result(W, len(history), True, reason, "", history, suboptimality=bound)
+    if bound > allowed:
+        reason += f"; {unproven(bound, allowed)}"
+        advice = remedies(objective, "raise max_iter or tol", lbfgs=False)
+        return Result(W, len(history), False, reason, advice, before + history, suboptimality=bound)
+    return Result(W, len(history), True, reason, "", before + history, suboptimality=bound)
 
 
 class _Outputs:
@@ -140,13 +164,3 @@ class _Outputs:
         for fit in left:
             fit.step()
         return max(fit.history[-1]["learning_rate"] or 0.0 for fit in left)
-
-
-def _ascended(objective: "SeparableObjective", epochs: int) -> np.ndarray:
-    """Return the weights after some epochs of dual ascent, the same for every call."""
-    ascent = objective.ascent()
-    for epoch in range(epochs):
-        if epoch:
-            ascent.move_center()
-        ascent.epoch(epoch << 8)
-    return ascent.W

@@ -13,7 +13,10 @@ from ._lbfgs_fit import LBFGSFit
 from ._newton import newton_bytes, preferred_way
 from ._pairs import Pairs
 from ._registry import stochastic_names
-from ._starts import start_epochs, started
+from ._starts import record_of, start_epochs, started
+
+# Where the gradient is 0 to the last digit and nothing is proven, as on separable data, held by a weak penalty alone.
+_ADVICE = "Scale the features; give C=np.inf where no penalty is meant."
 
 
 class LBFGS(Solver):
@@ -46,12 +49,12 @@ class LBFGS(Solver):
         CRF of a thousand to a million parameters, whose passes cost far more than the recursion.
     precondition : bool, default=True
     start_epochs : int or "auto", default="auto"
-        Stochastic epochs before the first iteration, in an order of the samples that is always the same; all together
-        are the first record of the history. They are epochs of :class:`SDCA` where that has a method, fewer where one
-        gains nearly nothing and up to twice as many while each gains less than half of the one before, and of
-        :class:`AdaGrad` at a constant rate elsewhere; where they lead up they are dropped. "auto" is what the objective
-        asks for where W starts from zeros: 5 for a linear model with L2, without Newton's steps, and more than 5,000
-        margins (500 for the hinges); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
+        Stochastic epochs before the first iteration, in an order of the samples that is always the same. Each has a
+        record in the history, and together they count as one iteration. They are epochs of :class:`SDCA` where that has
+        a method, fewer where one gains nearly nothing and up to twice as many while each gains less than half of the
+        one before, and of :class:`AdaGrad` at a constant rate elsewhere; where they lead up they are dropped. "auto" is
+        what the objective asks for where W starts from zeros: 5 for a linear model with L2, without Newton's steps, and
+        more than 5,000 margins (500 for the hinges); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
     newton : "auto" or False, default="auto"
         False: no steps of Newton's method.
 
@@ -205,26 +208,30 @@ class LBFGS(Solver):
             # what is proven is the sum
             begin = lambda one, W, record, tol: self._fit_from(one, one.position(W), (max_iter, tol, np.inf), [record])  # noqa: E731
             return minimize_by_output(objective, W, begin, epochs=epochs, limits=limits, callback=callback)
-        fit = yield from self._begin(objective, W, epochs, limits)
+        fit, before = yield from self._begin(objective, W, epochs, limits)
         while not fit.ended:
             fit.look(callback)
             if not fit.ended:
                 fit.step()
-        fit.conclude()
-        n_iter, end = len(fit.history), (fit.converged, fit.reason, fit.advice)
+        n_iter, end = len(fit.history), (fit.converged, fit.reason, fit.advice or _ADVICE)
         if not n_iter:  # the start is the end
-            objective_there = dict(objective=objective.scale * fit.position.value, gradient_norm=fit.norm)
-            fit.history.append(dict(iteration=0, learning_rate=None, seconds=0.0, **objective_there))
-        return Result(fit.position.W, n_iter, *end, fit.history, None, fit.suboptimality(), fit.reason is STOPPED)
+            known = dict(objective=objective.scale * fit.position.value, gradient_norm=fit.norm)
+            fit.history.append(record_of(fit.phase, **known))
+        history = before + fit.history
+        return Result(fit.position.W, n_iter, *end, history, None, fit.suboptimality(), fit.reason is STOPPED)
 
     def _begin(self, objective, W, epochs, limits):
-        """Return the state of a fit at its first position, the stochastic epochs being done."""
-        position, record = (yield from started(objective, W, epochs)) if epochs else (objective.position(W), None)
+        """Return the state of a fit at its first position, the stochastic epochs being done, and the records before it.
+
+        The epochs count as one iteration.
+        """
+        position, records = (yield from started(objective, W, epochs)) if epochs else (objective.position(W), [])
         if not (np.isfinite(position.value) and np.isfinite(position.gradient).all()):
             raise FloatingPointError(
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
             )
-        return self._fit_from(objective, position, limits, [] if record is None else [record])
+        before = [record for record in records if record["iteration"] == 0]
+        return self._fit_from(objective, position, limits, records[len(before) :]), before
 
     def _fit_from(self, objective, position, limits, history):
         """Return the state of a fit at a position; `limits` are `max_iter`, `tol` and the bound to be proven."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _kernels
 from .._base.words import compared
-from ._base import STOPPED, least_fall, pseudo_gradient, relative_bound, rounding_of, unproven
+from ._base import STOPPED, least_fall, pseudo_gradient, relative_bound, remedies, rounding_of, unproven
 from ._line_search import backtrack, strong_wolfe
 from ._newton import newton_step
 from ._pairs import Pairs
@@ -55,6 +55,11 @@ class LBFGSFit:
     converged: bool = False
     ended: bool = False
 
+    @property
+    def phase(self):
+        """The kind of steps, as the history names it."""
+        return "lbfgs" if self.way is None else "newton"
+
     def look(self, callback):
         """Take the gradient at the position, tell the callback, and end the fit where it is time."""
         # 1. the gradient, which completes the record of the step before
@@ -75,15 +80,12 @@ class LBFGSFit:
             self.converged = self.reason is not None and self._proves()
         # 3. the end
         if self.converged:
-            self.ended = True
+            self.reason, self.ended = self._criterion() or self.reason, True
             return
         self._wait()
         if len(self.history) >= self.max_iter:
-            scaled = "" if self.objective.structured else ", scale the features"
-            self._fail(
-                f"max_iter={self.max_iter} was reached{self._missing()}",
-                f"Raise max_iter or tol{scaled}, or lower C.",
-            )
+            advice = remedies(self.objective, "raise max_iter or tol", lbfgs=False)
+            self._fail(f"max_iter={self.max_iter} was reached", advice)
 
     def step(self):
         """Make a step and record it, or end the fit where none leads down."""
@@ -92,11 +94,11 @@ class LBFGSFit:
         if length is None:
             dtype, advice = self.position.W.dtype, "Raise tol" if self.way is None else "Scale the features"
             advice += "." if dtype == np.float64 else ", or give X in float64."
-            missing = self._missing()
-            self._fail(f"no step lowers the objective any more in {dtype}{',' if missing else ''}{missing}", advice)
+            self._fail(f"no step lowers the objective any more in {dtype}", advice)
             return
         record = dict(
             iteration=len(self.history) + 1,
+            phase=self.phase,
             objective=self.objective.scale * self.position.value,
             learning_rate=length,
             seconds=time.perf_counter() - began,
@@ -119,23 +121,13 @@ class LBFGSFit:
         self.tol, self.converged, self.ended = tol, False, False
 
     def _missing(self):
-        """Return in words what the criterion has compared with `tol`, in its units; nothing where it is met."""
-        if self._criterion() is not None:
-            return ""
+        """Return in words what the criterion has compared with `tol`, in its units; it is not met."""
         values, tol, window = self.values, self.tol, self.objective.decrease_window
         text = f" with max|gradient| {compared(self.norm * self.objective.gradient_unit, tol)} above tol={tol:g}"
         if window and len(values) > window and values[-1]:
             fall = (values[-1 - window] - values[-1]) / abs(values[-1])
             text += f", and the objective fell by {compared(fall, tol)} of itself in {window} iterations"
         return text
-
-    def conclude(self):
-        """Take the proof into account, at the end."""
-        bound = self.suboptimality()
-        if bound > self.allowed and (self.converged or self._criterion() is not None):
-            self.converged = False
-            if self.reason is not STOPPED:
-                self.reason += f"; {unproven(bound, self.allowed)}"
 
     def suboptimality(self):
         """Return the relative bound at the position, NaN where there is none."""
@@ -162,10 +154,17 @@ class LBFGSFit:
         self.best = (min(value, least), min(self.norm, smallest))
 
     def _fail(self, reason, advice):
-        """End the fit, which keeps its reason where it has converged before."""
-        self.ended = True
-        if not self.converged:
-            self.reason, self.advice = reason, advice
+        """End the fit, which has converged where it had before, or where only a proof was missing."""
+        self.ended, met = True, self._criterion()
+        if self.converged:
+            self.reason = met or self.reason
+        elif met is None:
+            self.reason, self.advice = f"{reason}{self._missing()}", advice
+        elif not self.suboptimality() > self.allowed:
+            self.reason, self.converged = met, True
+        else:  # as on separable data, where the penalty alone holds the weights
+            self.reason = f"{reason}; {unproven(self.suboptimality(), self.allowed)}"
+            self.advice = f"{advice[:-1]}; give C=np.inf where no penalty is meant."
 
     def _moved(self):
         """Return the length of the step to the next position; None where there is none."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base.words import compared
-from ._base import STOPPED, Result, Solver, check_count, run_alone
+from ._base import STOPPED, Result, Solver, check_count, remedies, run_alone
 from ._dual_epochs import DualEpochs
 from ._hand_over import LEAST_EPOCHS, epochs_left, go_on, taker, will_not_do
 from ._lbfgs import LBFGS
@@ -279,9 +279,9 @@ class _Fit:
         if self.converged:
             return ""
         if not self.objective.smooth:
-            return f"Raise max_iter or tol, scale the features, lower C, or use {self.objective.smooth_losses}."
-        other = "" if self.ascent is None else ", or use solver='lbfgs'"
-        return f"Raise max_iter or tol, scale the features, lower C{other}."
+            return remedies(self.objective, "raise max_iter or tol", f"use {self.objective.smooth_losses}", lbfgs=False)
+        ways = "raise max_iter or tol" if self.way is None else "raise tol"
+        return remedies(self.objective, ways, lbfgs=self.ascent is not None)
 
     def _hand_over(self, callback):
         """Go on by L-BFGS, from zeros where the epochs have led up."""

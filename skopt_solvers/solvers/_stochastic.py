@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..schedules import PolynomialDecay, Schedule, ScheduleLike, bind
-from ._base import STOPPED, Result, Solver, check_count, check_positive, least_fall, run_alone
+from ._base import STOPPED, Result, Solver, allowed_suboptimality, check_count, check_positive, least_fall, run_alone
 from ._sparse_end import proximal_weights, sparse_end_bytes
 from ._stochastic_fit import StochasticFit
 
@@ -243,6 +243,7 @@ class StochasticSolver(Solver):
         """
         fit = StochasticFit(self, objective, W, state, max_iter, rng, streaming)
         reason, proven = None, np.nan
+        reached = f"max_iter={max_iter} was reached"
         for left in reversed(range(1 if streaming else max_iter)):
             yield fit
             W, record = fit.recorded()
@@ -256,9 +257,11 @@ class StochasticSolver(Solver):
                 break
         asked = self.minimises_objective and objective.convex and not streaming
         if asked and reason is not STOPPED:
-            *end, proven = fit.end_by_gap(W, reason or f"max_iter={max_iter} was reached", 100 * tol)
+            allowed = allowed_suboptimality(tol)
+            way = "raise max_iter" if len(fit.history) == max_iter else self._way_on(reason, allowed)
+            *end, proven = fit.end_by_gap(W, reason or reached, allowed, [way])
         else:
-            end = self._end_without_gap(objective, reason, max_iter)
+            end = self._end_without_gap(objective, reason, reached)
         as_asked = reason is STOPPED or (reason is not None and not self.minimises_objective)
         return Result(W, len(fit.history), *end, fit.history, fit.state, proven, as_asked)
 
@@ -267,7 +270,8 @@ class StochasticSolver(Solver):
         improved = fit.improved(tol) or not self.minimises_objective
         fit.waited = 0 if improved or fit.will_slow_down() else fit.waited + 1
         if fit.waited >= n_iter_no_change:
-            return f"the objective fell by less than {least_fall(tol, fit.W.dtype)} of itself in {fit.waited} epochs"
+            fall = least_fall(tol, fit.W.dtype)
+            return f"the objective fell by less than {fall} of itself in each of {fit.waited} epochs"
         return _SCHEDULE_ENDED if fit.finished() else None
 
     def _ends_sparse(self, objective):
@@ -277,10 +281,17 @@ class StochasticSolver(Solver):
     def settled(self, objective: Any, W: np.ndarray) -> np.ndarray:
         return proximal_weights(objective, W) if self._ends_sparse(objective) else W
 
-    def _end_without_gap(self, objective, reason, max_iter):
+    def _way_on(self, reason, allowed):
+        """Return in words how a fit would have gone on that has ended before `max_iter`."""
+        if reason is not _SCHEDULE_ENDED:
+            return "raise n_iter_no_change"
+        return f"set max_suboptimality={allowed:g} to go on" if self.schedule == "auto" else "give a longer schedule"
+
+    def _end_without_gap(self, objective, reason, reached):
         """Return whether a fit has converged that no gap is asked of, why it has ended, and the advice."""
         if reason is None:
-            return False, f"max_iter={max_iter} was reached", "Raise max_iter."
+            more = "" if self.minimises_objective else ", or give a schedule that comes to zero before"
+            return False, reached, f"Raise max_iter{more}."
         if not self.minimises_objective and reason is _SCHEDULE_ENDED:
             reason += f" ({type(self).__name__} does not end at the objective's minimum: no gap is asked)"
         elif not objective.convex and reason is not STOPPED:

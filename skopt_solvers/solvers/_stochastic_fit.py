@@ -7,6 +7,7 @@ import numpy as np
 from .. import _kernels
 from .._base.words import compared
 from ..schedules import PolynomialDecay, ScheduleSequence, bind
+from ._base import remedies
 from ._sparse_end import sparse_end
 
 # The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
@@ -150,8 +151,11 @@ class StochasticFit:
         best = min(before, default=np.inf)
         return best == np.inf or last < best - tol * abs(best)
 
-    def end_by_gap(self, W, reason, allowed):
-        """Return whether the gap at W is `allowed`, why the fit has ended, the advice, and the gap or NaN."""
+    def end_by_gap(self, W, reason, allowed, ways):
+        """Return whether the gap at W is `allowed`, why the fit has ended, the advice, and the gap or NaN.
+
+        `ways` are those in which a longer fit is had, for the advice.
+        """
         scale, value = self.objective.scale, self.last
         gap = self.objective.suboptimality_bound(W, precision=1e-6) / (scale * value) if value else 0.0
         converged = gap <= allowed
@@ -165,8 +169,11 @@ class StochasticFit:
                 f"; the objective ends at {scale * value:.6g}, above {scale * self.start:.6g} where "
                 f"it began: {self._rates_told()} too large"
             )
-        advice = "Raise max_iter, scale the features, give another learning_rate or schedule, or use solver='lbfgs'."
-        return converged, reason, advice, gap if np.isfinite(gap) else np.nan
+            ways = ["lower learning_rate", *ways]
+        if not np.isfinite(gap):
+            other = ", or use solver='lbfgs'" if self.objective.smooth else ""
+            return converged, reason, f"Give a finite C{other}.", np.nan
+        return converged, reason, remedies(self.objective, *ways, "give another learning_rate or schedule"), gap
 
     def order(self):
         """Return the samples in the order of the next epoch."""

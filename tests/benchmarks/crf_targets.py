@@ -62,7 +62,7 @@ def budgets_by_objective(problem, dtype, n_threads, goals):
     limit = 50
     while True:
         model = problem.estimator(n_threads=n_threads, max_iter=limit).fit(sequences, problem.tagging.y)
-        objectives = [record["objective"] / problem.C for record in model.history_]
+        objectives = [record["objective"] / problem.C for record in model.history_ if record["iteration"]]
         if min(objectives) <= min(goals.values()) or len(objectives) < limit or limit >= LONGEST:
             break
         limit *= 4

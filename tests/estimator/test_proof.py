@@ -160,7 +160,13 @@ def test_what_is_asked_may_not_be_reached():
     model = LogisticRegression(solver="adam", C=100, max_iter=30, max_suboptimality=1e-9, random_state=0)
     fit, texts = fitted(model, X, y)
     assert not fit.converged_ and fit.n_iter_ == 30 == len(fit.history_)
-    assert "and max_suboptimality=1e-09 is asked" in texts[0]
+    assert "and 1e-09 (max_suboptimality) is allowed" in texts[0]
+
+
+def test_the_clock_ends_the_search_for_a_proof():
+    X, y = problem("imbalanced")
+    fit, texts = fitted(LogisticRegression(solver="adam", max_suboptimality=1e-9, max_time=1e-9, random_state=0), X, y)
+    assert fit.n_iter_ == 1 and "max_time=1e-09 seconds were over" in texts[0] and texts[0].endswith("Raise max_time.")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +184,7 @@ def test_what_cannot_be_proven_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         model.set_params(**options).fit(X, y)
     assert model.coef_ is before
-    with pytest.raises(ValueError, match=r"max_suboptimality must be None, got 0\.001, for partial_fit"):
+    with pytest.raises(ValueError, match=r"max_suboptimality must be None here, got 0\.001: partial_fit"):
         LogisticRegression(solver="adagrad", max_suboptimality=1e-3).partial_fit(X, y, classes=[0, 1])
 
 

@@ -447,8 +447,9 @@ def test_lbfgs_ends_at_the_optimum_of_each_label(model, options, fit_intercept, 
     assert_equal(fitted, *one_by_one(model.set_params(solver="lbfgs", tol=1e-9), WIDE, WIDE_LABELS), 2e-5)
     assert fitted.converged_ and "at most tol" in fitted.stop_reason_
     history = pd.DataFrame(fitted.history_)
-    assert list(history["iteration"]) == list(range(1, fitted.n_iter_ + 1))
-    assert (history["objective"].diff().dropna() <= 1e-9).all()
+    steps = history[history["iteration"] > 0]
+    assert list(steps["iteration"]) == list(range(1, fitted.n_iter_ + 1))
+    assert (history["objective"].dropna().diff().dropna() <= 1e-9).all()
     assert history["gradient_norm"].iloc[-1] <= 1e-8
     loss = fitted.suboptimality_bound(WIDE, WIDE_LABELS)
     assert loss < 1e-3 * history["objective"].iloc[-1]
