@@ -27,6 +27,7 @@ from skopt_solvers.schedules import (
     ScheduleSequence,
     StepDecay,
     Warmup,
+    _composed,
     bind,
 )
 from skopt_solvers.solvers import Adam, Momentum, StochasticSolver, _stochastic_fit
@@ -316,7 +317,7 @@ def test_a_fit_binds_its_schedule_once(schedule, parts, monkeypatch):
     X, labels = text_like()
     objective = linear_objective(X, labels)
     bound = []
-    for module in (schedules, _stochastic_fit):
+    for module in (_composed, _stochastic_fit):
         monkeypatch.setattr(module, "bind", lambda *arguments: bound.append(arguments) or bind(*arguments))
     options = dict(max_iter=6, tol=0.0, rng=np.random.RandomState(0))
     Adam(schedule=schedule).minimize(objective, np.zeros(objective.shape), **options)

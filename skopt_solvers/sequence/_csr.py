@@ -1,0 +1,87 @@
+"""Sequences whose tokens are rows of one matrix."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike
+
+from .._base.csr import check_structure
+
+
+class CSRSequences:
+    """Sequences of tokens whose features are rows of one CSR matrix.
+
+    Transformers of sequences return it, and :class:`~skopt_solvers.LinearChainCRF` reads it without a copy. It behaves
+    as a list of CSR matrices, one a sequence; slices, index arrays and masks give another `CSRSequences`, so that
+    scikit-learn's splitters can cut it.
+
+    Parameters
+    ----------
+    matrix : CSR of shape (n_tokens, n_features)
+    lengths : array of shape (n_sequences,)
+        Tokens of each sequence, in order; their sum is n_tokens.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from skopt_solvers.sequence import CSRSequences
+    >>> sequences = CSRSequences(sp.eye(5, format="csr"), [2, 3])
+    >>> len(sequences), sequences[1].shape, sequences[[1, 0]].lengths.tolist()
+    (2, (3, 5), [3, 2])
+    """
+
+    matrix: sp.csr_matrix
+    lengths: np.ndarray
+    offsets: np.ndarray
+
+    def __init__(self, matrix: Any, lengths: ArrayLike) -> None:
+        self.matrix = matrix
+        self.lengths = np.asarray(lengths, dtype=np.int64)
+        if not sp.issparse(matrix) or matrix.format != "csr":
+            raise ValueError(f"matrix must be a CSR matrix, got {type(matrix).__name__}")
+        check_structure(matrix, name="matrix", ask_canonical=False)
+        if self.lengths.ndim != 1 or (self.lengths < 0).any() or self.lengths.astype(float).sum() != matrix.shape[0]:
+            raise ValueError(
+                f"lengths must be non-negative and sum to the {matrix.shape[0]} rows of matrix, got "
+                f"{self.lengths.sum()} in {self.lengths.size} sequences"
+            )
+        self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(n_sequences,)``, as scikit-learn's splitters want it."""
+        return self.lengths.shape
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __repr__(self) -> str:
+        n_tokens, n_features = self.matrix.shape
+        return f"<CSRSequences: {len(self)} sequences, {n_tokens} tokens, {n_features} features>"
+
+    @overload
+    def __getitem__(self, key: int) -> sp.csr_matrix: ...
+
+    @overload
+    def __getitem__(self, key: slice | Sequence[int] | np.ndarray) -> "CSRSequences": ...
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, tuple):  # scikit-learn indexes with (rows, ...)
+            key = key[0]
+        if isinstance(key, (int, np.integer)):
+            if not -len(self) <= key < len(self):
+                raise IndexError(f"sequence {key} of {len(self)}")
+            key = key % len(self)
+            return self.matrix[self.offsets[key] : self.offsets[key + 1]]
+        chosen = np.arange(len(self))[key]
+        if isinstance(key, slice) and key.step in (None, 1):
+            first, last = (chosen[0], chosen[-1] + 1) if len(chosen) else (0, 0)
+            return CSRSequences(self.matrix[self.offsets[first] : self.offsets[last]], self.lengths[chosen])
+        parts = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in chosen]
+        rows = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        return CSRSequences(self.matrix[rows], self.lengths[chosen])
+
+    def __iter__(self) -> Iterator[sp.csr_matrix]:
+        return (self[i] for i in range(len(self)))
