@@ -98,6 +98,7 @@ class Stub:
             if root in self.classes:
                 # the parameters of the base are in the order of the type variables
                 given = [value.strip() for value in chosen.rstrip("]").split(",") if value.strip()]
+                given = [values.get(value, value) for value in given]
                 found.update(self.methods(root, dict(zip(VALUES, given, strict=False)) or values))
         for member in node.body:
             if isinstance(member, ast.FunctionDef):

@@ -1,4 +1,4 @@
-"""Turn input into CSR without duplicates and stored zeros, the one form that every pass over data reads."""
+"""Turn sparse input into CSR without duplicates and stored zeros, the one sparse form that passes over data read."""
 
 from typing import Any
 
@@ -139,15 +139,16 @@ def _in_order(array: np.ndarray) -> np.ndarray:
     return array if _is_in_order(array) else np.require(array, requirements=["C", "A"])
 
 
-def with_dtype(X: sp.csr_matrix, dtype: DTypeLike) -> sp.csr_matrix:
-    """Return X itself where it has the dtype, else a CSR over the same indices with converted values."""
+def with_dtype(X: Any, dtype: DTypeLike) -> Any:
+    """Return X itself where it has the dtype, else a CSR over the same indices, or an array, of converted values."""
     if X.dtype == dtype:
         return X
+    values = X.data if sp.issparse(X) else X
     with np.errstate(over="ignore"):
-        data = X.data.astype(dtype)
+        data = values.astype(dtype)
     if X.dtype.itemsize > np.dtype(dtype).itemsize and not np.isfinite(data).all():
         raise ValueError(f"X has values that overflow in {np.dtype(dtype).name}, the type of the model")
-    return csr_of(data, X.indices, X.indptr, X.shape)
+    return csr_of(data, X.indices, X.indptr, X.shape) if sp.issparse(X) else data
 
 
 def dense_product(A: Any, B: Any) -> np.ndarray:

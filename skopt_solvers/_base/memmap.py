@@ -15,12 +15,14 @@ _JOBLIB = "joblib_memmapping_folder"
 
 
 def block_size(X: Any) -> int:
-    """Return the number of non-zeros of a block."""
-    return max(1, BLOCK_BYTES // (X.data.itemsize + X.indices.itemsize))
+    """Return the number of entries of a block."""
+    return max(1, BLOCK_BYTES // (X.data.itemsize + (X.indices.itemsize if sp.issparse(X) else 0)))
 
 
 def is_streamed(X: Any) -> bool:
-    """Tell whether X is compressed, in memory maps and larger than a block. Its arrays are never copied then."""
+    """Tell whether X is dense or compressed, in memory maps and larger than a block. It is never copied then."""
+    if isinstance(X, np.ndarray):
+        return bool(X.size > block_size(X) and _on_disk(X))
     if not (sp.issparse(X) and X.format in ("csr", "csc")) or X.data.size <= block_size(X):
         return False
     return _on_disk(X.data) or _on_disk(X.indices)
@@ -36,8 +38,8 @@ def _on_disk(array: Any) -> bool:
 
 
 def check_in_place(X: Any, name: str = "X") -> None:
-    """Raise ValueError for a matrix on disk that could only be read as a copy in memory; its rows are not looked at."""
-    if not is_streamed(X):
+    """Raise ValueError for a sparse matrix on disk that could only be read as a copy; its rows are not looked at."""
+    if not sp.issparse(X) or not is_streamed(X):
         return
     if X.format != "csr":
         raise refusal(name, f"{X.format.upper()}, not CSR")
@@ -45,6 +47,11 @@ def check_in_place(X: Any, name: str = "X") -> None:
         raise refusal(name, f"of {X.data.dtype}, not float32 or float64")
     if X.indices.dtype != X.indptr.dtype or X.indices.dtype not in (np.int32, np.int64):
         raise refusal(name, f"indexed by {X.indices.dtype} and {X.indptr.dtype}, not both int32 or both int64")
+
+
+def n_entries(X: Any) -> int:
+    """Return the number of values that a pass over X reads."""
+    return int(X.nnz if sp.issparse(X) else X.size)
 
 
 def refusal(name: str, problem: str) -> ValueError:
@@ -61,13 +68,14 @@ def runs_of(samples: np.ndarray, X: Any, first_rows: np.ndarray) -> list[np.ndar
     Parameters
     ----------
     samples : ndarray of int64, sorted
-    X : CSR
+    X : CSR or ndarray
     first_rows : ndarray of int64
         The row of X where each of the samples begins.
     """
     if not is_streamed(X):
         return [samples]
-    run = X.indptr[first_rows] // max(1, block_size(X) // RUNS_OF_BLOCK)
+    entries = X.indptr[first_rows] if sp.issparse(X) else first_rows * X.shape[1]
+    run = entries // max(1, block_size(X) // RUNS_OF_BLOCK)
     return np.split(samples, np.flatnonzero(np.diff(run)) + 1)
 
 
@@ -75,9 +83,13 @@ def column_counts(X: Any, rows: np.ndarray | None = None) -> np.ndarray:
     """Count the non-zeros in each column, of the rows where `rows` is True; numpy's own ways copy all indices."""
     counts = np.zeros(X.shape[1], np.int64)
     n_rows = X.shape[0]
-    step = max(1, max(2**18, X.shape[1]) * n_rows // max(X.nnz, 1))
+    step = max(1, max(2**18, X.shape[1]) * n_rows // max(n_entries(X), 1))
     for begin in range(0, n_rows, step):
         end = min(begin + step, n_rows)
+        if not sp.issparse(X):
+            there = X[begin:end] != 0
+            counts += np.count_nonzero(there if rows is None else there[rows[begin:end]], axis=0)
+            continue
         indices = X.indices[X.indptr[begin] : X.indptr[end]]
         if rows is not None and not rows[begin:end].all():
             indices = indices[np.repeat(rows[begin:end], np.diff(X.indptr[begin : end + 1]))]

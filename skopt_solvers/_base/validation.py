@@ -8,13 +8,24 @@ from sklearn.utils.validation import validate_data
 
 
 def numbers_of(estimator: Any, *data: Any, reset: bool) -> Any:
-    """Return X, or X and y, as scikit-learn validates them: X is dense or CSR, of float32 or float64."""
+    """Return X, or X and y, as scikit-learn validates them: X is dense or CSR, of float32 or float64.
+
+    Tensors of other libraries become arrays of NumPy first, over the same memory, which scikit-learn would turn into
+    float64, or with `array_api_dispatch` leave as they are.
+    """
+    data = tuple(map(as_numpy, data))
     options = dict(accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True)
     try:
         with np.errstate(invalid="ignore"):  # a sum of finite values may be infinite
             return validate_data(estimator, *data, reset=reset, **options)
     except (OverflowError, RuntimeError, IndexError) as error:  # the last two where a list changes while it is read
         raise ValueError(f"X must hold numbers that float64 has: {error}") from error
+
+
+def as_numpy(values: Any) -> Any:
+    """Return a tensor of another library as an array of NumPy, over the same memory; anything else as it is."""
+    is_tensor = hasattr(values, "__dlpack__") and not isinstance(values, (np.ndarray, np.generic))
+    return np.asarray(values) if is_tensor else values
 
 
 def _are_few_integers(y: Any) -> bool:

@@ -9,11 +9,11 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from .._base.memory import free_bytes
 from .._base.parameters_alike import set_alike
 from .._base.rollback import unchanged_on_failure
 from ..solvers._together import TimeIsOver, minimise_together
 from .base import SolverEstimator, resolved_solver
-from .memory import free_bytes
 from .shared_fits import fits_by
 from .unconverged import tell_unconverged, unconverged_told_to
 

@@ -8,9 +8,9 @@ from ..solvers._stochastic_fit import mean_weights
 
 
 def present_columns(X):
-    """The columns where X has a non-zero, and X with these alone; all of them where X is read from disk."""
+    """The columns where X has a non-zero, and X with these alone; all of them where X is dense or read from disk."""
     n_columns = X.shape[1]
-    if is_streamed(X):
+    if not sp.issparse(X) or is_streamed(X):
         return np.arange(n_columns), X
     if 16 * X.nnz < n_columns:
         columns, numbers = np.unique(X.indices, return_inverse=True)
@@ -28,7 +28,7 @@ _WIDE = 4096  # columns, below which a table costs nothing
 
 def few_columns(X):
     """`present_columns` where these are less than half, as in few texts of a large vocabulary; else None and X."""
-    if X.shape[1] < _WIDE or X.nnz >= 4 * X.shape[1]:
+    if X.shape[1] < _WIDE or not sp.issparse(X) or X.nnz >= 4 * X.shape[1]:
         return None, X
     columns, part = present_columns(X)
     return (columns, part) if 2 * len(columns) < X.shape[1] else (None, X)

@@ -63,13 +63,13 @@ def rule(name: str, dtype: DTypeLike) -> type[Any]:
     return cast(type[Any], getattr(_core, name + _FLOATS[np.dtype(dtype)]))
 
 
-def linear(X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:
-    """Return the compiled objective of a linear model over CSR without duplicates and stored zeros."""
+def linear(X: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return the compiled objective of a linear model over an array, or CSR without duplicates and stored zeros."""
     return _over("Linear", X, *args, **kwargs)
 
 
-def dual(X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:
-    """Return dual coordinate ascent for a linear model over the same CSR."""
+def dual(X: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return dual coordinate ascent for a linear model over the same."""
     return _over("Dual", X, *args, **kwargs)
 
 
@@ -98,8 +98,10 @@ def chain_decoder(X: sp.csr_matrix, *args: Any) -> Any:
     return _over("Decoder", X, *args)
 
 
-def _over(kind: str, X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:
+def _over(kind: str, X: Any, *args: Any, **kwargs: Any) -> Any:
     """Return an object of a class of the kind, for the types of X."""
+    if isinstance(X, np.ndarray):
+        return getattr(_core, kind + _FLOATS[X.dtype] + "Dense")(X, *_aligned(*args), **kwargs)
     name = kind + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
     arrays = _aligned(X.indptr, X.indices, X.data)
     return getattr(_core, name)(*arrays, X.shape[1], *_aligned(*args), **kwargs)

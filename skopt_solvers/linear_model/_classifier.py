@@ -15,7 +15,7 @@ from .._base.pickling import check_array
 from .._base.sklearn_compat import LinearClassifierMixin, SparseCoefMixin
 from .._base.threads import effective_threads
 from .._base.typing import Matrix
-from .._base.validation import numbers_of
+from .._base.validation import as_numpy, numbers_of
 from .._estimator.base import CONSTRAINTS, SolverEstimator
 from .._estimator.fit_many import MOST_OUTPUTS
 from .._estimator.shared_scores import product_by_others
@@ -158,7 +158,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             A sparse matrix where the labels of `fit` were one; a dask array for a dask array.
         """
         if not self.multilabel_:
-            return super().predict(X)
+            return super().predict(as_numpy(X))
         return predicted_labels(self._validated_for_prediction(X), self, self._sparse_labels, _finite_scores)
 
     def predict_topk(self, X: Matrix, k: int = 5, *, coef_threshold: float = 0.0) -> TopK:

@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils.validation import _check_sample_weight
 
 from .._base.csr import canonical_csr, check_structure
+from .._base.dense import readable
 from .._base.threads import effective_threads
 from .._base.validation import check_labels, numbers_of
 from .._estimator.class_weight import class_weighted, mass_of
@@ -91,13 +92,13 @@ class LinearData:
     Attributes
     ----------
     model : LinearModel
-    X : CSR, canonical, float32 or float64
+    X : ndarray or canonical CSR, float32 or float64
     y : ndarray of shape (n_samples,)
     weights : ndarray of shape (n_samples,), float64, before class weights
     """
 
     model: LinearModel
-    X: sp.csr_matrix
+    X: Any
     y: np.ndarray
     weights: np.ndarray
     min_classes: ClassVar[int] = 2
@@ -216,7 +217,7 @@ class LinearProblem(Problem):
 class HeldRows:
     """Rows that score a fit while it goes on: all of X, or those of the indices `rows`."""
 
-    X: sp.csr_matrix
+    X: Any
     y: np.ndarray
     classes: np.ndarray
     rows: np.ndarray | None = None
@@ -249,7 +250,7 @@ class HeldRows:
 
 
 def read_rows(estimator, X, y, reset=True, name="X"):
-    """Return X as canonical CSR, float32 or float64, and y."""
+    """Return X as an array or canonical CSR, float32 or float64, and y."""
     canonical = check_structure(X, effective_threads(estimator.n_jobs), name)
     given = X
     X, y = numbers_of(estimator, X, y, reset=reset)
@@ -264,6 +265,8 @@ def read_features(estimator, X, reset=True, name="X"):
 
 
 def _canonical(X, given, canonical, name):
+    if not sp.issparse(X):
+        return readable(X)
     owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
     return canonical_csr(X, owned, canonical if X is given else None, name)
 

@@ -46,7 +46,7 @@ class LinearAscent:
         self.native = _kernels.dual(objective.X, objective.labels, self.c, shape[1], has_intercept, **options)
         if shares is not None:
             self.A[:] = shares * self.c[:, None]
-            objective.native.backward(self.A.ravel(), self.W.ravel())
+            objective.transposed_product(self.A, self.W)
             self.W[objective.n_penalised :] = intercept
 
     @property
@@ -73,7 +73,7 @@ class LinearAscent:
             return self.value()
         A = self._balanced_jointly() if objective.joint else self._balanced()
         W = np.empty_like(self.W)
-        objective.native.backward(A.ravel(), W.ravel())
+        objective.transposed_product(A, W)
         return self._value(A, W)
 
     def _balanced(self):

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize, minimize_scalar
 
 from .. import _kernels
-from .._base.threads import one_blas_thread
+from .._base.threads import blas_threads
 
 # Widths at which a loss with kinks is smoothed, see `suboptimality`.
 _WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
@@ -69,7 +69,7 @@ def _lower_bound(objective, W, margins, Z, U, precision):
     if objective.shape[0] > n and np.abs(U.sum(axis=0, dtype=float)).max() > allowed:
         return 0.0  # so far off that no balance was found: the dual point is none
     G = np.empty_like(W)
-    native.backward(U.ravel(), G.ravel())
+    objective.transposed_product(U, G)
     return _dual_value(loss - _dot(W[:n], G[:n]), G[:n], objective.l1, objective.l2)
 
 
@@ -148,7 +148,7 @@ def _best_shift(objective, Z, U, precision):
         options = dict(method="L-BFGS-B", options=dict(gtol=precision, ftol=0.0))
         # From 1.15 on scipy calls LAPACK for what is tiny here, and OpenBLAS wakes a thread a core for it, on a busy
         # machine 58 ms instead of 7 in a fit of 120 rows (scipy issue 22438).
-        with one_blas_thread():
+        with blas_threads(1):
             return units * minimize(scaled, np.zeros(K), jac=True, **options).x
     # with one output the derivative is monotone: its root, to the last bit
     slope = lambda b: float(value_and_gradient(np.array([b]))[1][0])  # noqa: E731

@@ -3,7 +3,8 @@
 import numpy as np
 
 from .. import _kernels
-from .._base.memmap import column_counts, runs_of
+from .._base.dense import by_blas, product
+from .._base.memmap import column_counts, n_entries, runs_of
 from ._ascent import LinearAscent, LinearAscents
 from ._blocks import Blocks
 from ._duality_gap import suboptimality
@@ -26,8 +27,9 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
 
     Parameters
     ----------
-    X : CSR of shape (n_samples, n_features), float32 or float64
-        Without duplicates and stored zeros.
+    X : ndarray or CSR of shape (n_samples, n_features), float32 or float64
+        CSR is without duplicates and stored zeros; an array has its rows or its columns in one piece. A zero is a zero
+        however it is stored.
     labels : ndarray of shape (n_samples,), int32
     weights : ndarray of shape (n_samples,)
         ``s_i >= 0``; a sample of weight 0 is as if it were not there.
@@ -83,7 +85,8 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         self.n_samples = len(self.samples)
         self.runs = runs_of(self.samples, X, self.samples)
         self.n_threads = n_threads
-        self._pass_threads = threads_of_pass(n_threads, X.nnz * n_outputs)
+        self._pass_threads = threads_of_pass(n_threads, n_entries(X) * n_outputs)
+        self._by_blas = isinstance(X, np.ndarray) and by_blas(X, n_outputs)
         self.loss, self.indicator = loss, indicator
         self.native_indicator = None if indicator is None else indicator.native(X.dtype)
         self._model = dict(
@@ -169,6 +172,8 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     @property
     def pass_bytes(self):
         """Bytes that threads of the transposed product have."""
+        if self._by_blas:
+            return 0
         each = self.X.shape[1] * self.dtype.itemsize if self.shape[1] == 1 else 4 * self.X.shape[0]
         return (self._pass_threads - 1) * each
 
@@ -253,8 +258,26 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     def margins(self, W):
         """X W for all rows of X."""
         Z = np.empty((self.X.shape[0], self.shape[1]), self.dtype)
-        self.native.margins(W.ravel(), Z.ravel())
+        self.product(W, Z)
         return Z
+
+    def product(self, W, out):
+        """Compute X W, the margins of all rows."""
+        if not self._by_blas:
+            self.native.margins(W.ravel(), out.ravel())
+            return
+        product(self.X, W[: self.n_penalised], out, self.n_threads)
+        if len(W) > self.n_penalised:
+            out += W[-1]
+
+    def transposed_product(self, D, out):
+        """Compute X^T D, the gradient of a loss whose derivatives in the margins are D; `out` is a table."""
+        if not self._by_blas:
+            self.native.backward(D.ravel(), out.ravel())
+            return
+        product(self.X.T, D, out[: self.n_penalised], self.n_threads)
+        if len(out) > self.n_penalised:
+            out[-1] = D.sum(axis=0, dtype=float)
 
     def value(self, W):
         """F(W)."""
@@ -342,17 +365,15 @@ class LinearPosition:
         self._evaluate(balanced and objective.shape[0] > objective.n_penalised)
 
     def _evaluate(self, balanced=False):
-        native = self.objective.native
-        native.margins(self.W.ravel(), self._Z)
+        self.objective.product(self.W, self._Z.reshape(-1, self.W.shape[1]))
         if balanced:
             self._balance()
-        self._loss = native.loss(self._Z, self._dZ)
+        self._loss = self.objective.native.loss(self._Z, self._dZ)
         self._complete()
 
     def _complete(self):
-        native = self.objective.native
-        native.backward(self._dZ, self.gradient.ravel())
-        self.value = self._loss + native.penalise(self.W.ravel(), self.gradient.ravel())
+        self.objective.transposed_product(self._dZ.reshape(-1, self.W.shape[1]), self.gradient)
+        self.value = self._loss + self.objective.native.penalise(self.W.ravel(), self.gradient.ravel())
 
     def _balance(self):
         """Move each intercept along its own derivative by the secant method, to the least slope that it sees."""
@@ -380,7 +401,7 @@ class LinearPosition:
         """The function of a step t that returns F(W + t D) and its derivative; without L1."""
         native, n, l2 = self.objective.native, self.objective.n_penalised, self.objective.l2
         self._D, self._trial = D, None
-        native.margins(D.ravel(), self._V)
+        self.objective.product(D, self._V.reshape(-1, D.shape[1]))
         w, d = self.W[:n].ravel(), D[:n].ravel()
         ww, wd, dd = (_kernels.dot(a, b) if l2 else 0.0 for a, b in ((w, w), (w, d), (d, d)))
 

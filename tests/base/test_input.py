@@ -114,7 +114,7 @@ def test_read_only_memory_maps(tmp_path, solver):
     dense = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", shape=DENSE.shape)
     dense[:] = DENSE
     read_only = np.load(tmp_path / "X.npy", mmap_mode="r")
-    np.testing.assert_array_equal(fit(read_only, solver).coef_, fit(SPARSE, solver).coef_)
+    np.testing.assert_array_equal(fit(read_only, solver).coef_, fit(DENSE, solver).coef_)
 
 
 def test_input_is_never_changed():

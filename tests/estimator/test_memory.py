@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
+from skopt_solvers._base import memory as machine
 from skopt_solvers._estimator import fit_run, memory, stream
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, SDCA, Adam, Solver
@@ -270,17 +271,17 @@ def test_control_groups(tmp_path):
     _group(one / "memory" / "job", 5000, 1000, "inactive_file 7\ntotal_inactive_file 20\ntotal_active_file 30", old)
     _group(one / "memory", 2**63 - 4096, 1000, "total_inactive_file 0", old)
     proc.write_text("0::/a/b\n")
-    assert list(memory._free_in_groups(proc, two)) == [450]
+    assert list(machine._free_in_groups(proc, two)) == [450]
     proc.write_text("5:cpu,cpuacct:/job\n4:memory:/job\n0::/\n")
-    assert list(memory._free_in_groups(proc, one)) == [4050, 2**63 - 4096 - 1000]
+    assert list(machine._free_in_groups(proc, one)) == [4050, 2**63 - 4096 - 1000]
     # a container whose path is the host's: its own group is at the root
     proc.write_text("4:memory:/host/only\n")
-    assert list(memory._free_in_groups(proc, one)) == [2**63 - 4096 - 1000]
-    assert list(memory._free_in_groups(tmp_path / "none", one)) == []
+    assert list(machine._free_in_groups(proc, one)) == [2**63 - 4096 - 1000]
+    assert list(machine._free_in_groups(tmp_path / "none", one)) == []
 
 
 def test_free_bytes_of_this_machine():
-    assert 0 < memory.free_bytes() < 2**50
+    assert 0 < machine.free_bytes() < 2**50
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of a process as Linux has them")

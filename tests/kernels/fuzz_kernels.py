@@ -54,12 +54,24 @@ class Case(TextArguments):
             indices=np.nonzero(has)[1], **{name: factor.astype(self.T) for name, factor in factors.items()},
         )  # fmt: skip
 
-    def linear(self):
+    def matrix(self, kind):
+        """The class of a kind for a matrix, CSR or dense in some order of memory, its arguments and its shape."""
         indptr, indices, data, d = self.csr()
-        n, K, loss = len(indptr) - 1, self.r.choice([1, 2, 3, 16]), self.r.choice(LOSSES)
+        n = len(indptr) - 1
+        if self.r.random() < 2 / 3:
+            given = dict(indptr=indptr, indices=indices, data=data, n_columns=d)
+            return getattr(self.core, kind + self.suffix), given, n, d
+        X = self.numbers(2 * n * d).reshape(2 * n, d)[:: self.r.choice([2, -2])]
+        X = X[:, ::-1] if self.r.random() < 0.3 else np.require(X, requirements=self.r.choice(["C", "F"]))
+        X[self.rng.rand(n, d) < 0.3] = 0
+        return getattr(self.core, kind + self.floats + "Dense"), dict(X=X), n, d
+
+    def linear(self):
+        kind, X, n, d = self.matrix("Linear")
+        K, loss = self.r.choice([1, 2, 3, 16]), self.r.choice(LOSSES)
         intercept = self.r.random() < 0.5
         objective = self.call(
-            getattr(self.core, "Linear" + self.suffix), indptr=indptr, indices=indices, data=data, n_columns=d,
+            kind, **X,
             labels=self.integers(0, 2 if K == 1 and loss in LOSSES[::2] else K, n),
             omega=np.abs(self.numbers(n)), active=np.arange(n), n_outputs=K,
             intercept=intercept, loss=loss, gamma=self.r.choice([0.0, 0.5]),
@@ -120,11 +132,11 @@ class Case(TextArguments):
         )  # fmt: skip
 
     def dual(self):
-        indptr, indices, data, d = self.csr()
-        n, K, loss = len(indptr) - 1, self.r.choice([1, 2, 3, 16]), self.r.choice(LOSSES)
+        kind, X, n, d = self.matrix("Dual")
+        K, loss = self.r.choice([1, 2, 3, 16]), self.r.choice(LOSSES)
         intercept, m = self.r.random() < 0.5, self.r.choice([1, 1, 2, 5])
         ascent = self.call(
-            getattr(self.core, "Dual" + self.suffix), indptr=indptr, indices=indices, data=data, n_columns=d,
+            kind, **X,
             labels=self.integers(0, K, n), c=np.abs(self.numbers(n * m)), n_outputs=K * m, intercept=intercept,
             loss=loss, gamma=self.r.choice([0.0, 0.5]), squared=self.r.random() < 0.5, n_threads=self.threads(),
             n_models=m, indicator=self.indicator(n, K),

@@ -140,8 +140,15 @@ KINDS = {
 KINDS["moved"], KINDS["like"] = KINDS["position"], KINDS["objective"]
 # What two files that belong together know of each other.
 BESIDE = {
-    "objectives/_ascent.py": {"X", "labels", "weights", "loss", "native_indicator"},  # LinearObjective's own
-    "objectives/_duality_gap.py": {"X", "loss", "smoothed", "weights"},
+    "objectives/_ascent.py": {
+        "X",
+        "labels",
+        "weights",
+        "loss",
+        "native_indicator",
+        "transposed_product",
+    },  # LinearObjective's own
+    "objectives/_duality_gap.py": {"X", "loss", "smoothed", "transposed_product", "weights"},
     "linear_model/_problem.py": {"indicator"},
     "linear_model/_labels.py": {"indicator"},
     "objectives/_summed.py": {"indicator", "native"},

@@ -12,6 +12,15 @@ inline void reserve(std::vector<A, M>& buffer, size_t n) {
     if (buffer.size() < n) buffer.resize(n + n / 2);
 }
 
+// Returns 1 over the counts, each divided by `times`, and 0 where there is none.
+template <class T>
+std::vector<T> inverse_counts(const double* count, size_t n_columns, double times) {
+    std::vector<T> inverse(n_columns, T(0));
+    for (size_t j = 0; j < n_columns; ++j)
+        if (count[j] > 0) inverse[j] = static_cast<T>(times / count[j]);
+    return inverse;
+}
+
 template <class T, class I>
 class TouchedColumns {
 public:
@@ -41,9 +50,7 @@ public:
 
     // Sets, before `prepare`, the counts that take the place of its own, each to be divided by `times`.
     void count_as(const double* count, size_t n_columns, double times) {
-        inverse_count_.assign(n_columns, T(0));
-        for (size_t j = 0; j < n_columns; ++j)
-            if (count[j] > 0) inverse_count_[j] = static_cast<T>(times / count[j]);
+        inverse_count_ = inverse_counts<T>(count, n_columns, times);
     }
 
     template <class F>
@@ -93,6 +100,16 @@ public:
         size = touched;
     }
 
+    // Adds sum_b x_b d_b^T to the values, which are rows of K for the touched columns of whole rows.
+    void add_rows(const Csr<T, I>& X, const int64_t* batch, size_t n, const T* d, size_t K, T* values) const {
+        const uint32_t* number = local.data();
+        for (size_t b = 0; b < n; ++b) {
+            const size_t begin = X.indptr[batch[b]], nnz = X.size(batch[b]);
+            scatter(number, X.data + begin, nnz, d + b * K, K, values);
+            number += nnz;
+        }
+    }
+
     // Returns the part of all non-zeros of the r-th touched column that the batch has.
     T part(size_t r) const { return static_cast<T>(touches_[r]) * inverse_count_[columns[r]]; }
 
@@ -106,3 +123,6 @@ private:
     std::vector<uint32_t> touches_;
     std::vector<T> inverse_count_;
 };
+
+template <class T, class I>
+TouchedColumns<T, I> touched_columns_of(const Csr<T, I>&);

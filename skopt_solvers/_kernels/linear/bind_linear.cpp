@@ -10,28 +10,28 @@
 
 #include "base/bind_objective.hpp"
 #include "linear/bind_indicator.hpp"
+#include "linear/bind_rows.hpp"
 #include "linear/kernel_newton.hpp"
 #include "linear/linear_objective.hpp"
 #include "linear/newton.hpp"
 
 // Keeps the arrays alive that the objective reads.
-template <class T, class I>
-class BoundLinear final : public LinearObjective<T, I> {
-    using Linear = LinearObjective<T, I>;
+template <class T, class Rows>
+class BoundLinear final : public LinearObjective<T, Rows> {
+    using Linear = LinearObjective<T, Rows>;
 
 public:
-    BoundLinear(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int32_t> labels, In<T> omega,
-                In<int64_t> active, size_t n_outputs, bool intercept, const std::string& loss, double gamma,
-                bool squared, double l1, double l2, int n_threads, size_t n_models, Labels<T> indicator)
-        : Linear(csr(indptr, indices, data, n_columns), labels.data(), omega.data(), active.data(), active.size(),
-                 n_outputs, intercept, loss_of(make_loss<T>(loss, gamma, squared), indicator), Penalty<T>{l1, l2},
-                 n_threads, n_models),
-          kept_(indptr, indices, data, labels, omega, active) {
+    BoundLinear(Held<Rows> X, In<int32_t> labels, In<T> omega, In<int64_t> active, size_t n_outputs, bool intercept,
+                const std::string& loss, double gamma, bool squared, double l1, double l2, int n_threads,
+                size_t n_models, Labels<T> indicator)
+        : Linear(X.rows, labels.data(), omega.data(), active.data(), active.size(), n_outputs, intercept,
+                 loss_of(make_loss<T>(loss, gamma, squared), indicator), Penalty<T>{l1, l2}, n_threads, n_models),
+          X_(X), kept_(labels, omega, active) {
         require(n_models > 0 && n_outputs % n_models == 0, "n_models must divide n_outputs");
         require_outputs(indicator, n_outputs / n_models);
-        require(n_outputs > 0 && labels.size() == indptr.size() - 1 && omega.size() == labels.size(),
+        require(n_outputs > 0 && labels.size() == X.rows.n_rows && omega.size() == labels.size(),
                 "labels and omega must have one entry a row");
-        product(std::max<size_t>({n_columns, labels.size(), 1}), n_outputs);
+        product(std::max<size_t>({X.rows.n_cols, labels.size(), 1}), n_outputs);
         require(between(labels, 0, this->n_labels()), "labels must index outputs");
         require(between(active, 0, labels.size()), "active must index rows");
     }
@@ -73,7 +73,7 @@ public:
         require_newton(Z, G, D);
         product(product(this->n_rows + 4, this->n_rows + 4), product(this->n_outputs, this->n_outputs));
         nb::gil_scoped_release release;
-        return Newton<T, I>(*this, Z.data()).direct(G.data(), D.data());
+        return Newton<T, Rows>(*this, Z.data()).direct(G.data(), D.data());
     }
 
     void gram(Out<double> G) const {
@@ -86,7 +86,7 @@ public:
         require_newton(Z, G, D);
         require(kernel.size() == product(this->n_active(), this->n_active()), "kernel has the wrong size");
         Call call(this->busy);
-        return KernelNewton<T, I>(*this, Z.data(), kernel.data()).direction(G.data(), D.data());
+        return KernelNewton<T, Rows>(*this, Z.data(), kernel.data()).direction(G.data(), D.data());
     }
 
     void squared_norms(Out<T> square) const {
@@ -116,19 +116,20 @@ private:
                 "Z, G or D has the wrong size");
     }
 
-    std::tuple<In<I>, In<I>, In<T>, In<int32_t>, In<T>, In<int64_t>> kept_;
+    Held<Rows> X_;
+    std::tuple<In<int32_t>, In<T>, In<int64_t>> kept_;
 };
 
-template <class T, class I>
+template <class T, class Rows>
 static void bind(nb::module_& m, const char* name) {
-    using Bound = BoundLinear<T, I>;
-    nb::class_<Bound, Objective<T>>(m, name)
-        .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int32_t>, In<T>, In<int64_t>, size_t, bool, const std::string&,
-                      double, bool, double, double, int, size_t, Labels<T>>(),
-             array("indptr"), array("indices"), array("data"), "n_columns"_a, array("labels"), array("omega"),
-             array("active"), "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "l1"_a, "l2"_a,
-             "n_threads"_a, "n_models"_a = 1, "indicator"_a.none() = nb::none())
-        .def("margins", &Bound::margins, array("W"), array("Z"))
+    using Bound = BoundLinear<T, Rows>;
+    using Constructor = ConstructorOf<In<int32_t>, In<T>, In<int64_t>, size_t, bool, const std::string&, double, bool,
+                                      double, double, int, size_t, Labels<T>>;
+    nb::class_<Bound, Objective<T>> bound(m, name);
+    Constructor::define(bound, static_cast<Rows*>(nullptr), array("labels"), array("omega"), array("active"),
+                        "n_outputs"_a, "intercept"_a, "loss"_a, "gamma"_a, "squared"_a, "l1"_a, "l2"_a, "n_threads"_a,
+                        "n_models"_a = 1, "indicator"_a.none() = nb::none());
+    bound.def("margins", &Bound::margins, array("W"), array("Z"))
         .def("loss", &Bound::loss, array("Z"), array("D"))
         .def("loss_along", &Bound::loss_along, array("Z"), array("V"), "step"_a, array("D"))
         .def("backward", &Bound::backward, array("D"), array("G"))
@@ -144,8 +145,10 @@ static void bind(nb::module_& m, const char* name) {
 void bind_linear(nb::module_& m) {
     bind_indicator<float>(m, "IndicatorF32");
     bind_indicator<double>(m, "IndicatorF64");
-    bind<float, int32_t>(m, "LinearF32I32");
-    bind<float, int64_t>(m, "LinearF32I64");
-    bind<double, int32_t>(m, "LinearF64I32");
-    bind<double, int64_t>(m, "LinearF64I64");
+    bind<float, Csr<float, int32_t>>(m, "LinearF32I32");
+    bind<float, Csr<float, int64_t>>(m, "LinearF32I64");
+    bind<float, DenseRows<float>>(m, "LinearF32Dense");
+    bind<double, Csr<double, int32_t>>(m, "LinearF64I32");
+    bind<double, Csr<double, int64_t>>(m, "LinearF64I64");
+    bind<double, DenseRows<double>>(m, "LinearF64Dense");
 }

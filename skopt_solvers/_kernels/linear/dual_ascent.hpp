@@ -20,7 +20,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/csr.hpp"
 #include "base/interrupt.hpp"
 #include "base/parallel.hpp"
 #include "base/prefetch.hpp"
@@ -28,14 +27,14 @@
 #include "linear/dual_steps.hpp"
 #include "linear/indicator.hpp"
 
-template <class T, class I>
-class DualAscent {
+template <class T, class Rows>
+class DualAscent {  // Rows are those of base/csr.hpp or base/dense_rows.hpp
 public:
     static constexpr size_t kMostModels = 64;
 
     // c_i are the rows' weights against |W|^2 / 2, one for each model; rows without any are not visited.
     // With an `indicator`, of one model, the labels are rows of it.
-    DualAscent(Csr<T, I> X, const int32_t* labels, const T* c, size_t K, size_t n_models, bool intercept,
+    DualAscent(Rows X, const int32_t* labels, const T* c, size_t K, size_t n_models, bool intercept,
                std::unique_ptr<DualStep<T>> step, int n_threads, std::shared_ptr<const Indicator<T>> indicator)
         : X_(X), labels_(labels), c_(c), K_(K), n_models_(n_models), each_(K / n_models), intercept_(intercept),
           step_(std::move(step)), indicator_(std::move(indicator)), n_threads_(n_threads), intercept_step_(n_models),
@@ -44,8 +43,7 @@ public:
         if (indicator_ && n_models > 1) throw std::invalid_argument("labels of an indicator are those of one model");
         std::vector<double> total(n_models), weight(n_models);
         for (size_t i = 0; i < X.n_rows; ++i) {
-            const T* x = X.data + X.indptr[i];
-            square_[i] = static_cast<T>(dot(x, x, X.indptr[i + 1] - X.indptr[i]));
+            square_[i] = X.square(i);
             for (size_t m = 0; m < n_models; ++m) {
                 total[m] += static_cast<double>(c[i * n_models + m]) * square_[i];
                 weight[m] += c[i * n_models + m];
@@ -72,7 +70,7 @@ public:
     // out for 1, 3, 7, then 15 rounds, and the others have its turn (Hsieh et al. 2008, section 3.2, shrink for good
     // instead). A (n_rows x K) and W change together; the last row of W is b.
     void epoch(const int64_t* rows, size_t n, uint64_t seed, uint64_t models, T* A, T* W) {
-        int threads = threads_for(n_threads_, static_cast<double>(X_.indptr[X_.n_rows]) * K_);
+        int threads = threads_for(n_threads_, static_cast<double>(X_.n_entries()) * K_);
         const size_t block = block_of(threads), n_blocks = (K_ + block - 1) / block;
         if (rests_.size() != n_blocks) rests_.assign(n_blocks, std::vector<Rest>());
         Interruption interruption;
@@ -161,7 +159,7 @@ private:
 
     void ascend(Block block, uint64_t models, const int64_t* rows, size_t n, uint64_t seed, T* A, T* W,
                 std::vector<Rest>& rests, int t, Interruption& interruption) const {
-        const size_t n_models = n_models_, run = static_cast<size_t>(X_.indptr[X_.n_rows]) < kFar ? 1 : kRun;
+        const size_t n_models = n_models_, run = X_.n_entries() < kFar ? 1 : kRun;
         rests.resize(X_.n_rows * n_models);
         std::vector<int64_t> order(n);
         std::vector<Visit> visits;
@@ -189,18 +187,6 @@ private:
         }
     }
 
-    // Calls a row, as rows come in random order and no hardware foresees where the next one lies.
-    void call_row(size_t i) const {
-        size_t begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
-        prefetch_all(X_.indices + begin, nnz);
-        prefetch_all(X_.data + begin, nnz);
-    }
-
-    void call_weights(size_t i, const T* table, size_t width) const {
-        for (size_t p = X_.indptr[i]; p < static_cast<size_t>(X_.indptr[i + 1]); ++p)
-            prefetch_line_ends(table + static_cast<size_t>(X_.indices[p]) * K_, width);
-    }
-
     // Returns which of the outputs from `first` on is that of the row's class.
     int positive(size_t i, size_t first) const {
         return each_ == 1 ? labels_[i] - 1 : labels_[i] - static_cast<int>(first);
@@ -217,18 +203,17 @@ private:
             if (o % 512 == 0 && interruption.stops(t)) return;
             if (o + kRowsAhead < n) {
                 size_t ahead = visits[o + kRowsAhead].row;
-                call_row(ahead);
+                X_.call(ahead);
                 prefetch_line_ends(A + ahead * K_ + first, width);
                 if (n_models_ > 1) prefetch_line_ends(c_ + ahead * n_models_, n_models);
             }
-            if (K_ > 1 && o + 1 < n) call_weights(visits[o + 1].row, table, width);  // single weights are near enough
+            if (K_ > 1 && o + 1 < n)
+                X_.call_table(visits[o + 1].row, table, K_, width);  // single weights are near enough
             auto [i, models] = visits[o];
-            size_t begin = X_.indptr[i], nnz = X_.indptr[i + 1] - begin;
-            const I* index = X_.indices + begin;
-            const T *x = X_.data + begin, *c = c_ + i * n_models_;
+            const T* c = c_ + i * n_models_;
             T* kept = A + i * K_ + first;
             for (size_t k = 0; k < width; ++k) z[k] = intercept_ ? intercept[k] : T(0);
-            gather(index, x, nnz, table, K_, width, z);
+            X_.gather(i, table, K_, width, z);
             std::copy(kept, kept + width, a);
             for (size_t m = 0; m < n_models; ++m) q[m] = square_[i] + (intercept_ ? intercept_step_[m] : T(0));
             if (indicator_)
@@ -257,7 +242,7 @@ private:
                 changes |= largest != 0;
             }
             if (!changes) continue;
-            scatter(index, x, nnz, a, K_, width, table);
+            X_.scatter(i, a, K_, width, table);
             for (size_t k = 0; intercept_ && k < width; ++k) intercept[k] += intercept_step_[k / each] * a[k];
         }
     }
@@ -314,7 +299,7 @@ private:
         return total;
     }
 
-    Csr<T, I> X_;
+    Rows X_;
     const int32_t* labels_;
     const T* c_;
     size_t K_, n_models_, each_;

@@ -16,24 +16,20 @@
 #include "linear/second_derivatives.hpp"
 
 // Computes X X^T of the samples of positive weight, both triangles.
-template <class T, class I>
-void gram(const LinearObjective<T, I>& o, double* G) {
+template <class T, class Rows>
+void gram(const LinearObjective<T, Rows>& o, double* G) {
     constexpr size_t B = 8;  // rows that are multiplied with each other row at once
     const auto& X = o.X();
     const size_t n = o.n_active();
     std::vector<T> table(X.n_cols * B);
-    auto each = [&](size_t a, auto f) {
-        const size_t i = o.active()[a];
-        for (size_t e = X.indptr[i]; e < static_cast<size_t>(X.indptr[i + 1]); ++e) f(X.indices[e] * B, X.data[e]);
-    };
+    auto each = [&](size_t a, auto f) { X.each(o.active()[a], [&](size_t j, T x) { f(j * B, x); }); };
     Interruption interruption;
     for (size_t begin = 0; begin < n && !interruption.stops(0); begin += B) {
         const size_t end = std::min(begin + B, n);
         for (size_t a = begin; a < end; ++a) each(a, [&](size_t j, T x) { table[j + a - begin] = x; });
         for (size_t a = begin; a < n; ++a) {
-            const size_t i = o.active()[a], first = X.indptr[i];
             T z[B] = {};
-            gather(X.indices + first, X.data + first, X.indptr[i + 1] - first, table.data(), B, z);
+            X.gather(o.active()[a], table.data(), B, B, z);
             for (size_t b = begin; b < end; ++b) G[a * n + b] = G[b * n + a] = z[b - begin];
         }
         for (size_t a = begin; a < end; ++a) each(a, [&](size_t j, T) { table[j + a - begin] = 0; });
@@ -41,11 +37,11 @@ void gram(const LinearObjective<T, I>& o, double* G) {
     interruption.rethrow();
 }
 
-template <class T, class I>
+template <class T, class Rows>
 class KernelNewton {
 public:
     // The directions are at the point whose margins are Z, and G is the kernel matrix.
-    KernelNewton(LinearObjective<T, I>& objective, const T* Z, const double* G)
+    KernelNewton(LinearObjective<T, Rows>& objective, const T* Z, const double* G)
         : o_(objective), derivatives_(objective, Z), G_(G), K_(objective.n_outputs) {}
 
     // Computes the direction. Returns false where it overflows.
@@ -147,8 +143,8 @@ private:
 
     static constexpr double kRounding = 1e-9;  // of differences, over the trace
 
-    LinearObjective<T, I>& o_;
-    SecondDerivatives<T, I> derivatives_;
+    LinearObjective<T, Rows>& o_;
+    SecondDerivatives<T, Rows> derivatives_;
     const double* G_;
     const size_t K_;
     std::vector<T> S_;

@@ -11,11 +11,11 @@
 #include "linear/linear_objective.hpp"
 #include "linear/second_derivatives.hpp"
 
-template <class T, class I>
+template <class T, class Rows>
 class Newton {
 public:
     // The directions are at the point whose margins are Z.
-    Newton(const LinearObjective<T, I>& objective, const T* Z)
+    Newton(const LinearObjective<T, Rows>& objective, const T* Z)
         : o_(objective), Z_(Z), K_(objective.n_outputs), p_(objective.n_rows) {}
 
     // Computes the direction from the Hessian itself, for few parameters. This takes p^2 multiply-adds a sample and
@@ -81,7 +81,7 @@ private:
         const size_t L = o_.joint() ? K_ : 1;
         Aligned<double> x(kRows * width()), left(kRows * width());
         std::vector<T> S(kRows * K_ * L);
-        SecondDerivatives<T, I> derivatives(o_, Z_);
+        SecondDerivatives<T, Rows> derivatives(o_, Z_);
         std::vector<size_t> kept;
         const auto& X = o_.X();
         for (; begin < end && !interruption.stops(t); begin += kRows) {
@@ -92,8 +92,7 @@ private:
                 if (!curved(S.data(), i, n, L)) continue;
                 double* row = &x[kept.size() * width()];
                 std::fill(row, row + width(), 0.0);
-                for (size_t e = X.indptr[begin + i]; e < static_cast<size_t>(X.indptr[begin + i + 1]); ++e)
-                    row[X.indices[e]] = X.data[e];
+                X.each(begin + i, [&](size_t j, T value) { row[j] = value; });
                 if (p_ > o_.n_penalised()) row[p_ - 1] = 1;
                 kept.push_back(i);
             }
@@ -138,7 +137,7 @@ private:
             for (size_t l = p_ - 1; l <= k; l += p_) M[k * size + l] += curvature;
     }
 
-    const LinearObjective<T, I>& o_;
+    const LinearObjective<T, Rows>& o_;
     const T* Z_;
     const size_t K_, p_;
 };

@@ -10,10 +10,10 @@
 #include "linear/linear_objective.hpp"
 
 // Of the rows of an objective at the margins Z.
-template <class T, class I>
+template <class T, class Rows>
 class SecondDerivatives {
 public:
-    SecondDerivatives(const LinearObjective<T, I>& objective, const T* Z) : o_(objective), Z_(Z) {}
+    SecondDerivatives(const LinearObjective<T, Rows>& objective, const T* Z) : o_(objective), Z_(Z) {}
 
     // Computes S[i K + k], the derivative of the loss's gradient in margin k of row `begin` + i in its margin l, or in
     // margin k itself where margins are independent.
@@ -34,7 +34,7 @@ public:
     }
 
 private:
-    const LinearObjective<T, I>& o_;
+    const LinearObjective<T, Rows>& o_;
     const T* Z_;
     std::vector<T> shifted_, behind_;
 };

@@ -1,0 +1,39 @@
+"""Dense X: it is read where it lies, and its products with a table are those of BLAS."""
+
+import numpy as np
+
+from .memmap import is_streamed
+from .memory import ALWAYS_FREE, free_bytes
+from .threads import blas_threads
+
+# Multiply-adds below which a kernel is done before BLAS has woken its threads or been told not to.
+_MANY = 2**20
+
+
+def readable(X: np.ndarray) -> np.ndarray:
+    """Return X itself where each row is in one piece of memory; else a copy, row after row.
+
+    Visits of single rows of a matrix in column-major order take six times as long, since each number is in a cache line
+    of its own. It is read in place all the same where it is on disk or has no place beside itself.
+    """
+    item = X.itemsize
+    if not X.flags.aligned or any(stride % item for stride in X.strides) or item not in X.strides:
+        return np.array(X, order="C")
+    in_rows = X.strides[1] == item or 1 in X.shape
+    if in_rows or is_streamed(X) or (X.nbytes > ALWAYS_FREE and 2 * X.nbytes > free_bytes()):
+        return np.asarray(X)
+    return np.array(X, order="C")
+
+
+def by_blas(X: np.ndarray, n_outputs: int) -> bool:
+    """Tell whether products of X with so many columns are left to BLAS.
+
+    One column is a matter of reading X once, which a kernel does as fast where rows are in one piece.
+    """
+    return X.size * n_outputs >= _MANY and (n_outputs > 1 or X.strides[1] != X.itemsize)
+
+
+def product(X: np.ndarray, W: np.ndarray, out: np.ndarray, n_threads: int) -> None:
+    """Compute X W."""
+    with blas_threads(n_threads), np.errstate(over="ignore", invalid="ignore"):
+        np.matmul(X, W, out=out)
