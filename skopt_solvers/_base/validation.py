@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
@@ -20,6 +21,20 @@ def numbers_of(estimator: Any, *data: Any, reset: bool) -> Any:
             return validate_data(estimator, *data, reset=reset, **options)
     except (OverflowError, RuntimeError, IndexError) as error:  # the last two where a list changes while it is read
         raise ValueError(f"X must hold numbers that float64 has: {error}") from error
+
+
+def is_plain(estimator: Any, X: Any) -> bool:
+    """Tell whether `numbers_of` would return this X as it is for a fitted estimator, in a tenth of its time.
+
+    False means that it has to be asked.
+    """
+    values = X if type(X) is np.ndarray else X.data if type(X) in (sp.csr_matrix, sp.csr_array) else None
+    if values is None or values.dtype not in (np.float32, np.float64) or X.ndim != 2 or not X.shape[0]:
+        return False
+    if X.shape[1] != estimator.n_features_in_ or hasattr(estimator, "feature_names_in_"):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()))
 
 
 def as_numpy(values: Any) -> Any:

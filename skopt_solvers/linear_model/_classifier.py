@@ -15,7 +15,7 @@ from .._base.pickling import check_array
 from .._base.sklearn_compat import LinearClassifierMixin, SparseCoefMixin
 from .._base.threads import effective_threads
 from .._base.typing import Matrix
-from .._base.validation import as_numpy, numbers_of
+from .._base.validation import is_plain, numbers_of
 from .._estimator.base import CONSTRAINTS, SolverEstimator
 from .._estimator.fit_many import MOST_OUTPUTS
 from .._estimator.shared_scores import product_by_others
@@ -140,9 +140,10 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         return predict_on_blocks(self, method, X)
 
     def _validated_for_prediction(self, X):
-        check_is_fitted(self)
+        if "coef_" not in vars(self):
+            check_is_fitted(self)
         check_structure(X, ask_canonical=False)
-        return numbers_of(self, X, reset=False)
+        return X if is_plain(self, X) else numbers_of(self, X, reset=False)
 
     @over_blocks
     def predict(self, X: Matrix) -> np.ndarray:
@@ -158,7 +159,8 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             A sparse matrix where the labels of `fit` were one; a dask array for a dask array.
         """
         if not self.multilabel_:
-            return super().predict(as_numpy(X))
+            scores = self.decision_function(X)
+            return self.classes_[(scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)]
         return predicted_labels(self._validated_for_prediction(X), self, self._sparse_labels, _finite_scores)
 
     def predict_topk(self, X: Matrix, k: int = 5, *, coef_threshold: float = 0.0) -> TopK:

@@ -411,3 +411,44 @@ def test_objectives_that_the_type_cannot_hold(C, weight):
     X = SPARSE.astype(np.float32)
     with pytest.raises(ValueError, match="sample_weight"):
         LogisticRegression(C=C).fit(X, Y, sample_weight=np.full(150, weight))
+
+
+def short_of_its_indptr():
+    X = SPARSE.copy()
+    X.data, X.indices = (np.append(a, a[:1]) for a in (X.data, X.indices))
+    return X
+
+
+NOT_A_NUMBER = np.where(np.arange(12) == 3, np.nan, DENSE)
+ASKED = {
+    **{f"array {dtype}": DENSE.astype(dtype) for dtype in ("f4", "f8", "f2", "i8", "?")},
+    **{f"{kind.__name__} {dtype}": kind(DENSE.astype(dtype)) for kind in (sp.csr_matrix, sp.csr_array)
+       for dtype in ("f4", "f8", "i8", "?")},
+    "list": DENSE.tolist(), "frame": pd.DataFrame(DENSE), "csc": sp.csc_matrix(DENSE),
+    "a row": DENSE[0], "no rows": DENSE[:0], "no sparse rows": SPARSE[:0], "few columns": DENSE[:, :5],
+    "few sparse columns": SPARSE[:, :5], "three dimensions": DENSE[None], "nan": NOT_A_NUMBER,
+    "sparse nan": sp.csr_matrix(NOT_A_NUMBER), "inf": np.full((1, 12), np.inf), "large": np.full((1, 12), 1e308),
+    "large in float32": np.full((1, 12), 3e38, np.float32), "named": pd.DataFrame(DENSE, columns=list("abcdefghijkl")),
+    "more data than rows": short_of_its_indptr(), "strings": np.array([["a"] * 12]),
+    "masked": np.ma.masked_array(DENSE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("method", ["predict", "decision_function", "predict_proba"])
+def test_predictions_are_those_of_validated_rows(name, named, method, monkeypatch):
+    model = fit(pd.DataFrame(DENSE, columns=list("abcdefghijkl")) if named else DENSE)
+
+    def outcome():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                result = getattr(model, method)(ASKED[name])
+            except Exception as error:
+                result = type(error), str(error)
+        return result, [str(warning.message) for warning in caught]
+
+    lean = outcome()
+    monkeypatch.setattr("skopt_solvers.linear_model._classifier.is_plain", lambda *_: False)
+    np.testing.assert_equal(lean, outcome())
