@@ -6,45 +6,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import _kernels
-from ..schedules import PolynomialDecay, Schedule, ScheduleLike, Warmup
+from ..schedules import Schedule, ScheduleLike
+from ._automatic_rate import MomentumRate, growth, one_batch, warmed
 from ._base import check_positive
 from ._stochastic import StochasticSolver
-
-_MOST_STRENGTH = 1e4  # that a rate knows of; C=inf is as this
-
-
-def _margin(objective: Any, most: float = _MOST_STRENGTH) -> float:
-    """Return how far margins go at the optimum: about log(1 + q), as that of one row alone, and 1 with a hinge."""
-    margin = float(np.log1p(min(objective.strength(), most)))
-    return min(margin, 1.0) if objective.kinked_gradient else margin
-
-
-def _growth(objective: Any, factor: float, most_of_chains: float, most: float = 300.0) -> float:
-    """Return the factor of a weight's unit by which an adaptive solver moves it at first, at least 1.
-
-    `most` is the greatest strength that counts where the table has more rows than there are samples.
-    """
-    if objective.structured:
-        return max(1.0, min(factor * _margin(objective), most_of_chains))
-    # where weights outnumber the rows, rare features have few steps, and larger ones throw them about
-    most *= max(1.0, objective.n_samples / max(objective.shape[0], 1))
-    return max(1.0, factor * _margin(objective, min(_MOST_STRENGTH, most)))
-
-
-def _one_batch(solver: StochasticSolver, objective: Any) -> bool:
-    """Tell that an epoch is one step: there is no noise, and a sample's weight shall be the same as its repetition."""
-    return solver.effective_batch(objective) == objective.n_samples
-
-
-def _warmed(solver: StochasticSolver, objective: Any, length: float) -> Schedule:
-    """Return a linear rise in a tenth of the epochs, at least in one and at most in a third, and a linear fall.
-
-    The rise is shorter where the penalty is strong enough to take a first step back: none up to log(1 + q) = 1, all of
-    it from 3 on.
-    """
-    need = 0.0 if _one_batch(solver, objective) else np.clip((np.log1p(objective.strength()) - 1) / 2, 0, 1)
-    rise = float(need * min(max(1.0, length / 10), length / 3))
-    return Warmup(PolynomialDecay(length - rise), epochs=rise) if rise else PolynomialDecay(length)
 
 
 class Momentum(StochasticSolver):
@@ -116,29 +81,16 @@ class Momentum(StochasticSolver):
         return _kernels.rule("Momentum", dtype)(state["v"].ravel(), self.momentum, bool(self.nesterov))
 
     def automatic_rate(self, objective: Any) -> float:
-        if _one_batch(self, objective):
-            return self._unit(objective)
-        # the trace bounds the curvature of a chain loosely, and margins that grow leave less of it
-        margin = _margin(objective)
-        return self._unit(objective) * max(1.0, 2.4 * margin if objective.structured else 0.1 * margin**2)
+        return self._rate(objective).grown()
 
     def automatic_stream_rate(self, objective: Any) -> float:
-        return self._unit(objective)  # the noise of a rate that does not fall to zero stays
+        return self._rate(objective).unit()  # the noise of a rate that does not fall to zero stays
 
-    def _unit(self, objective):
-        """Return the rate for a curvature that does not fall."""
-        # three quarters of the largest rate that is stable on a quadratic
-        rate = 0.75 * 2 * (1 + self.momentum) / (1 + 2 * self.momentum if self.nesterov else 1)
-        batch = self.effective_batch(objective)
-        if batch < objective.n_samples:
-            # a small batch is mostly noise: what one sample moves in the end, 1 / (1 - momentum) times its step, stays
-            # below the rate that is stable for that sample alone
-            losses = batch * objective.tokens_per_sample
-            rate = min(rate, 0.45 * losses * (1 - self.momentum))
-        return rate / (objective.curvature * (objective.mean_square() or 1.0))
+    def _rate(self, objective):
+        return MomentumRate(objective, self.effective_batch(objective), self.momentum, self.nesterov)
 
     def automatic_schedule(self, objective: Any, length: float) -> Schedule:
-        return _warmed(self, objective, length)
+        return warmed(self, objective, length)
 
 
 class AdaGrad(StochasticSolver):
@@ -187,13 +139,13 @@ class AdaGrad(StochasticSolver):
         return _kernels.rule("AdaGrad", dtype)(state["s"].ravel(), self.epsilon)
 
     def automatic_rate(self, objective: Any) -> float:
-        return (1.0 if _one_batch(self, objective) else _growth(objective, 1.6, 5.0)) * objective.margin_step()
+        return (1.0 if one_batch(self, objective) else growth(objective, 1.6, 5.0)) * objective.margin_step()
 
     def automatic_stream_rate(self, objective: Any) -> float:
-        return _growth(objective, 0.8, 2.5) * objective.margin_step()  # there is no warm-up
+        return growth(objective, 0.8, 2.5) * objective.margin_step()  # there is no warm-up
 
     def automatic_schedule(self, objective: Any, length: float) -> Schedule:
-        return _warmed(self, objective, length)
+        return warmed(self, objective, length)
 
 
 class RMSProp(StochasticSolver):
@@ -216,6 +168,8 @@ class RMSProp(StochasticSolver):
     ----------
     Hinton (2012), lecture 6e; Graves (2013), eq. 38-45 (centered).
     """
+
+    _largest_batch = 32  # weights that all sentences share have steps that do not shrink: fewer and quieter ones
 
     def __init__(
         self,
@@ -256,13 +210,13 @@ class RMSProp(StochasticSolver):
         return _kernels.rule("RMSProp", dtype)(state["s"].ravel(), state["mean"].ravel(), self.rho, self.epsilon)
 
     def automatic_rate(self, objective: Any) -> float:
-        return 0.1 * objective.margin_step() if _one_batch(self, objective) else self.automatic_stream_rate(objective)
+        return 0.1 * objective.margin_step() if one_batch(self, objective) else self.automatic_stream_rate(objective)
 
     def automatic_stream_rate(self, objective: Any) -> float:
-        return 0.1 * _growth(objective, 0.75, 1.0) * objective.margin_step()
+        return 0.1 * growth(objective, 0.75, 1.0) * objective.margin_step()
 
     def automatic_schedule(self, objective: Any, length: float) -> Schedule:
-        return _warmed(self, objective, length)
+        return warmed(self, objective, length)
 
 
 class Adam(StochasticSolver):
@@ -290,6 +244,7 @@ class Adam(StochasticSolver):
     """
 
     _rule = "Adam"
+    _largest_batch = 32  # as RMSProp's
 
     def __init__(
         self,
@@ -347,11 +302,11 @@ class Adam(StochasticSolver):
         return _kernels.rule(self._rule, dtype)(*tables, state["t"], self.beta1, self.beta2, self.epsilon)
 
     def automatic_rate(self, objective: Any) -> float:
-        growth = 1.0 if _one_batch(self, objective) else _growth(objective, 1.0, 2.0, most=60.0)
-        return 0.1 * growth * objective.margin_step()
+        factor = 1.0 if one_batch(self, objective) else growth(objective, 1.0, 2.0, most=60.0)
+        return 0.1 * factor * objective.margin_step()
 
     def automatic_stream_rate(self, objective: Any) -> float:
-        return 0.1 * _growth(objective, 1.0, 1.0, most=60.0) * objective.margin_step()
+        return 0.1 * growth(objective, 1.0, 1.0, most=60.0) * objective.margin_step()
 
 
 class AdamW(Adam):

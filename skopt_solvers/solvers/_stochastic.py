@@ -33,7 +33,8 @@ class StochasticSolver(Solver):
         `partial_fit`, whose end is not known, it is ``1 / sqrt(1 + t)``.
     batch_size : int or "auto", default="auto"
         "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50 batches. Up to 64
-        samples are one batch. A CRF's samples are sequences, and 64 is about 64 tokens, but at least 16 sequences.
+        samples are one batch. A CRF's samples are sequences, and 64 is about 64 tokens, but at least 16 sequences;
+        for `RMSProp`, `Adam` and `AdamW` up to 32, where an epoch keeps 50 batches.
     average : bool or float, default=False
         Return the mean of the weights over all steps after the first `average` epochs (Polyak & Juditsky 1992) instead
         of the last. True is 1.
@@ -51,6 +52,7 @@ class StochasticSolver(Solver):
 
     keeps_state = True
     visits_samples = True
+    _largest_batch = 16  # of sequences
     record: str = "epoch"  # of solvers of one's own whose `__init__` does not know it
 
     def __init__(
@@ -114,8 +116,8 @@ class StochasticSolver(Solver):
         """Return the number of samples in a batch."""
         n, size = objective.n_samples, self.batch_size
         if size == "auto":
-            largest = max(16, int(64 / objective.tokens_per_sample))
-            size = largest if n <= largest else min(largest, max(8, n // 50))
+            few = max(16, int(64 / objective.tokens_per_sample))
+            size = few if n <= few else min(max(self._largest_batch, few), max(8, n // 50))
         return min(n, int(size))
 
     def automatic_rate(self, objective: Any) -> float:

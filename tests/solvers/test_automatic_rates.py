@@ -42,7 +42,7 @@ def unit_of(kind, mean_square, curvature=0.25):
 @pytest.mark.parametrize("C", [1e-3, 0.1, 1.0, 2.0, 100.0, 200.0, 1e7, np.inf])
 def test_a_rate_is_the_unit_times_a_function_of_q(kind, C):
     q = 5 * C
-    m = np.log(1 + min(q, 60 * 400 / 3 if kind is Adam else 1e4))
+    m = np.log(1 + min(q, {Adam: 60 * 400 / 3, Momentum: 500}.get(kind, 1e4)))
     assert objective_of(C).strength() == pytest.approx(q)
     assert kind().automatic_rate(objective_of(C)) == pytest.approx(unit_of(kind, 5) * FACTORS[kind](m))
 
@@ -164,15 +164,43 @@ def test_fits_together_have_each_their_own_rates():
     assert rates[0] != rates[1] != rates[2]
 
 
+def sentences(n=40):
+    X = [[{f"w={i % 7}": 1.0, f"v={(i + t) % 5}": 1.0} for t in range(4)] for i in range(n)]
+    return X, [["a" if (i + t) % 3 else "b" for t in range(4)] for i in range(n)]
+
+
+def rate_of_chains(solver, C, n=40):
+    solver.set_params(schedule="constant")
+    model = LinearChainCRF(C, solver=solver, max_iter=1, tol=0, random_state=0).fit(*sentences(n))
+    return model.history_[0]["learning_rate"]
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_crf_has_factors_of_its_own():
-    X = [[{f"w={i % 7}": 1.0, f"v={(i + t) % 5}": 1.0} for t in range(4)] for i in range(40)]
-    y = [["a" if (i + t) % 3 else "b" for t in range(4)] for i in range(40)]
-    rates = {}
-    for kind in (AdaGrad, RMSProp, Adam, Momentum):
-        for C in (0.01, 100.0, 1e6):
-            model = LinearChainCRF(C, solver=kind(schedule="constant"), max_iter=1, tol=0, random_state=0)
-            rates[kind, C] = model.fit(X, y).history_[0]["learning_rate"]
     for kind, most in ((AdaGrad, 5), (RMSProp, 1), (Adam, 2)):
-        assert rates[kind, 1e6] == rates[kind, 100.0] == pytest.approx(most * rates[kind, 0.01])
-    assert rates[Momentum, 100.0] > 10 * rates[Momentum, 0.01]
+        rates = [rate_of_chains(kind(), C) for C in (0.01, 100.0, 1e6)]
+        assert rates[1] == rates[2] == pytest.approx(most * rates[0])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_momentum_on_chains_is_bounded_by_what_a_token_moves():
+    def rate(batch_size, momentum=0.9, C=1e6):
+        return rate_of_chains(Momentum(batch_size=batch_size, momentum=momentum), C)
+
+    assert rate(20) == pytest.approx(2.5 * rate(8))
+    assert rate(8, momentum=0.5) == pytest.approx(5 * rate(8))
+    assert rate(8, C=1e7) == rate(8)  # margins of a strength of 1e4
+    unit, all_at_once = rate(8, C=0.01), rate(40)
+    assert rate(8) == pytest.approx(0.5 * np.log(1 + 1e4) * unit)
+    assert all_at_once == pytest.approx(2.85 / (0.45 * 8 * 4 * 0.1) * unit)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_moving_averages_take_more_sentences_a_batch():
+    X, y = sentences(2000)
+    for kind, n_batches in ((Momentum, 125), (AdaGrad, 125), (RMSProp, 63), (Adam, 63)):
+        model = LinearChainCRF(solver=kind(record="step"), max_iter=1, random_state=0).fit(X, y)
+        assert len(model.history_[0]["step_losses"]) == n_batches
+    for kind in (AdaGrad, Adam):
+        model = LinearChainCRF(solver=kind(record="step"), max_iter=1, random_state=0).fit(X[:400], y[:400])
+        assert len(model.history_[0]["step_losses"]) == 50
