@@ -18,16 +18,19 @@ def margin(objective: Any, most: float = _MOST_STRENGTH) -> float:
     return min(margin, 1.0) if objective.kinked_gradient else margin
 
 
-def growth(objective: Any, factor: float, most_of_chains: float, most: float = 300.0) -> float:
+def growth(objective: Any, factor: float, most_of_chains: float, most: float = 300.0, falls: bool = True) -> float:
     """Return the factor of a weight's unit by which an adaptive solver moves it at first, at least 1.
 
-    `most` is the greatest strength that counts where the table has more rows than there are samples.
+    `most` is the strength that counts most where the table has more rows than there are samples. With a larger one the
+    factor stays, or `falls` as it has risen: the penalty does not bring a rare weight back that was thrown too far.
     """
     if objective.structured:
         return max(1.0, min(factor * margin(objective), most_of_chains))
     # where weights outnumber the rows, rare features have few steps, and larger ones throw them about
-    most *= max(1.0, objective.n_samples / max(objective.shape[0], 1))
-    return max(1.0, factor * margin(objective, min(_MOST_STRENGTH, most)))
+    most = min(_MOST_STRENGTH, most * max(1.0, objective.n_samples / max(objective.shape[0], 1)))
+    if falls:
+        most = min(most, most**2 / min(max(objective.strength(), most), _MOST_STRENGTH))
+    return max(1.0, factor * margin(objective, most))
 
 
 def one_batch(solver: "StochasticSolver", objective: Any) -> bool:

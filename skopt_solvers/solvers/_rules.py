@@ -213,7 +213,7 @@ class RMSProp(StochasticSolver):
         return 0.1 * objective.margin_step() if one_batch(self, objective) else self.automatic_stream_rate(objective)
 
     def automatic_stream_rate(self, objective: Any) -> float:
-        return 0.1 * growth(objective, 0.75, 1.0) * objective.margin_step()
+        return 0.1 * growth(objective, 0.75, 1.0, falls=False) * objective.margin_step()
 
     def automatic_schedule(self, objective: Any, length: float) -> Schedule:
         return warmed(self, objective, length)
@@ -302,11 +302,11 @@ class Adam(StochasticSolver):
         return _kernels.rule(self._rule, dtype)(*tables, state["t"], self.beta1, self.beta2, self.epsilon)
 
     def automatic_rate(self, objective: Any) -> float:
-        factor = 1.0 if one_batch(self, objective) else growth(objective, 1.0, 2.0, most=60.0)
+        factor = 1.0 if one_batch(self, objective) else growth(objective, 1.0, 2.0, most=120.0)
         return 0.1 * factor * objective.margin_step()
 
     def automatic_stream_rate(self, objective: Any) -> float:
-        return 0.1 * growth(objective, 1.0, 1.0, most=60.0) * objective.margin_step()
+        return 0.1 * growth(objective, 1.0, 1.0, most=120.0) * objective.margin_step()
 
 
 class AdamW(Adam):

@@ -42,24 +42,23 @@ def unit_of(kind, mean_square, curvature=0.25):
 @pytest.mark.parametrize("C", [1e-3, 0.1, 1.0, 2.0, 100.0, 200.0, 1e7, np.inf])
 def test_a_rate_is_the_unit_times_a_function_of_q(kind, C):
     q = 5 * C
-    m = np.log(1 + min(q, {Adam: 60 * 400 / 3, Momentum: 500}.get(kind, 1e4)))
+    m = np.log(1 + min(q, 500 if kind is Momentum else 1e4))
     assert objective_of(C).strength() == pytest.approx(q)
     assert kind().automatic_rate(objective_of(C)) == pytest.approx(unit_of(kind, 5) * FACTORS[kind](m))
 
 
+@pytest.mark.parametrize("n, d", [(90, 99), (160, 39)], ids=["wide", "long"])
 @pytest.mark.parametrize("kind", [AdaGrad, RMSProp, Adam], ids=name_of)
-def test_adaptive_rates_of_few_rows_end_to_grow_earlier(kind):
-    X, y = text_like(n=90, d=99)
+def test_adaptive_rates_of_few_rows_end_to_grow_earlier(kind, n, d):
+    X, y = text_like(n=n, d=d)
     model = dict(n_outputs=1, loss=LOG_LOSSES["ovr"], l1_ratio=0.0, fit_intercept=True)
-    wide = LinearObjective(X, y, np.ones(90), C=np.inf, **model)
-    most = 60 if kind is Adam else 300
-    factor = FACTORS[kind](np.log(1 + most))
-    assert kind().automatic_rate(wide) == pytest.approx(unit_of(kind, wide.mean_square()) * factor)
-    # four rows a weight, one of them the intercept's
-    X, y = text_like(n=160, d=39)
-    long = LinearObjective(X, y, np.ones(160), C=np.inf, **model)
-    factor = FACTORS[kind](np.log(1 + 4 * most))
-    assert kind().automatic_rate(long) == pytest.approx(unit_of(kind, long.mean_square()) * factor)
+    most = (120 if kind is Adam else 300) * max(1, n / (d + 1))
+    for C in (most / 4, most / 2, most, 4 * most, np.inf):
+        objective = LinearObjective(X, y, np.ones(n), C=C, **model)
+        q = min(objective.strength(), 1e4)
+        counts = min(q, most if kind is RMSProp else most**2 / q)
+        expected = unit_of(kind, objective.mean_square()) * FACTORS[kind](np.log(1 + counts))
+        assert kind().automatic_rate(objective) == pytest.approx(expected)
 
 
 @solvers
