@@ -15,6 +15,7 @@ from ._row_gradient import RowGradient
 from ._size import Sized, threads_of_pass
 
 _SECANTS = 4  # of the intercepts at the start of a fit
+_ROUNDS = 10  # whole steps of Newton's method from piece to piece of a hinge
 
 
 class LinearObjective(Blocks, Sized, ObjectiveDefaults):
@@ -424,7 +425,8 @@ class LinearPosition:
         if way == "direct":
             finite = native.newton_direct(self._Z, g, D.ravel())
         else:
-            finite = native.newton_kernel(self._Z, g, self.objective.gram(), D.ravel())
+            rounds = _ROUNDS if self.objective.kinked_gradient else 1
+            finite = native.newton_kernel(self._Z, g, self.objective.gram(), self.value, rounds, D.ravel())
         if not finite:
             raise FloatingPointError("the squares of X overflow in float64: scale its features")
         return D

@@ -149,7 +149,7 @@ class LBFGS(Solver):
         way = self.newton_way(objective)
         if way is not None:
             newton = newton_bytes(objective, way)
-            return 8 * objective.table_bytes + objective.position_bytes + objective.pass_bytes + newton
+            return 7 * objective.table_bytes + objective.position_bytes + objective.pass_bytes + newton
         tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
         squares = 8 * objective.shape[0] if self.precondition else 0
         # a trial under L1 is a position of its own

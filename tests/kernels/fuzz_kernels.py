@@ -91,7 +91,7 @@ class Case(TextArguments):
                 lambda: self.call(objective.penalise, W=W, G=G),
                 lambda: self.call(objective.newton_direct, Z=Z, G=G, D=W),
                 lambda: self.call(objective.gram, G=np.empty(n * n)),
-                lambda: self.call(objective.newton_kernel, Z=Z, G=G, kernel=np.ones(n * n), D=W),
+                lambda: self.call(objective.newton_kernel, Z=Z, G=G, kernel=np.ones(n * n), value=1.0, rounds=3, D=W),
                 lambda: self.call(objective.squared_norms, square=np.empty(rows, self.T)),
                 lambda: self.call(objective.gradient, W=W, batch=self.integers(0, n, min(n, 4), np.int64)),
                 lambda: self.call(objective.count_as, count=self.numbers(rows).astype(float), n_seen=9.0),

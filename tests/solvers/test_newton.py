@@ -28,8 +28,8 @@ def direction_of(objective, W, way):
     if way == "direct":
         assert objective.native.newton_direct(position._Z, position.gradient.ravel(), D.ravel())
     else:
-        kernel = objective.gram()
-        assert objective.native.newton_kernel(position._Z, position.gradient.ravel(), kernel, D.ravel())
+        known = position._Z, position.gradient.ravel(), objective.gram(), position.value
+        assert objective.native.newton_kernel(*known, 1, D.ravel())
     return D, position.gradient
 
 

@@ -82,11 +82,12 @@ public:
         ::gram(*this, G.data());
     }
 
-    bool newton_kernel(In<T> Z, In<T> G, In<double> kernel, Out<T> D) {
+    bool newton_kernel(In<T> Z, In<T> G, In<double> kernel, double value, int rounds, Out<T> D) {
         require_newton(Z, G, D);
         require(kernel.size() == product(this->n_active(), this->n_active()), "kernel has the wrong size");
+        require(rounds > 0, "rounds must be positive");
         Call call(this->busy);
-        return KernelNewton<T, Rows>(*this, Z.data(), kernel.data()).direction(G.data(), D.data());
+        return KernelNewton<T, Rows>(*this, kernel.data()).direction(Z.data(), G.data(), value, rounds, D.data());
     }
 
     void squared_norms(Out<T> square) const {
@@ -136,7 +137,8 @@ static void bind(nb::module_& m, const char* name) {
         .def("penalise", &Bound::penalise, array("W"), array("G"))
         .def("newton_direct", &Bound::newton_direct, array("Z"), array("G"), array("D"))
         .def("gram", &Bound::gram, array("G"))
-        .def("newton_kernel", &Bound::newton_kernel, array("Z"), array("G"), array("kernel"), array("D"))
+        .def("newton_kernel", &Bound::newton_kernel, array("Z"), array("G"), array("kernel"), "value"_a, "rounds"_a,
+             array("D"))
         .def("squared_norms", &Bound::squared_norms, array("square"))
         .def("count_as", &Bound::count_as, array("count"), "n_seen"_a)
         .def("gradient", &batch_gradient<T>, array("W"), array("batch"));
