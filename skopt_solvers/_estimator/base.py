@@ -22,7 +22,7 @@ from ..solvers._stochastic_fit import mean_weights
 from .fit_run import FitRun
 from .monitor import Monitor, require_together
 from .partial_fit import present_columns
-from .proof import check_provable, refuse_proof
+from .proof import check_provable, goal_of, nearest_bound, refuse_proof
 from .resume_state import StoredModel
 from .shared_fits import fitted_by_others
 from .stream import StreamRun
@@ -255,8 +255,14 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         check_is_fitted(self)
         problem = self._read(X, y, sample_weight, reset=False, **form).problem(self.classes_).in_float64()
         objective = problem.objective()
-        W = problem.model.table(self, objective)
-        return objective.suboptimality_bound(np.ascontiguousarray(W, dtype=objective.dtype))
+        W = np.ascontiguousarray(problem.model.table(self, objective), dtype=objective.dtype)
+        bound = objective.suboptimality_bound(W)
+        if not 0 < bound < np.inf:
+            return bound
+        value = objective.scale * objective.value(W)
+        relative = bound / value
+        nearer = nearest_bound(objective, W, relative, goal_of(self.tol, self.max_suboptimality))
+        return bound if nearer == relative else nearer * value
 
 
 def resolved_solver(estimator):

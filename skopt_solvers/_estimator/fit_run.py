@@ -169,7 +169,7 @@ class FitRun:
             W = self.solver.settled(self.objective, result.W)
             if W is not result.W and self.monitor.accepts(W):
                 result.W = W
-        return proven(self.objective, result, self.estimator.tol)
+        return proven(self.objective, result, self.estimator.tol, self.estimator.max_suboptimality)
 
     def attributes(self, result, W=None, n_iter=None):
         """Return the fitted attributes of a result.

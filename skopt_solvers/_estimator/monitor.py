@@ -135,9 +135,9 @@ class Monitor:
             result.state = None  # it belongs to the last weights, not to these
         if self.stopped:
             result.converged, result.stop_reason, result.advice = False, self.stopped, "Raise max_time."
-            result.as_asked = False
+            result.as_asked, result.reason_at = False, None
         elif W is not None and self.waited >= self.estimator.n_iter_no_change:
-            result.converged = result.as_asked = True
+            result.converged, result.as_asked, result.reason_at = True, True, None
             result.stop_reason = (
                 f"the validation score did not improve on {score:.6g} of iteration {iteration} by more than "
                 f"tol={self.estimator.tol:g} in {self.waited} iterations"

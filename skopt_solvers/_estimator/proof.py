@@ -7,29 +7,55 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from .._base.memory import ALWAYS_FREE, free_bytes
 from .._base.words import compared
 from ..schedules import PolynomialDecay, ScheduleSequence
 from ..solvers import LBFGS, Result, Solver, StochasticSolver
 from ..solvers._base import allowed_suboptimality, relative_bound, remedies, unproven
+from ..solvers._nearer_bound import nearer_bound, nearer_bytes
 
 _MOST_IDLE = 10  # calls in a row without an iteration, each with a lower tolerance
 
 
-def proven(objective: Any, result: Result, tol: float) -> Result:
+def proven(objective: Any, result: Result, tol: float, goal: float | None = None) -> Result:
     """Give a result the bound that its solver has not made, and let it count.
 
-    The bound costs one pass over the samples. A fit whose bound is above ``100 tol`` has not converged, whatever its
-    solver says; where no bound exists, its solver's word stands.
+    The bound costs one pass over the samples, and one that is nearer to the truth, which is sought where the first is
+    above ``100 tol`` or a goal, as much as one or two epochs. A fit whose bound is above ``100 tol`` has not converged,
+    whatever its solver says; where no bound exists, its solver's word stands.
     """
-    if np.isnan(result.suboptimality) and np.isfinite(result.W).all():
-        result.suboptimality = relative_bound(objective, result.W)
     allowed = allowed_suboptimality(tol)
+    if np.isfinite(result.W).all():
+        if np.isnan(result.suboptimality):
+            result.suboptimality = relative_bound(objective, result.W)
+        result.suboptimality = nearest_bound(objective, result.W, result.suboptimality, goal_of(tol, goal))
+    if result.reason_at is not None:
+        result.converged = result.suboptimality <= allowed
+        result.stop_reason = result.reason_at(result.suboptimality)
+        result.advice = "" if result.converged else result.advice
     if result.converged and result.suboptimality > allowed:
         result.converged = False
         if not result.as_asked:
             result.stop_reason += f"; {unproven(result.suboptimality, allowed)}"
             result.advice = result.advice or remedies(objective, f"set max_suboptimality={allowed:g} to go on")
     return result
+
+
+def goal_of(tol: float, max_suboptimality: float | None) -> float:
+    """Return the relative bound that is asked for: ``100 tol``, or what a user asks if that is less."""
+    allowed = allowed_suboptimality(tol)
+    return allowed if max_suboptimality is None else min(allowed, max_suboptimality)
+
+
+def nearest_bound(objective: Any, W: np.ndarray, bound: float, allowed: float) -> float:
+    """Return a relative bound that is at most a known one: a nearer one where that is above what is allowed.
+
+    With nothing allowed (``tol=0``) none is sought, and none where its tables may not find room.
+    """
+    if not bound > allowed > 0:
+        return bound
+    need = nearer_bytes(objective)
+    return bound if need > ALWAYS_FREE and need > free_bytes() else nearer_bound(objective, W, bound, allowed)
 
 
 def check_provable(estimator: Any, solver: Solver, objective: Any) -> None:
@@ -75,7 +101,7 @@ def until_proven(
     """
     max_iter, tol, monitor = options["max_iter"], options["tol"], options["callback"]
     solver, objective = problem
-    goal, ended = min(asked, allowed_suboptimality(tol)), lambda: result.as_asked or monitor.stopped is not None
+    goal, ended = goal_of(tol, asked), lambda: result.as_asked or monitor.stopped is not None
     round_ = idle = 0
     while result.suboptimality > goal and not ended() and idle < _MOST_IDLE and result.n_iter < max_iter:
         round_, done = round_ + 1, result.n_iter

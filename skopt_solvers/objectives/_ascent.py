@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import _kernels
 from .._base.side_by_side import put_apart, side_by_side
+from ._duality_gap import dual_value
 
 _ROWS = 2**12  # of a block whose arrays in float64 stay in the cache
 
@@ -17,6 +18,9 @@ class LinearAscent:
        g_i(a) = -c_i\, \ell^*(-a / c_i), \qquad c_i = \omega_i / l_2
 
     with :math:`\sum_i a_i = 0` where there is an intercept, which the visits approach and do not keep.
+
+    With L1 an epoch is made at fixed signs s, for which ``l1 |w| >= l1 s w``: W is then the sum above less
+    ``s l1 / l2``, and s is chosen anew before each epoch, the best for A, which makes W the soft threshold of the sum.
 
     Parameters
     ----------
@@ -56,7 +60,16 @@ class LinearAscent:
 
     def epoch(self, seed):
         """As many visits as there are samples of positive weight, in an order that depends on `seed` only."""
+        if self.objective.l1:
+            self._shrink()
         _run_epoch(self.objective, self.native, (self.c > 0, 1), seed, (self.A, self.W))
+
+    def _shrink(self):
+        n, objective = self.objective.n_penalised, self.objective
+        total = np.empty_like(self.W)
+        objective.native.backward(self.A.ravel(), total.ravel())
+        threshold = self.W.dtype.type(objective.l1 / objective.l2)
+        self.W[:n] = total[:n] - np.clip(total[:n], -threshold, threshold)
 
     def move_center(self):
         """Between two epochs: the step of the method of multipliers that leads to :math:`\\sum_i a_i = 0`."""
@@ -69,12 +82,17 @@ class LinearAscent:
     def lower_bound(self):
         """A proven lower bound of min F: the dual at a point near A that meets the intercept's constraint."""
         objective = self.objective
-        if objective.shape[0] == objective.n_penalised:
+        balanced = objective.shape[0] == objective.n_penalised
+        if balanced and not objective.l1:
             return self.value()
-        A = self._balanced_jointly() if objective.joint else self._balanced()
+        A = self.A if balanced else self._balanced_jointly() if objective.joint else self._balanced()
         W = np.empty_like(self.W)
         objective.transposed_product(A, W)
-        return self._value(A, W)
+        if not objective.l1:
+            return self._value(A, W)
+        l2, n = objective.l2, objective.n_penalised
+        # a gain is concave, and 0 where its variables are
+        return dual_value(l2 * self.native.gain(A.ravel()), W.dtype.type(l2) * W[:n], objective.l1, l2)
 
     def _balanced(self):
         """The larger of the positive and the negative sum of each output is brought down to the other."""

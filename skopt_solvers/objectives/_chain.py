@@ -11,6 +11,7 @@ from ._blocks import Blocks
 from ._duality_gap import bound_of_position, strongly_convex_bound
 from ._interface import ObjectiveDefaults
 from ._penalty import as_float, penalty
+from ._planes import Planes
 from ._position import EvaluatedPosition
 from ._row_gradient import RowGradient
 from ._size import Sized, threads_of_pass
@@ -309,6 +310,10 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     def suboptimality_bound_at(self, position):
         """Return the same at a position, where the loss and its gradient are known."""
         return bound_of_position(self, position) if self.convex else np.inf
+
+    def planes(self):
+        """Return what makes a bound of the gradients at several points, or None where F is not strongly convex."""
+        return Planes(self) if self.convex and self.l2 else None
 
     def position(self, W):
         """A point that moves along lines; a trial costs a gradient."""

@@ -8,6 +8,7 @@ from .._base.threads import blas_threads
 
 # Widths at which a loss with kinks is smoothed, see `suboptimality`.
 _WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+_WIDTH = 0.1  # at which an ascent begins
 # The largest sum of dual variables, over a small loss, that counts as the 0 that an unpenalised intercept asks for.
 _BALANCED = 1e-3
 # Steps of the secant method that pay beside the bracket's, and the slope that is rounding.
@@ -70,7 +71,24 @@ def _lower_bound(objective, W, margins, Z, U, precision):
         return 0.0  # so far off that no balance was found: the dual point is none
     G = np.empty_like(W)
     objective.transposed_product(U, G)
-    return _dual_value(loss - _dot(W[:n], G[:n]), G[:n], objective.l1, objective.l2)
+    return dual_value(loss - dot(W[:n], G[:n]), G[:n], objective.l1, objective.l2)
+
+
+def dual_point(objective, W):
+    """Return ``-u_i / omega_i``, u_i being the gradients of the losses at the margins of W, and the best intercept.
+
+    Where the loss has kinks, they are those of a smooth one below it.
+    """
+    below, n = objective if objective.smooth else objective.smoothed(_WIDTH), objective.n_penalised
+    Z = objective.margins(W)
+    U, intercept = np.empty_like(Z), W[n:]
+    if len(intercept):
+        shift = _best_shift(below, Z, U, 1e-6).astype(Z.dtype)
+        Z += shift
+        intercept = intercept + shift
+    below.native.loss(Z.ravel(), U.ravel())
+    weights = -(objective.weights / objective.weights.sum())[:, None].astype(U.dtype)
+    return np.divide(U, weights, out=np.zeros_like(U), where=weights < 0), intercept
 
 
 def strongly_convex_bound(objective, W, value, loss, G):
@@ -80,32 +98,32 @@ def strongly_convex_bound(objective, W, value, loss, G):
     """
     if not objective.l1 and not objective.l2:
         return np.inf
-    dual = _dual_value(loss - _dot(W, G), G, objective.l1, objective.l2)
+    dual = dual_value(loss - dot(W, G), G, objective.l1, objective.l2)
     return objective.scale * max(value - dual, 0.0)
 
 
 def bound_of_position(objective, position):
     """Return the same at a position of such a model, whose value and gradient it has."""
     W, l1, l2 = position.W, objective.l1, objective.l2
-    size = _dot(W, W)
+    size = dot(W, W)
     loss = position.value - 0.5 * l2 * size - (l1 * float(np.abs(W).sum(dtype=float)) if l1 else 0.0)
     return strongly_convex_bound(objective, W, position.value, loss, position.gradient - W.dtype.type(l2) * W)
 
 
-def _dual_value(linear, G, l1, l2):
+def dual_value(linear, G, l1, l2):
     """The largest over theta in [0, 1] of ``theta linear - r*(-theta G)``."""
     if not l2:
         theta = min(1.0, l1 / max(float(np.abs(G).max()), 1e-300))
         return max(theta * linear, 0.0)
     if not l1:
-        quadratic = _dot(G, G) / (2 * l2)
+        quadratic = dot(G, G) / (2 * l2)
         theta = min(max(linear / (2 * quadratic), 0.0), 1.0) if quadratic else 1.0
         return theta * linear - theta**2 * quadratic
     magnitudes = np.abs(G).ravel()
 
     def negative(theta):
         excess = np.maximum(theta * magnitudes - l1, 0)
-        return _dot(excess, excess) / (2 * l2) - theta * linear
+        return dot(excess, excess) / (2 * l2) - theta * linear
 
     return -min(negative(1.0), minimize_scalar(negative, bounds=(0, 1), method="bounded").fun)
 
@@ -183,6 +201,6 @@ def _secant(slope, root=_ROOT):
     return None
 
 
-def _dot(a, b):
+def dot(a, b):
     """Return the inner product; not by BLAS, whose threads would spin for longer than the fit takes."""
     return _kernels.dot(np.ravel(a), np.ravel(b))

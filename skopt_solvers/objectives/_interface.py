@@ -12,7 +12,7 @@ that end in `bytes` are in bytes.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
@@ -55,6 +55,18 @@ class ObjectiveDefaults:
     def suboptimality_bound_at(self, position: "Position") -> float:
         """Return the bound of the weights at a position."""
         return self.suboptimality_bound(position.W, 1e-6)
+
+    def smoothed(self, width: float) -> "Objective":
+        """Return the objective itself."""
+        return cast("Objective", self)
+
+    def ascent_from(self, W: np.ndarray) -> "Ascent | None":
+        """Return None: there is no dual."""
+        return None
+
+    def planes(self) -> "Planes | None":
+        """Return None: gradients alone give no bound."""
+        return None
 
 
 class Objective(Protocol):
@@ -174,6 +186,15 @@ class Objective(Protocol):
 
     def suboptimality_bound_at(self, position: "Position") -> float:
         """Return the same of a position's W, by what is known there; its trial along a line is lost."""
+
+    def smoothed(self, width: float) -> "Objective":
+        """Return an objective that is nowhere above this one, whose loss has its kinks smoothed over a width."""
+
+    def ascent_from(self, W: np.ndarray) -> "Ascent | None":
+        """Return an ascent of the dual from the point that the margins at W have; None, the default, without a dual."""
+
+    def planes(self) -> "Planes | None":
+        """Return what bounds min F by the gradients at several positions; None, the default, where they do not."""
 
     # Bytes
 
@@ -425,6 +446,13 @@ class Ascents(Protocol):
 
     def values(self) -> list[float]:
         """Return F(W) of each, after an epoch of all."""
+
+
+class Planes(Protocol):
+    """The lower bound of min F that the gradients at several positions give together."""
+
+    def add(self, position: Position) -> float:
+        """Take one more position; return the bound of all so far."""
 
 
 class Parts(Protocol):

@@ -7,7 +7,7 @@ from .._base.dense import by_blas, product
 from .._base.memmap import column_counts, n_entries, runs_of
 from ._ascent import LinearAscent, LinearAscents
 from ._blocks import Blocks
-from ._duality_gap import suboptimality
+from ._duality_gap import dual_point, suboptimality
 from ._interface import ObjectiveDefaults
 from ._losses import smooth_losses
 from ._penalty import as_float, penalty
@@ -331,6 +331,12 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     def ascent(self, shares=None, intercept=0):
         """The `LinearAscent` of this problem."""
         return LinearAscent(self, shares, intercept)
+
+    def ascent_from(self, W):
+        """Return an ascent from the dual point that the margins at W have; None without L2 or a step of the loss."""
+        if not self.l2 or self.loss.dual_obstacle or self.total != float(self.weights.sum()):
+            return None
+        return LinearAscent(self, *dual_point(self, W))
 
     def ascents_of(self, ascents):
         """Return several ascents as `LinearAscents`."""

@@ -34,6 +34,7 @@ class Result:
     state : dict or None, with which a later call goes on as if there had been no stop.
     suboptimality : float, a proven bound of (P(W) - min P) / P(W); NaN where the solver has proven none.
     as_asked : bool, whether it ended as the user asked: by a callback, or where a solver without the same minimum ends.
+    reason_at : callable or None, where a smaller bound would have made it converge: its reason at a bound.
     """
 
     W: np.ndarray
@@ -45,6 +46,7 @@ class Result:
     state: dict | None = None
     suboptimality: float = np.nan
     as_asked: bool = False
+    reason_at: Callable[[float], str] | None = None
 
 
 class Epochs(Protocol):
@@ -189,7 +191,7 @@ def relative_bound(objective: "Objective", W: np.ndarray, position: "Position | 
 
 
 def unproven(bound: float, allowed: float, by: str = "100 tol") -> str:
-    """Return in words that a proven bound is above what is allowed, and by which parameter."""
+    """Return in words what a proven bound says, what is allowed, and by which parameter."""
     told = compared(bound, allowed)
     return f"the objective may be {told} of itself above its minimum, and {allowed:g} ({by}) is allowed"
 

@@ -99,8 +99,10 @@ def minimize_by_output(
     failed = outputs.failed
     if failed and target < tol:
         bound = relative_bound(objective, W)
-        reason = f"{len(failed)} of {W.shape[1]} outputs had steps left to make; {unproven(bound, allowed)}"
-        return Result(W, len(history), bool(bound <= allowed), reason, failed[0].advice, before + history, None, bound)
+        left = f"{len(failed)} of {W.shape[1]} outputs had steps left to make"
+        reason_at = lambda bound: f"{left}; {unproven(bound, allowed)}"  # noqa: E731
+        end = bool(bound <= allowed), reason_at(bound), failed[0].advice
+        return Result(W, len(history), *end, before + history, suboptimality=bound, reason_at=reason_at)
     if failed:
         reason = f"{len(failed)} of {W.shape[1]} outputs did not converge; in the first {failed[0].reason}"
         return Result(W, len(history), False, reason, failed[0].advice, before + history)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ._newton import newton_bytes, preferred_way
 from ._pairs import Pairs
 from ._registry import stochastic_names
 from ._starts import record_of, start_epochs, started
+
+if TYPE_CHECKING:
+    from ..objectives._interface import Objective, Position
 
 # Where the gradient is 0 to the last digit and nothing is proven, as on separable data, held by a weak penalty alone.
 _ADVICE = "Scale the features; give C=np.inf where no penalty is meant."
@@ -206,7 +209,7 @@ class LBFGS(Solver):
         if by_output and not (epochs and objective.dual_obstacle()):
             epochs = min(epochs, SHARED_EPOCHS) if self.start_epochs == "auto" else epochs
             # what is proven is the sum
-            begin = lambda one, W, record, tol: self._fit_from(one, one.position(W), (max_iter, tol, np.inf), [record])  # noqa: E731
+            begin = lambda one, W, record, tol: self.fit_from(one, one.position(W), (max_iter, tol, np.inf), [record])  # noqa: E731
             return minimize_by_output(objective, W, begin, epochs=epochs, limits=limits, callback=callback)
         fit, before = yield from self._begin(objective, W, epochs, limits)
         while not fit.ended:
@@ -218,7 +221,8 @@ class LBFGS(Solver):
             known = dict(objective=objective.scale * fit.position.value, gradient_norm=fit.norm)
             fit.history.append(record_of(fit.phase, **known))
         history = before + fit.history
-        return Result(fit.position.W, n_iter, *end, history, None, fit.suboptimality(), fit.reason is STOPPED)
+        end = *end, history, None, fit.suboptimality(), fit.reason is STOPPED
+        return Result(fit.position.W, n_iter, *end, fit.reason_at)
 
     def _begin(self, objective, W, epochs, limits):
         """Return the state of a fit at its first position, the stochastic epochs being done, and the records before it.
@@ -231,9 +235,15 @@ class LBFGS(Solver):
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
             )
         before = [record for record in records if record["iteration"] == 0]
-        return self._fit_from(objective, position, limits, records[len(before) :]), before
+        return self.fit_from(objective, position, limits, records[len(before) :]), before
 
-    def _fit_from(self, objective, position, limits, history):
+    def fit_from(
+        self,
+        objective: "Objective",
+        position: "Position",
+        limits: tuple[int, float, float],
+        history: list[dict[str, Any]],
+    ) -> LBFGSFit:
         """Return the state of a fit at a position; `limits` are `max_iter`, `tol` and the bound to be proven."""
         way, pairs = self.newton_way(objective), None
         if way is None:

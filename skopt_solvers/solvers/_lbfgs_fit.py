@@ -1,6 +1,7 @@
 """The state of a fit by L-BFGS: its steps, its criterion and its proof."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ class LBFGSFit:
     proven : the last relative bound of the suboptimality, and the number of values then.
     next_proof : the norm at which the next proof is tried, or the number of values.
     reason : str or None, why the fit has ended or, where Newton's method polishes, may end.
+    reason_at : callable or None, the reason at a bound of a fit that has converged but for its proof.
     """
 
     objective: "Objective"
@@ -51,6 +53,7 @@ class LBFGSFit:
     proven: tuple = (np.nan, -1)
     next_proof: tuple = (np.inf, 0)
     reason: str | None = None
+    reason_at: Callable[[float], str] | None = None
     advice: str = ""
     converged: bool = False
     ended: bool = False
@@ -163,7 +166,9 @@ class LBFGSFit:
         elif not self.suboptimality() > self.allowed:
             self.reason, self.converged = met, True
         else:  # as on separable data, where the penalty alone holds the weights
-            self.reason = f"{reason}; {unproven(self.suboptimality(), self.allowed)}"
+            allowed = self.allowed
+            self.reason_at = lambda bound: f"{reason}; {unproven(bound, allowed)}"
+            self.reason = self.reason_at(self.suboptimality())
             self.advice = f"{advice[:-1]}; give C=np.inf where no penalty is meant."
 
     def _moved(self):

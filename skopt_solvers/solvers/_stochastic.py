@@ -244,7 +244,7 @@ class StochasticSolver(Solver):
             Before each epoch, which the caller has to run.
         """
         fit = StochasticFit(self, objective, W, state, max_iter, rng, streaming)
-        reason, proven = None, np.nan
+        reason, proven, reason_at = None, np.nan, None
         reached = f"max_iter={max_iter} was reached"
         for left in reversed(range(1 if streaming else max_iter)):
             yield fit
@@ -261,11 +261,11 @@ class StochasticSolver(Solver):
         if asked and reason is not STOPPED:
             allowed = allowed_suboptimality(tol)
             way = "raise max_iter" if len(fit.history) == max_iter else self._way_on(reason, allowed)
-            *end, proven = fit.end_by_gap(W, reason or reached, allowed, [way])
+            *end, proven, reason_at = fit.end_by_gap(W, reason or reached, allowed, [way])
         else:
             end = self._end_without_gap(objective, reason, reached)
         as_asked = reason is STOPPED or (reason is not None and not self.minimises_objective)
-        return Result(W, len(fit.history), *end, fit.history, fit.state, proven, as_asked)
+        return Result(W, len(fit.history), *end, fit.history, fit.state, proven, as_asked, reason_at)
 
     def _end_of(self, fit, tol, n_iter_no_change):
         """Return why a fit ends after an epoch, or None."""

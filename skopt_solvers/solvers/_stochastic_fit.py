@@ -152,28 +152,34 @@ class StochasticFit:
         return best == np.inf or last < best - tol * abs(best)
 
     def end_by_gap(self, W, reason, allowed, ways):
-        """Return whether the gap at W is `allowed`, why the fit has ended, the advice, and the gap or NaN.
+        """Return whether the gap at W is `allowed`, why the fit has ended, the advice, the gap or NaN, and `reason_at`.
 
-        `ways` are those in which a longer fit is had, for the advice.
+        The last is None where the fit has converged. `ways` are those in which a longer fit is had, for the advice.
         """
         scale, value = self.objective.scale, self.last
         gap = self.objective.suboptimality_bound(W, precision=1e-6) / (scale * value) if value else 0.0
-        converged = gap <= allowed
-        if np.isfinite(gap):
-            reason += f", with a duality gap of {compared(gap, allowed, 2)} of the objective, "
-            reason += f"{'at most' if converged else 'above'} {allowed:g} (100 tol)"
-        else:
-            reason += "; without a penalty no bound tells how far it is from the optimum"
+        worse = ""
         if self.start is not None and value > 1.1 * self.start:
-            reason += (
+            worse = (
                 f"; the objective ends at {scale * value:.6g}, above {scale * self.start:.6g} where "
                 f"it began: {self._rates_told()} too large"
             )
             ways = ["lower learning_rate", *ways]
-        if not np.isfinite(gap):
+
+        def reason_at(gap):
+            if not np.isfinite(gap):
+                return f"{reason}; without a penalty no bound tells how far it is from the optimum{worse}"
+            told = f"{'at most' if gap <= allowed else 'above'} {allowed:g} (100 tol)"
+            return f"{reason}, with a duality gap of {compared(gap, allowed, 2)} of the objective, {told}{worse}"
+
+        converged = gap <= allowed
+        if np.isfinite(gap):
+            advice = remedies(self.objective, *ways, "give another learning_rate or schedule")
+        else:
             other = ", or use solver='lbfgs'" if self.objective.smooth else ""
-            return converged, reason, f"Give a finite C{other}.", np.nan
-        return converged, reason, remedies(self.objective, *ways, "give another learning_rate or schedule"), gap
+            advice = f"Give a finite C{other}."
+        finite = gap if np.isfinite(gap) else np.nan
+        return converged, reason_at(gap), advice, finite, None if converged else reason_at
 
     def order(self):
         """Return the samples in the order of the next epoch."""

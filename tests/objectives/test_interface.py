@@ -68,6 +68,7 @@ INSTANCES = {
     "linear position": (lambda: point(linear()), "NewtonPosition"),
     "chain position": (lambda: point(chain()), "Position"),
     "ascent": (lambda: linear().ascent(), "Ascent"),
+    "planes": (lambda: chain().planes(), "Planes"),
     "ascents": (lambda: linear().ascents_of([linear().ascent() for _ in range(2)]), "Ascents"),
     "parts": (lambda: in_parts(linear()).parts, "Parts"),
 }
