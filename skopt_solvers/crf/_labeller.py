@@ -283,7 +283,8 @@ class ChainLabeller(SolverEstimator, ClassifierMixin, BaseEstimator):
 
         P is the objective of this class at the given data. The bound is the duality gap at the best multiple of the
         dual point that the marginals give, in float64. It is 0 at the optimum, and infinite for ``C=np.inf`` and where
-        labels are missing, which makes P non-convex.
+        labels are missing, which makes P non-convex. Where it is above ``100 tol`` of P, or `max_suboptimality`, a few
+        steps of L-BFGS from the weights look for a larger lower bound of the minimum.
 
         Parameters
         ----------

@@ -216,7 +216,9 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         P is the objective of this class at the given data and the estimator's `C`, `l1_ratio` and `class_weight`.
         The bound is the duality gap at the best multiple of the dual point that the margins give, in float64, after
         the intercept has been optimised; without L1 it is never above half the squared norm of the gradient over the
-        constant of strong convexity. It is 0 at the optimum and infinite for ``C=np.inf``.
+        constant of strong convexity. It is 0 at the optimum and infinite for ``C=np.inf``. Where it is above
+        ``100 tol`` of P, or `max_suboptimality`, a few steps from W look for a larger lower bound of the minimum, and
+        the smaller bound is returned.
 
         Parameters
         ----------
@@ -229,8 +231,9 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
         Notes
         -----
-        Costs about two passes over X, and a float64 copy of its values where X is float32. A float32 X that is read
-        from disk is not copied: the bound is then good to the rounding of float32.
+        Costs about two passes over X, or as much as some epochs where steps are made, and a float64 copy of its values
+        where X is float32. A float32 X that is read from disk is not copied: the bound is then good to the rounding of
+        float32.
         """
         return self._bound(X, y, sample_weight)
 

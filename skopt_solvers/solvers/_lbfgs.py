@@ -244,7 +244,22 @@ class LBFGS(Solver):
         limits: tuple[int, float, float],
         history: list[dict[str, Any]],
     ) -> LBFGSFit:
-        """Return the state of a fit at a position; `limits` are `max_iter`, `tol` and the bound to be proven."""
+        """Return the state of a fit at a position, from where its steps are made one by one.
+
+        Parameters
+        ----------
+        objective : Objective
+        position : Position
+            It moves with the fit.
+        limits : tuple of int and two floats
+            `max_iter`, `tol` and the relative bound that it has to prove; infinity is none.
+        history : list of dict
+            The records so far.
+
+        Returns
+        -------
+        LBFGSFit
+        """
         way, pairs = self.newton_way(objective), None
         if way is None:
             scaling = partial(self._scaling, objective)
