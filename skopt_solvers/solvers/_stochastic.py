@@ -34,7 +34,7 @@ class StochasticSolver(Solver):
     batch_size : int or "auto", default="auto"
         "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50 batches. Up to 64
         samples are one batch. A CRF's samples are sequences, and 64 is about 64 tokens, but at least 16 sequences;
-        for `RMSProp`, `Adam` and `AdamW` up to 32, where an epoch keeps 50 batches.
+        for `RMSProp`, `Adam` and `AdamW` up to 32, where an epoch keeps 100 batches.
     average : bool or float, default=False
         Return the mean of the weights over all steps after the first `average` epochs (Polyak & Juditsky 1992) instead
         of the last. True is 1.
@@ -117,7 +117,7 @@ class StochasticSolver(Solver):
         n, size = objective.n_samples, self.batch_size
         if size == "auto":
             few = max(16, int(64 / objective.tokens_per_sample))
-            size = few if n <= few else min(max(self._largest_batch, few), max(8, n // 50))
+            size = few if n <= few else min(max(few, min(self._largest_batch, n // 100)), max(8, n // 50))
         return min(n, int(size))
 
     def automatic_rate(self, objective: Any) -> float:
