@@ -18,9 +18,6 @@ from ._starts import record_of, start_epochs, started
 if TYPE_CHECKING:
     from ..objectives._interface import Objective, Position
 
-# Where the gradient is 0 to the last digit and nothing is proven, as on separable data, held by a weak penalty alone.
-_ADVICE = "Scale the features; give C=np.inf where no penalty is meant."
-
 
 class LBFGS(Solver):
     r"""Limited-memory BFGS on the full data; with L1, OWL-QN.
@@ -216,7 +213,7 @@ class LBFGS(Solver):
             fit.look(callback)
             if not fit.ended:
                 fit.step()
-        n_iter, end = len(fit.history), (fit.converged, fit.reason, fit.advice or _ADVICE)
+        n_iter, end = len(fit.history), (fit.converged, fit.reason, fit.advice)
         if not n_iter:  # the start is the end
             known = dict(objective=objective.scale * fit.position.value, gradient_norm=fit.norm)
             fit.history.append(record_of(fit.phase, **known))

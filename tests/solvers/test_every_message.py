@@ -15,6 +15,7 @@ from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
 from skopt_solvers.model_selection import C_path, GridSearchCV
 from skopt_solvers.schedules import PolynomialDecay
 from skopt_solvers.solvers import FTRL, LBFGS, AdaGrad, AdamW, Momentum, Result, Solver
+from skopt_solvers.solvers._hand_over import epochs_left
 
 from ..reference import text_like
 
@@ -98,6 +99,8 @@ CASES = {
     "ftrl": (*logistic(FTRL(l1=0.1)), r"\(FTRL does not end"),
     "sdca": (*logistic("sdca"), "^the duality gap, "),
     "sdca at max_iter": (*svc("sdca", loss="hinge", C=99, max_iter=2), r"\. Raise max_iter or tol, .*lower C\.$"),
+    "sdca, slow": (*svc("sdca", loss="hinge", C=99, max_iter=40), "would take about .* epochs more at the rate of"),
+    "sdca, too far": (*svc("sdca", (X.toarray() + 5, Y), loss="hinge", C=99, max_iter=8), ", and it has not fallen in"),
     "sdca by Newton": (*svc("sdca", C=1e10), r"^Newton's method ended .*\. Raise tol, scale"),
     "proven": (*logistic("adagrad", max_suboptimality=1e-3, max_iter=900), "^the objective is proven"),
     "not proven": (*logistic("adagrad", max_suboptimality=1e-9, max_iter=30), r"max_suboptimality\) .* Raise max_iter"),
@@ -200,6 +203,18 @@ def _(end, gap, side, of_tol, limit):
         assert near(gap, end.last["duality_gap"] / end.last["objective"]) or near(gap, end.model.suboptimality_)
     else:
         assert near(gap, end.model.suboptimality_)
+
+
+@reads(r"would take about # epochs more")
+def _(end, left):
+    gaps = [(record["iteration"], record["duality_gap"]) for record in end.model.history_]
+    assert near(left, epochs_left(gaps, end.model.tol * end.last["objective"]))
+
+
+@reads(r"it has not fallen in the last half of the epochs")
+def _(end):
+    gaps = [record["duality_gap"] for record in end.model.history_[end.model.n_iter_ // 2 :]]
+    assert np.mean(gaps[len(gaps) // 2 :]) >= np.mean(gaps[: len(gaps) // 2])
 
 
 @reads(r"the objective may be # of itself above its minimum, and # \((100 tol|max_suboptimality)\) is allowed")

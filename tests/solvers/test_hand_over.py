@@ -109,14 +109,14 @@ def test_max_iter_is_that_of_both():
     assert model.n_iter_ == 12 and not model.converged_
     assert model.stop_reason_.startswith("max_iter=12 was reached with a duality gap of ")
     assert model.suboptimality_ > 1e-7
-    with pytest.warns(match=r"above tol=1e-07\. Raise max_iter or tol, scale the features, lower C\.$"):
+    with pytest.warns(match=r"above tol=1e-07\. Raise max_iter or tol, scale the features, or lower C\.$"):
         model.fit(X, Y)
 
 
 def test_a_loss_with_kinks_has_no_other_solver_and_says_what_helps():
     model = by_sdca(LinearSVC(loss="hinge"), max_iter=40)
     with pytest.warns(
-        match="about .* epochs more at the rate of the last ones. .*lower C, or use loss='squared_hinge'"
+        match="about .* epochs more at the rate of the last ones. Raise max_iter or tol, use loss='squared_hinge'"
     ):
         model.fit(X, Y)
     assert phases(model) == ["sdca"] * 40
