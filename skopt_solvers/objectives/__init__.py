@@ -2,8 +2,8 @@
 
 from .._base.public_names import publish
 from ._chain import MISSING, ChainObjective
+from ._defaults import ObjectiveDefaults
 from ._indicator import Indicator
-from ._interface import ObjectiveDefaults
 from ._linear import LinearObjective
 from ._losses import LOG_LOSSES, SVC_LOSSES, Loss
 from ._row_gradient import RowGradient

@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from .. import _kernels
 from .._base.memmap import block_size, column_counts, is_streamed, runs_of
 from ._blocks import Blocks
+from ._defaults import ObjectiveDefaults
 from ._duality_gap import bound_of_position, strongly_convex_bound
-from ._interface import ObjectiveDefaults
 from ._penalty import as_float, penalty
 from ._planes import Planes
 from ._position import EvaluatedPosition

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from ._interface import ObjectiveDefaults
+from ._defaults import ObjectiveDefaults
 from ._position import EvaluatedPosition
 
 
