@@ -200,3 +200,11 @@ def test_an_unknown_newton():
 def test_a_table_of_nothing():
     objective = linear_objective(sp.csr_matrix((3, 0)), np.array([0, 1, 1], np.int32), fit_intercept=False)
     assert objective.native.newton_direct(np.zeros(3), np.empty(0), np.empty(0))
+
+
+@pytest.mark.parametrize("weights", [np.zeros(3), np.ones(3)])
+def test_a_kernel_of_nothing(weights):
+    objective = linear_objective(sp.csr_matrix((3, 2)), np.array([0, 1, 1], np.int32), weights, total=3.0)
+    D = np.empty(3)
+    assert objective.native.newton_kernel(np.zeros(3), np.zeros(3), objective.gram(), 1.0, 3, D)
+    np.testing.assert_array_equal(D, 0)

@@ -107,7 +107,7 @@ private:
     }
 
     bool same_pieces(const std::vector<T>& before) const {
-        if (before.size() != S_.size()) return false;
+        if (before.empty()) return false;
         const double largest = *std::max_element(S_.begin(), S_.end());
         for (size_t e = 0; e < S_.size(); ++e)
             if (std::abs(static_cast<double>(S_[e] - before[e])) > 1e-6 * largest) return false;
