@@ -20,7 +20,7 @@ from ._base import (
 from ._starts import ascend, record_of
 
 if TYPE_CHECKING:
-    from ..objectives._interface import SeparableObjective
+    from ..objectives._interface import Position, SeparableObjective
 
 SHARED_EPOCHS = 3  # of all outputs: few are far from the optimum then, and these go on alone
 
@@ -53,18 +53,7 @@ def minimize_by_output(
     # 1. a start that all share
     max_iter, tol, allowed = limits
     began = time.perf_counter()
-    before: History = []
-    record = dict(phase="lbfgs", learning_rate=None)
-    if epochs:
-        most = objective.value(W) if W.any() else objective.value_at_zero()
-        before.append(record_of("start", objective=objective.scale * most))
-        position = objective.balanced(run_alone(ascend(objective, objective.ascent(), epochs, None, records=before)))
-        if position.value <= most:
-            record = before.pop()  # which is completed as the first iteration
-        else:
-            position = objective.balanced(W)  # where C |x|^2 is large the epochs may lead up
-    else:
-        position = objective.balanced(W)
+    position, before, record = _started(objective, W, epochs)
     value, W = position.value, position.W
     steepest = np.abs(pseudo_gradient(objective, W, position.gradient)).max(axis=0)
     if not (np.isfinite(value) and np.isfinite(steepest).all()):
@@ -112,6 +101,22 @@ def minimize_by_output(
         advice = remedies(objective, "raise max_iter or tol", lbfgs=False)
         return Result(W, len(history), False, reason, advice, before + history, suboptimality=bound)
     return Result(W, len(history), True, reason, "", before + history, suboptimality=bound)
+
+
+def _started(objective: "SeparableObjective", W: np.ndarray, epochs: int) -> "tuple[Position, History, dict[str, Any]]":
+    """Return where the iterations begin, the records before them, and the beginning of the record of the first.
+
+    Where C |x|^2 is large the epochs may lead up; then they begin at W.
+    """
+    before: History = []
+    if not epochs:
+        return objective.balanced(W), before, dict(phase="lbfgs", learning_rate=None)
+    most = objective.value(W) if W.any() else objective.value_at_zero()
+    before.append(record_of("start", objective=objective.scale * most))
+    position = objective.balanced(run_alone(ascend(objective, objective.ascent(), epochs, None, records=before)))
+    if position.value <= most:
+        return position, before, before.pop()
+    return objective.balanced(W), before, dict(phase="lbfgs", learning_rate=None)
 
 
 class _Outputs:
