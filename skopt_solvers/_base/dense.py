@@ -1,5 +1,7 @@
 """Dense X: it is read where it lies, and its products with a table are those of BLAS."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from .memmap import is_streamed
@@ -33,7 +35,20 @@ def by_blas(X: np.ndarray, n_outputs: int) -> bool:
     return X.size * n_outputs >= _MANY and (n_outputs > 1 or X.strides[1] != X.itemsize)
 
 
-def product(X: np.ndarray, W: np.ndarray, out: np.ndarray, n_threads: int) -> None:
-    """Compute X W."""
-    with blas_threads(n_threads), np.errstate(over="ignore", invalid="ignore"):
-        np.matmul(X, W, out=out)
+def product(A: np.ndarray, B: np.ndarray, out: np.ndarray, n_threads: int) -> None:
+    """Compute A B, by blocks of rows that do not depend on the number of threads, so that the bits do not either."""
+    n_rows = max(16, _MANY // A.shape[1])
+
+    def compute(begin: int) -> None:
+        rows = slice(begin, begin + n_rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.matmul(A[rows], B, out=out[rows])
+
+    begins = range(0, len(A), n_rows)
+    with blas_threads(1):
+        if n_threads == 1 or len(begins) == 1:
+            for begin in begins:
+                compute(begin)
+        else:
+            with ThreadPoolExecutor(min(n_threads, len(begins))) as pool:
+                list(pool.map(compute, begins))

@@ -1,4 +1,4 @@
-"""What an objective is and can do that does not say otherwise."""
+"""The facts and capabilities of an objective that does not say otherwise."""
 
 from typing import TYPE_CHECKING, cast
 

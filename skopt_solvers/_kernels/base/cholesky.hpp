@@ -6,9 +6,9 @@
 #include "base/parallel.hpp"
 
 // Replaces the lower triangle of M by that of its factor. A pivot of which no more than rounding is left, as an
-// intercept's where all margins are on straight pieces of the loss, is what it was, or 1, so that M is positive definite
-// (Nocedal & Wright 2006, section 3.4). Otherwise the gradient along that parameter would be dropped, and the iterations
-// would end where no other is left.
+// intercept's where all margins are on straight pieces of the loss, is what it was, or 1, so that M is positive
+// definite (Nocedal & Wright 2006, section 3.4). Otherwise the gradient along that parameter would be dropped, and the
+// iterations would end where no other is left.
 inline void cholesky(double* M, size_t size) {
     for (size_t i = 0; i < size; ++i) {
         double* row = M + i * size;

@@ -92,8 +92,8 @@ public:
     }
 
 private:
-    // Finds u, and the steps of the intercepts, at the margins Z. Returns false where the curved pieces are those of the
-    // last call, so that this point is the optimum of them.
+    // Finds u, and the steps of the intercepts, at the margins Z. Returns false where the curved pieces are those of
+    // the last call, so that this point is the optimum of them.
     bool solve(const T* Z, const T* q, const double* gb, T* u, double* steps) {
         const size_t n_rows = o_.X().n_rows, L = o_.joint() ? K_ : 1;
         SecondDerivatives<T, Rows> derivatives(o_, Z);

@@ -1,5 +1,5 @@
-// Second derivatives of a loss are central differences of its gradient at the margins, so that a loss is one struct here
-// too.
+// Second derivatives of a loss are central differences of its gradient at the margins, so that a loss is one struct
+// here too.
 #pragma once
 #include <algorithm>
 #include <cmath>
