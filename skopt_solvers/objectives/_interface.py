@@ -260,6 +260,13 @@ class DualObjective(SampledObjective, Protocol):
         """Return several ascents, of objectives that differ in C alone, as one whose epochs they share."""
 
 
+class NewtonObjective(Objective, Protocol):
+    """An objective whose positions know Newton's direction; its `has_newton` is True."""
+
+    def products(self) -> tuple[float, float]:
+        """Return the products of each two entries of a row of X, summed over the rows, and the number of entries."""
+
+
 class SeparableObjective(DualObjective, Protocol):
     """An objective that is the sum of problems of one output each; its `separable` is True."""
 

@@ -246,6 +246,21 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
             self.facts["squared_norms"] = square.astype(float)
         return self.facts["squared_norms"]
 
+    def products(self):
+        """Return the products of each two entries of a row of X, summed over the rows, and the number of entries."""
+        if isinstance(self.X, np.ndarray):
+            return float(self.X.size * self.X.shape[1]), float(self.X.size)
+        if "products" not in self.facts:
+            lengths = np.diff(self.X.indptr).astype(float)
+            self.facts["products"] = _kernels.dot(lengths, lengths), float(lengths.sum())
+        return self.facts["products"]
+
+    def resized(self, n_features=None, dtype=None):
+        """A copy that knows the bytes with so many features, or in another type, and can do no more."""
+        other = super().resized(n_features, dtype)
+        other.products = self.products  # of the X that there is
+        return other
+
     def gram(self):
         """X X^T of the samples of positive weight, raveled."""
         if "gram" not in self.facts:

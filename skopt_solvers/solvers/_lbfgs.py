@@ -10,7 +10,7 @@ from ._base import STOPPED, Result, Solver, allowed_suboptimality, check_count, 
 from ._by_output import SHARED_EPOCHS, minimize_by_output
 from ._dual_epochs import DualEpochs
 from ._lbfgs_fit import LBFGSFit
-from ._newton import newton_bytes, preferred_way
+from ._newton import newton_bytes, newton_way, preferred_way
 from ._pairs import Pairs
 from ._registry import stochastic_names
 from ._starts import record_of, start_epochs, started
@@ -33,7 +33,8 @@ class LBFGS(Solver):
     and from :math:`\gamma I` without `precondition`.
 
     Where the Hessian is cheap and there is no L1, steps are Newton's instead, :math:`d = -\nabla^2 F(W)^{-1} g`: linear
-    models of at most 100 features (with softmax, features times classes) by Cholesky's decomposition, whatever the
+    models of at most 100 features (with softmax, features times classes), and of some hundred that samples have few
+    of, by Cholesky's decomposition, whatever the
     scale of the features; in float64 the hinges of at most 500 margins (samples times outputs), and other losses of at
     most 150, by the kernel matrix of the samples.
 
@@ -143,13 +144,14 @@ class LBFGS(Solver):
         """Return the number of stochastic epochs before the first iteration."""
         if self.start_epochs != "auto":
             return self.start_epochs
-        return start_epochs(objective) if from_zeros and self.newton_way(objective) is None else 0
+        few = self.newton == "auto" and newton_way(objective) is not None and preferred_way(objective) is not None
+        return start_epochs(objective) if from_zeros and not few else 0
 
     def peak_bytes(self, objective: Any) -> int:
         way = self.newton_way(objective)
         if way is not None:
-            newton = newton_bytes(objective, way)
-            return 7 * objective.table_bytes + objective.position_bytes + objective.pass_bytes + newton
+            newton, ascent = newton_bytes(objective, way), 4 * objective.margin_bytes if self._epochs(objective) else 0
+            return 7 * objective.table_bytes + objective.position_bytes + objective.pass_bytes + newton + ascent
         tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
         squares = 8 * objective.shape[0] if self.precondition else 0
         # a trial under L1 is a position of its own

@@ -8,9 +8,13 @@ from .. import _kernels
 from ._line_search import strong_wolfe
 
 if TYPE_CHECKING:
-    from ..objectives._interface import NewtonPosition, NewtonWay, Objective
+    from ..objectives._interface import NewtonObjective, NewtonPosition, NewtonWay, Objective
 
-_FEW_COEFFICIENTS = 100  # of an output, or of all together where the loss compares them: beyond, L-BFGS is as fast
+_FEW_COEFFICIENTS = 100  # of an output, or of all together where the loss compares them: up to there it always pays
+# Nanoseconds of a product of two entries in the Hessian, of a multiply-add of Cholesky's decomposition and of a product
+# with X, and of what an iteration of L-BFGS does with a margin. So many iterations a step of Newton's method is worth.
+_ENTRIES, _CHOLESKY, _PRODUCT, _MARGIN = 2.0, 1.0, 1.2, 60.0
+_ITERATIONS = 6.0
 _HESSIAN = 2**20  # numbers in all blocks of the Hessian
 # Margins beyond which the kernel matrix costs more than all iterations of L-BFGS: with kinks, and without.
 FEW_MARGINS, _FEWER_MARGINS = 500, 150
@@ -44,8 +48,27 @@ def newton_way(objective: "Objective") -> "NewtonWay | None":
 def preferred_way(objective: "Objective") -> "NewtonWay | None":
     """Return the way by which steps of Newton's method are better than those of L-BFGS, or None."""
     way = newton_way(objective)
+    if way is None and _sparse_hessian_pays(objective):
+        return "direct"
     few = FEW_MARGINS if objective.kinked_gradient else _FEWER_MARGINS
     return None if way == "kernel" and n_margins(objective) > few else way
+
+
+def _sparse_hessian_pays(objective: "Objective") -> bool:
+    """Return whether a step with the Hessian of few non-zeros takes less time than the iterations that it is worth."""
+    if not (objective.has_newton and objective.smooth and objective.l2) or objective.l1:
+        return False
+    n_rows, n_outputs = objective.shape
+    joint = n_outputs if objective.joint else 1  # outputs of a matrix
+    if n_rows * joint * n_rows * n_outputs > _HESSIAN:
+        return False
+    products, entries = cast("NewtonObjective", objective).products()
+    if 8 * products > objective.n_samples * n_rows**2:
+        return False
+    hessian = _ENTRIES * products * n_outputs * (joint + 1) / 4
+    decomposition = _CHOLESKY * n_outputs / joint * (n_rows * joint) ** 3 / 6
+    iteration = n_outputs * (2 * _PRODUCT * entries + _MARGIN * objective.n_samples)
+    return hessian + decomposition <= _ITERATIONS * iteration
 
 
 def newton_bytes(objective: "Objective", way: "NewtonWay") -> int:

@@ -155,6 +155,42 @@ def test_the_ways():
     assert way(100, n_samples=4, **many) == "kernel" and way(99, n_samples=4, **many) == "direct"
 
 
+def one_hot(n=3000, sizes=(40, 50, 60)):
+    rng, width = np.random.RandomState(0), sum(sizes)
+    columns = np.column_stack([rng.randint(size, size=n) for size in sizes]) + np.cumsum((0, *sizes[:-1]))
+    X = sp.csr_matrix(
+        (rng.rand(n, len(sizes)).ravel() + 0.5, columns.ravel(), np.arange(n + 1) * len(sizes)), (n, width)
+    )
+    return X, (X @ rng.randn(width, 3) + 0.3 * rng.randn(n, 3)).argmax(axis=1).astype(np.int32)
+
+
+@pytest.mark.parametrize("loss, K", [("logistic", 1), ("logistic", 3), ("softmax", 3), ("squared_hinge", 1)])
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("unsorted", [False, True])
+def test_the_hessian_of_few_entries_is_that_of_dense_rows(kernels, loss, K, n_threads, unsorted):
+    X, labels = one_hot()
+    given = sp.csr_matrix((X.data[::-1], X.indices[::-1], X.indptr), X.shape)[::-1] if unsorted else X
+    options = dict(n_outputs=K, loss=LOSSES[loss], C=3.0, n_threads=n_threads)
+    W = np.random.RandomState(1).randn(151, K)
+    sparse, dense = (
+        linear_objective(x, labels % max(K, 2), **options).position(W).newton_direction("direct")
+        for x in (given, given.toarray())
+    )
+    np.testing.assert_allclose(sparse, dense, rtol=1e-7, atol=1e-9)
+
+
+def test_few_entries_of_some_hundred_features_have_newton_s_steps():
+    X, y = one_hot(20_000, (80, 80, 80))
+    y = y % 2
+    model = quiet(LogisticRegression(C=10, tol=1e-6), X, y)
+    pairs = quiet(LogisticRegression(C=10, tol=1e-6, solver=LBFGS(newton=False), max_iter=500), X, y)
+    assert "newton" in {record["phase"] for record in model.history_} and model.converged_
+    assert {record["phase"] for record in pairs.history_} == {"start", "dual", "lbfgs"}
+    assert model.history_[-1]["objective"] <= pairs.history_[-1]["objective"] * (1 + 1e-6)
+    assert LBFGS().newton_way(linear_objective(X.toarray(), y)) is None
+    assert LBFGS().newton_way(linear_objective(X, y, l1_ratio=0.5)) is None
+
+
 def test_newton_false_is_another_way_to_the_same_weights():
     X, y = load_iris(return_X_y=True)
     models = [

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "base/cholesky.hpp"
@@ -19,8 +20,8 @@ public:
         : o_(objective), Z_(Z), K_(objective.n_outputs), p_(objective.n_rows) {}
 
     // Computes the direction from the Hessian itself, for few parameters. This takes p^2 multiply-adds a sample and
-    // output, or pair of outputs where the loss compares them, and Cholesky's decomposition of one matrix an output, or
-    // of one of all. Returns false where it overflows.
+    // output, or pair of outputs where the loss compares them, those of the non-zeros alone where they are few, and
+    // Cholesky's decomposition of one matrix an output, or of one of all. Returns false where it overflows.
     bool direct(const T* g, T* d) const {
         if (p_ == 0) return true;
         const auto H = hessian();
@@ -62,19 +63,68 @@ private:
     Aligned<double> hessian() const {
         const size_t n_pairs = o_.joint() ? K_ * (K_ + 1) / 2 : K_, size = n_pairs * width() * width(),
                      n_rows = o_.X().n_rows;
-        const size_t n_parts = std::clamp<size_t>(n_rows / 4096, 1, std::clamp<size_t>((1 << 21) / size, 1, 64));
+        const bool sparse = sparse_pays();
+        const size_t n_parts =
+            std::clamp<size_t>(n_rows / (sparse ? 16384 : 4096), 1, std::clamp<size_t>((1 << 21) / size, 1, 64));
         Aligned<double> H(n_parts * size);
-        const int n = threads_for(o_.n_threads(), static_cast<double>(n_rows) * size);
+        const int n = threads_for(o_.n_threads(), static_cast<double>(n_rows) * size / (sparse ? 8 : 1));
         Interruption interruption;
         parallel(n, [&](int t) {
-            for (size_t q = part(n_parts, 1, t, n); q < part(n_parts, 1, t + 1, n); ++q)
-                add_rows(n_rows * q / n_parts, n_rows * (q + 1) / n_parts, t, interruption, H.data() + q * size);
+            for (size_t q = part(n_parts, 1, t, n); q < part(n_parts, 1, t + 1, n); ++q) {
+                const size_t begin = n_rows * q / n_parts, end = n_rows * (q + 1) / n_parts;
+                if (sparse)
+                    add_entries(begin, end, t, interruption, H.data() + q * size);
+                else
+                    add_rows(begin, end, t, interruption, H.data() + q * size);
+            }
         });
         interruption.rethrow();
         for (size_t q = 1; q < n_parts; ++q)
             for (size_t e = 0; e < size; ++e) H[e] += H[q * size + e];
         H.resize(size);
         return H;
+    }
+
+    // Tells whether products of the non-zeros of rows are so few that they are sooner added one by one.
+    bool sparse_pays() const {
+        const auto& X = o_.X();
+        double products = 0;
+        for (size_t i = 0; i < X.n_rows; ++i) products += static_cast<double>(X.size(i)) * X.size(i);
+        return 8 * products < static_cast<double>(X.n_rows) * p_ * p_;
+    }
+
+    // Adds the products of the entries of each row.
+    void add_entries(size_t begin, size_t end, int t, Interruption& interruption, double* H) const {
+        const size_t L = o_.joint() ? K_ : 1, w = width();
+        std::vector<T> S(kRows * K_ * L);
+        SecondDerivatives<T, Rows> derivatives(o_, Z_);
+        std::vector<std::pair<size_t, double>> row;
+        std::vector<uint32_t> column(p_);
+        std::vector<double> x(p_);
+        for (; begin < end && !interruption.stops(t); begin += kRows) {
+            const size_t n = std::min(kRows, end - begin);
+            for (size_t l = 0; l < L; ++l) derivatives.of_rows(begin, n, l, &S[l * n * K_]);
+            for (size_t i = 0; i < n; ++i) {
+                if (!curved(S.data(), i, n, L)) continue;
+                row.clear();
+                o_.X().each(begin + i, [&](size_t j, T x) { row.emplace_back(j, x); });
+                if (p_ > o_.n_penalised()) row.emplace_back(p_ - 1, 1.0);
+                if (!std::is_sorted(row.begin(), row.end())) std::sort(row.begin(), row.end());
+                for (size_t a = 0; a < row.size(); ++a)
+                    column[a] = static_cast<uint32_t>(row[a].first), x[a] = row[a].second;
+                double* pair = H;
+                for (size_t k = 0; k < K_; ++k)
+                    for (size_t l = 0; l <= (o_.joint() ? k : 0); ++l, pair += w * w) {
+                        const double s = S[(l * n + i) * K_ + k];
+                        if (s == 0) continue;
+                        for (size_t a = 0; a < row.size(); ++a) {
+                            double* __restrict h = pair + column[a] * w;
+                            const double sx = s * x[a];
+                            for (size_t b = 0; b <= a; ++b) h[column[b]] += sx * x[b];
+                        }
+                    }
+            }
+        }
     }
 
     void add_rows(size_t begin, size_t end, int t, Interruption& interruption, double* H) const {
