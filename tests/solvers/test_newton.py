@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
 
 from skopt_solvers import LinearSVC, LogisticRegression
@@ -10,6 +11,7 @@ from skopt_solvers.solvers import LBFGS, SDCA
 from skopt_solvers.solvers._newton import newton_bytes, newton_way
 
 from ..estimator.test_fit import quiet
+from ..names import name_of
 from ..objectives.test_objectives import MODELS, table
 from ..reference import LOSSES, dense_data, linear_objective, outputs, text_like
 
@@ -201,6 +203,18 @@ def test_newton_false_is_another_way_to_the_same_weights():
     for with_newton, without in (models[:2], models[2:]):
         assert with_newton.n_iter_ < without.n_iter_ / 2
         np.testing.assert_allclose(with_newton.coef_, without.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", [LinearSVC(), LogisticRegression()], ids=name_of)
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("offset", [1e3, -1e5, 1e6, 1e7])
+def test_columns_may_be_far_from_0(model, classes, offset):
+    X, y = make_classification(500, 10, n_informative=5, n_classes=classes, random_state=0)
+    near = clone(model).set_params(tol=1e-8).fit(X, y)
+    far = clone(model).fit(X + offset, y)
+    assert far.converged_ and far.n_iter_ < 40
+    assert far.history_[-1]["objective"] == pytest.approx(near.history_[-1]["objective"], rel=1e-5)
+    assert far.score(X + offset, y) == pytest.approx(near.score(X, y), abs=0.01)
 
 
 def test_steps_are_newton_s():

@@ -47,6 +47,7 @@ public:
     const Rows& X() const { return X_; }
     size_t n_active() const { return n_active_; }
     const int64_t* active() const { return active_; }
+    const T* omega() const { return omega_; }
     size_t n_penalised() const { return X_.n_cols; }
     int n_threads() const { return n_threads_; }
     int threads() const { return threads_for(n_threads_, static_cast<double>(X_.n_entries()) * this->n_outputs); }

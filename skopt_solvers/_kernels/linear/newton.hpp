@@ -22,9 +22,11 @@ public:
     // Computes the direction from the Hessian itself, for few parameters. This takes p^2 multiply-adds a sample and
     // output, or pair of outputs where the loss compares them, those of the non-zeros alone where they are few, and
     // Cholesky's decomposition of one matrix an output, or of one of all. Returns false where it overflows.
-    bool direct(const T* g, T* d) const {
+    bool direct(const T* g, T* d) {
         if (p_ == 0) return true;
-        const auto H = hessian();
+        const bool sparse = sparse_pays();
+        if (p_ > o_.n_penalised() && !sparse) center_columns();
+        const auto H = hessian(sparse);
         if (!std::isfinite(std::accumulate(H.begin(), H.end(), 0.0))) return false;
         const size_t size = o_.joint() ? K_ * p_ : p_, block = width() * width();
         std::vector<double> M(size * size), b(size);
@@ -37,12 +39,15 @@ public:
                             M[(k * p_ + i) * size + l * p_ + j] = from[std::max(i, j) * width() + std::min(i, j)];
                 }
                 for (size_t i = 0; i < o_.n_penalised(); ++i) M[(k * p_ + i) * (size + 1)] += o_.penalty.l2;
-                for (size_t i = 0; i < p_; ++i) b[k * p_ + i] = -g[i * K_ + first + k];
+                const double of_intercept = centers_.empty() ? 0 : g[(p_ - 1) * K_ + first + k];
+                for (size_t i = 0; i < p_; ++i)
+                    b[k * p_ + i] = (i < centers_.size() ? centers_[i] * of_intercept : 0) - g[i * K_ + first + k];
             }
             if (o_.joint() && p_ > o_.n_penalised()) hold_mean(M.data(), size);
             cholesky(M.data(), size);
             solve_lower(M.data(), size, b.data());
             solve_upper(M.data(), size, b.data());
+            if (!centers_.empty()) move_intercepts(b.data(), size / p_);
             for (size_t k = 0; k < size / p_; ++k)
                 for (size_t i = 0; i < p_; ++i) d[i * K_ + first + k] = static_cast<T>(b[k * p_ + i]);
         }
@@ -60,10 +65,9 @@ private:
     // Returns the lower triangle of the loss's part of the Hessian, a width x width matrix for each output, or for each
     // pair (k, l <= k) of outputs. Rows are summed in parts that do not depend on the number of threads, and take 16 MB
     // at most.
-    Aligned<double> hessian() const {
+    Aligned<double> hessian(bool sparse) const {
         const size_t n_pairs = o_.joint() ? K_ * (K_ + 1) / 2 : K_, size = n_pairs * width() * width(),
                      n_rows = o_.X().n_rows;
-        const bool sparse = sparse_pays();
         const size_t n_parts =
             std::clamp<size_t>(n_rows / (sparse ? 16384 : 4096), 1, std::clamp<size_t>((1 << 21) / size, 1, 64));
         Aligned<double> H(n_parts * size);
@@ -83,6 +87,31 @@ private:
             for (size_t e = 0; e < size; ++e) H[e] += H[q * size + e];
         H.resize(size);
         return H;
+    }
+
+    // Takes the means of the columns as what rows are taken from: with the intercept b + centers w in the place of b
+    // the problem is the same, and columns far from 0 do not hide in the Hessian what distinguishes their rows.
+    void center_columns() {
+        centers_.assign(o_.n_penalised(), 0.0);
+        double total = 0;
+        for (size_t a = 0; a < o_.n_active(); ++a) {
+            const double omega = o_.omega()[o_.active()[a]];
+            total += omega;
+            o_.X().each(o_.active()[a], [&](size_t j, T x) { centers_[j] += omega * x; });
+        }
+        for (double& center : centers_) center = total > 0 ? center / total : 0;
+    }
+
+    // Makes the steps of n intercepts those of b from those of b + centers w. Where the loss compares outputs their
+    // mean changes nothing, and is 0.
+    void move_intercepts(double* steps, size_t n) const {
+        double mean = 0;
+        for (size_t k = 0; k < n; ++k) {
+            double* step = steps + k * p_;
+            step[p_ - 1] -= dot(centers_.data(), step, centers_.size());
+            mean += step[p_ - 1] / static_cast<double>(n);
+        }
+        for (size_t k = 0; k < n && o_.joint(); ++k) steps[k * p_ + p_ - 1] -= mean;
     }
 
     // Tells whether products of the non-zeros of rows are so few that they are sooner added one by one.
@@ -142,7 +171,8 @@ private:
                 if (!curved(S.data(), i, n, L)) continue;
                 double* row = &x[kept.size() * width()];
                 std::fill(row, row + width(), 0.0);
-                X.each(begin + i, [&](size_t j, T value) { row[j] = value; });
+                for (size_t j = 0; j < centers_.size(); ++j) row[j] = -centers_[j];
+                X.each(begin + i, [&](size_t j, T value) { row[j] += value; });
                 if (p_ > o_.n_penalised()) row[p_ - 1] = 1;
                 kept.push_back(i);
             }
@@ -190,4 +220,5 @@ private:
     const LinearObjective<T, Rows>& o_;
     const T* Z_;
     const size_t K_, p_;
+    std::vector<double> centers_;  // none where the intercept is not there, or rows are sparse
 };
