@@ -6,7 +6,7 @@ import numpy as np
 
 from .memmap import is_streamed
 from .memory import ALWAYS_FREE, free_bytes
-from .threads import blas_threads
+from .threads import one_blas_thread
 
 # Multiply-adds below which a kernel is done before BLAS has woken its threads or been told not to.
 _MANY = 2**20
@@ -45,7 +45,7 @@ def product(A: np.ndarray, B: np.ndarray, out: np.ndarray, n_threads: int) -> No
             np.matmul(A[rows], B, out=out[rows])
 
     begins = range(0, len(A), n_rows)
-    with blas_threads(1):
+    with one_blas_thread():
         if n_threads == 1 or len(begins) == 1:
             for begin in begins:
                 compute(begin)

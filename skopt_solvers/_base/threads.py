@@ -69,31 +69,30 @@ def in_dask_task() -> bool:
     return True
 
 
-class _BlasThreads:
-    """Hold BLAS to a number of threads inside a ``with``, in the whole process: its setting has no other scope.
+class _OneBlasThread:
+    """Hold BLAS to one thread inside a ``with``, in the whole process, because its setting has no other scope.
 
-    Where several threads are inside, the least number holds. The setting is put back when the last of them leaves,
-    also after Ctrl-C.
+    The setting is put back when the last of several threads leaves, also after Ctrl-C.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.inside: dict[object, int] = {}
+        self.inside: set[object] = set()
         self.libraries: list[Any] | None = None
         self.before: list[int] | None = None
 
     @contextmanager
-    def __call__(self, n_threads: int) -> Iterator[None]:
+    def __call__(self) -> Iterator[None]:
         who = object()
         try:
             with self.lock:
-                self.inside[who] = n_threads
+                self.inside.add(who)
                 if self.libraries is None:
                     self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
                 if self.before is None:  # known as a whole before any is changed
                     self.before = [library.num_threads for library in self.libraries]
                 for library in self.libraries:
-                    library.set_num_threads(min(self.inside.values()))
+                    library.set_num_threads(1)
             yield
         finally:
             interrupted = None
@@ -108,11 +107,11 @@ class _BlasThreads:
 
     def _leave(self, who: object) -> None:
         with self.lock:
-            self.inside.pop(who, None)
+            self.inside.discard(who)
             if not self.inside and self.libraries is not None and self.before is not None:
                 for library, n_threads in zip(self.libraries, self.before, strict=True):
                     library.set_num_threads(n_threads)
                 self.before = None
 
 
-blas_threads = _BlasThreads()
+one_blas_thread = _OneBlasThread()

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize, minimize_scalar
 
 from .. import _kernels
-from .._base.threads import blas_threads
+from .._base.threads import one_blas_thread
 
 # Widths at which a loss with kinks is smoothed, see `suboptimality`.
 _WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
@@ -166,7 +166,7 @@ def _best_shift(objective, Z, U, precision):
         options = dict(method="L-BFGS-B", options=dict(gtol=precision, ftol=0.0))
         # From 1.15 on scipy calls LAPACK for what is tiny here, and OpenBLAS wakes a thread a core for it, on a busy
         # machine 58 ms instead of 7 in a fit of 120 rows (scipy issue 22438).
-        with blas_threads(1):
+        with one_blas_thread():
             return units * minimize(scaled, np.zeros(K), jac=True, **options).x
     # with one output the derivative is monotone: its root, to the last bit
     slope = lambda b: float(value_and_gradient(np.array([b]))[1][0])  # noqa: E731

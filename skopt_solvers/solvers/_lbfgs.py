@@ -34,9 +34,8 @@ class LBFGS(Solver):
 
     Where the Hessian is cheap and there is no L1, steps are Newton's instead, :math:`d = -\nabla^2 F(W)^{-1} g`: linear
     models of at most 100 features (with softmax, features times classes), and of some hundred that samples have few
-    of, by Cholesky's decomposition, whatever the
-    scale of the features; in float64 the hinges of at most 500 margins (samples times outputs), and other losses of at
-    most 150, by the kernel matrix of the samples.
+    of, by Cholesky's decomposition, whatever the scale of the features; in float64 the hinges of at most 500 margins
+    (samples times outputs), and other losses of at most 150, by the kernel matrix of the samples.
 
     Iterations end when the largest entry of the (pseudo-)gradient of the objective divided by ``C sum_i s_i``, which is
     the mean loss and its penalty, is at most `tol`. For a CRF the gradient is that of the sum over all sequences, and

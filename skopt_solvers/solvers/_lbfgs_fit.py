@@ -33,7 +33,7 @@ class LBFGSFit:
     waited : int, iterations since one of these two fell.
     proven : the last relative bound of the suboptimality, and the number of values then.
     next_proof : the norm at which the next proof is tried, or the number of values.
-    reason : str or None, why the fit has ended or, where Newton's method polishes, may end.
+    reason : str or None, why the fit has ended, or may end once it is proven.
     reason_at : callable or None, the reason at a bound of a fit that has converged but for its proof.
     """
 

@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_info
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
 from skopt_solvers._base import threads as base_threads
-from skopt_solvers._base.threads import blas_threads, effective_threads
+from skopt_solvers._base.threads import effective_threads, one_blas_thread
 from skopt_solvers.feature_extraction import TokenFeatures
 from skopt_solvers.schedules import CosineDecay, StepDecay, Warmup
 from skopt_solvers.solvers import LBFGS, AdaGrad, Adam, RMSProp, Solver
@@ -236,8 +236,8 @@ def test_what_a_process_is_left_by_joblib(monkeypatch):
 def test_blas_gets_its_threads_back():
     threads = lambda: [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]  # noqa: E731
     before = threads()
-    with blas_threads(1):
-        with blas_threads(1):
+    with one_blas_thread():
+        with one_blas_thread():
             assert set(threads()) <= {1}
         assert set(threads()) <= {1}
     assert threads() == before
