@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import cvxpy as cp
 import numpy as np
 
+from skopt_solvers import LinearSVC, LogisticRegression
+
 LOSSES = {
     "log": cp.logistic,  # of -m, m being the margin times the class
     "hinge": lambda u: cp.pos(1 + u),
@@ -32,6 +34,11 @@ class Problem:
     C: float
     l1_ratio: float
     made: str
+
+    def estimator(self, solver, **options):
+        """Return the estimator of this problem."""
+        options = dict(C=self.C, l1_ratio=self.l1_ratio, solver=solver, random_state=0, **options)
+        return LogisticRegression(**options) if self.loss == "log" else LinearSVC(loss=self.loss, **options)
 
     def optimum(self):
         """Return the least objective, ``C sum loss + (1 - l1_ratio) |w|^2 / 2 + l1_ratio |w|_1``; None where unsure."""

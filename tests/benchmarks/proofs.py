@@ -16,7 +16,6 @@ import warnings
 
 import numpy as np
 
-from skopt_solvers import LinearSVC, LogisticRegression
 from skopt_solvers.solvers import SOLVERS
 
 from ..exact import LOSSES, random_problem
@@ -25,10 +24,8 @@ from .measure import table
 
 def fitted(problem, solver, max_iter):
     """Return a fit of a problem, or None where the solver refuses it."""
-    options = dict(C=problem.C, l1_ratio=problem.l1_ratio, solver=solver, max_iter=max_iter, random_state=0, n_jobs=1)
-    model = LogisticRegression(**options) if problem.loss == "log" else LinearSVC(loss=problem.loss, **options)
     try:
-        return model.fit(problem.X, problem.y)
+        return problem.estimator(solver, max_iter=max_iter, n_jobs=1).fit(problem.X, problem.y)
     except (ValueError, FloatingPointError):
         return None
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from skopt_solvers import LinearSVC, LogisticRegression
 from skopt_solvers.solvers import SOLVERS
 
 from ..exact import random_problem
@@ -21,8 +20,7 @@ def test_no_fit_is_called_converged_far_from_the_exact_optimum(seed):
     if optimum is None:
         pytest.skip("the exact solver is not sure of its optimum")
     for solver in SOLVERS:
-        options = dict(C=problem.C, l1_ratio=problem.l1_ratio, solver=solver, random_state=0, max_iter=200)
-        model = LogisticRegression(**options) if problem.loss == "log" else LinearSVC(loss=problem.loss, **options)
+        model = problem.estimator(solver, max_iter=200)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
+from skopt_solvers import LinearChainCRF, LinearSVC
 from skopt_solvers.objectives._planes import Planes, simplex_maximum
 from skopt_solvers.solvers import LBFGS, SDCA, SOLVERS
 from skopt_solvers.solvers._base import relative_bound
@@ -68,8 +68,7 @@ def test_hard_problems_with_their_exact_optimum(seed):
     if optimum is None:
         pytest.skip("the exact solver is not sure of its optimum")
     for solver in SOLVERS:
-        options = dict(C=problem.C, l1_ratio=problem.l1_ratio, solver=solver, random_state=0, max_iter=30)
-        model = LogisticRegression(**options) if problem.loss == "log" else LinearSVC(loss=problem.loss, **options)
+        model = problem.estimator(solver, max_iter=30)
         try:
             quiet(model, problem.X, problem.y)
         except ValueError:  # no method for this loss or penalty
