@@ -27,19 +27,22 @@ from skopt_solvers.solvers import SDCA
 
 from .datasets import Dataset
 from .measure import timed
-from .workers.registry import ITERATIONS
+from .workers.registry import EVERY_PENALTY, ITERATIONS
 
 LOSSES = ("logistic", "squared_hinge", "hinge", "logistic_ovr")
 EPOCHS = (1, 2, 3, 5, 8, 12, 20, 40)
 MANY_EPOCHS = (*EPOCHS, 80, 160, 320, 640)
 NEWTON_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30)
 LARGEST_HESSIAN = 2 * 2**30  # bytes
+L2 = frozenset({"l2"})
 NEVER = 1e-12  # a tolerance that does not end a fit before its budget
 
 
 @dataclass
 class Problem:
-    """Data, loss and penalty: ``C sum_i loss_i + ||w||^2 / 2``, the intercept not penalised.
+    """Data, loss and penalty: ``C sum_i loss_i + (1 - r) ||w||^2 / 2 + r ||w||_1``, the intercept not penalised.
+
+    r is `l1_ratio`.
 
     The loss is the logistic one for two classes, softmax for more; or the squared hinge, the hinge or "logistic_ovr",
     which is the binary logistic one, summed over one-versus-rest problems where there are more than two classes.
@@ -51,7 +54,8 @@ class Problem:
     fit_intercept: bool
     n_threads: int
     dtype: np.dtype
-    X: sp.csr_matrix = None
+    l1_ratio: float = 0.0
+    X: sp.csr_matrix | np.ndarray = None
     crew: object = None  # of workers, while there are some
 
     @property
@@ -61,6 +65,11 @@ class Problem:
     @property
     def n_outputs(self):
         return 1 if self.dataset.n_classes == 2 else self.dataset.n_classes
+
+    @property
+    def penalty(self):
+        """The name of the penalty: l2, elasticnet or l1."""
+        return {0.0: "l2", 1.0: "l1"}.get(self.l1_ratio, "elasticnet")
 
     def ready(self, dtype=None):
         """This problem with a new X to fit on, in `dtype`."""
@@ -97,7 +106,8 @@ class Problem:
                 losses = np.logaddexp(0, -Z)
             else:
                 losses = np.maximum(1 - Z, 0) ** (2 if self.loss == "squared_hinge" else 1)
-        return float(self.C * losses.sum() + 0.5 * np.vdot(coef, coef))
+        ridge, lasso = np.vdot(coef, coef) / 2, np.abs(coef).sum()
+        return float(self.C * losses.sum() + (1 - self.l1_ratio) * ridge + self.l1_ratio * lasso)
 
     def judged(self, solution):
         """The objective, and the accuracy on the test rows, of (coef, intercept)."""
@@ -121,6 +131,7 @@ class Contender:
     budgets : the ladder of efforts, ascending for numbers of iterations, descending for tolerances; where there is none
         it takes part with its defaults only
     multiclass : the losses that it has for more than two classes; None for all
+    penalties : that it has
     intercept : "free"; or "penalised" or "none", and then it has this objective only where there is no intercept
     dtype : of the X it is given, or None for the problem's
     default : losses for which it is what its library does unless told otherwise
@@ -132,6 +143,7 @@ class Contender:
     losses: frozenset
     budgets: tuple
     multiclass: frozenset | None = None
+    penalties: frozenset = L2
     intercept: str = "free"
     dtype: type | None = None
     default: frozenset = frozenset()
@@ -143,6 +155,8 @@ class Contender:
             return f"does not have the loss {problem.loss}"
         if problem.n_outputs > 1 and self.multiclass is not None and problem.loss not in self.multiclass:
             return "does not have this loss for more than two classes"
+        if problem.penalty not in self.penalties:
+            return f"does not have the penalty {problem.penalty}"
         if problem.fit_intercept and self.intercept == "penalised":
             return "penalises the intercept, which is another objective (see --no-intercept)"
         if problem.fit_intercept and self.intercept == "none":
@@ -160,7 +174,7 @@ CONTENDERS = {}
 def contender(name, *, losses, budgets, **properties):
     """Register the decorated function as a contender; the arguments are those of `Contender`."""
 
-    for key in ("multiclass", "default"):
+    for key in ("multiclass", "penalties", "default"):
         if properties.get(key) is not None:
             properties[key] = frozenset(properties[key])
 
@@ -180,7 +194,7 @@ def _ours(problem, budget, seed, solver):
     kind, options = problem.ours
     options = {**options, **_effort(budget, **({"tol": 0.0} if solver == "lbfgs" or isinstance(solver, SDCA) else {}))}
     options.update(fit_intercept=problem.fit_intercept, random_state=seed, n_jobs=problem.n_threads)
-    fitted = kind(C=problem.C, solver=solver, **options).fit(problem.X, problem.y)
+    fitted = kind(C=problem.C, l1_ratio=problem.l1_ratio, solver=solver, **options).fit(problem.X, problem.y)
     return fitted.coef_, fitted.intercept_
 
 
@@ -190,12 +204,14 @@ def _not_ours(problem):
 
 _BOTH = {"logistic", "squared_hinge"}
 _SMOOTH = {*_BOTH, "logistic_ovr"}
+_STOCHASTIC = dict(losses=LOSSES, budgets=EPOCHS, penalties=EVERY_PENALTY, unfit=_not_ours)
 for _dtype in (np.float32, np.float64):
     contender(
         f"ours lbfgs {_dtype.__name__}",
         losses=_SMOOTH,
         budgets=ITERATIONS,
         dtype=_dtype,
+        penalties=EVERY_PENALTY,
         default=_SMOOTH,
         unfit=_not_ours,
     )(partial(_ours, solver="lbfgs"))
@@ -205,16 +221,16 @@ for _dtype in (np.float32, np.float64):
             partial(_ours, solver=SDCA(evaluate_every=_every))
         )
 for _dtype in (np.float32, np.float64):
-    contender(f"ours adagrad {_dtype.__name__}", losses=LOSSES, budgets=EPOCHS, dtype=_dtype, unfit=_not_ours)(
-        partial(_ours, solver="adagrad")
-    )
+    contender(f"ours adagrad {_dtype.__name__}", dtype=_dtype, **_STOCHASTIC)(partial(_ours, solver="adagrad"))
 for _solver in ("adam", "rmsprop", "momentum"):
-    contender(f"ours {_solver}", losses=LOSSES, budgets=EPOCHS, unfit=_not_ours)(partial(_ours, solver=_solver))
+    contender(f"ours {_solver}", **_STOCHASTIC)(partial(_ours, solver=_solver))
 
 
 def _logistic(problem, budget, seed, solver, dual=False):
     options = dict(dual=dual, fit_intercept=problem.fit_intercept, random_state=seed, **_effort(budget, tol=NEVER))
-    fitted = LogisticRegression(C=problem.C, solver=solver, **options).fit(problem.X, problem.y)
+    fitted = LogisticRegression(C=problem.C, l1_ratio=problem.l1_ratio, solver=solver, **options).fit(
+        problem.X, problem.y
+    )
     return fitted.coef_, fitted.intercept_
 
 
@@ -245,7 +261,7 @@ def sklearn_sag(problem, budget, seed):
     return _logistic(problem, budget, seed, "sag")
 
 
-@contender("sklearn saga", losses={"logistic"}, budgets=MANY_EPOCHS)
+@contender("sklearn saga", losses={"logistic"}, budgets=MANY_EPOCHS, penalties=EVERY_PENALTY)
 def sklearn_saga(problem, budget, seed):
     return _logistic(problem, budget, seed, "saga")
 
@@ -253,7 +269,8 @@ def sklearn_saga(problem, budget, seed):
 _LIBLINEAR = dict(losses={"logistic"}, multiclass=(), intercept="penalised")
 
 
-@contender("sklearn liblinear primal", budgets=NEWTON_STEPS, **_LIBLINEAR)
+# under L1 it is newGLMNET
+@contender("sklearn liblinear primal", budgets=NEWTON_STEPS, penalties={"l2", "l1"}, **_LIBLINEAR)
 def sklearn_liblinear_primal(problem, budget, seed):
     return _logistic(problem, budget, seed, "liblinear")
 
@@ -292,6 +309,8 @@ def sgd_classifier(problem, epochs, seed):
     return SGDClassifier(
         loss="log_loss" if problem.loss.startswith("logistic") else problem.loss,
         alpha=1 / (problem.C * len(problem.y)),
+        penalty=problem.penalty,
+        l1_ratio=problem.l1_ratio,
         **_effort(epochs, tol=None),
         fit_intercept=problem.fit_intercept,
         random_state=seed,
@@ -305,7 +324,14 @@ def _one_versus_rest(problem):
     return None
 
 
-@contender("sklearn SGDClassifier", losses=LOSSES, budgets=MANY_EPOCHS, default=LOSSES, unfit=_one_versus_rest)
+@contender(
+    "sklearn SGDClassifier",
+    losses=LOSSES,
+    budgets=MANY_EPOCHS,
+    penalties=EVERY_PENALTY,
+    default=LOSSES,
+    unfit=_one_versus_rest,
+)
 def sklearn_sgd_classifier(problem, budget, seed):
     fitted = sgd_classifier(problem, budget, seed).fit(problem.X, problem.y)
     return fitted.coef_, fitted.intercept_

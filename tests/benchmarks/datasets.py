@@ -1,4 +1,4 @@
-"""The data sets of the benchmarks: real texts, vectorised once and kept, and sentences whose tokens have labels.
+"""The data sets of the benchmarks: real texts, vectorised once and kept, other features, and tagged sentences.
 
 Nothing is downloaded: the files lie in one folder, and a set whose files are not there is skipped.
 """
@@ -19,6 +19,8 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from skopt_solvers.sequence import read_conll
 
+from . import feature_sets
+
 DEFAULT_DATA = Path(os.environ.get("SKOPT_SOLVERS_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data")
 LAYOUT = 2  # of what is kept in the cache
 DEFAULT_CACHE = Path(tempfile.gettempdir()) / "skopt_solvers_benchmarks"
@@ -30,16 +32,16 @@ class Dataset:
 
     Attributes
     ----------
-    X, X_test : CSR of shape (n_samples, n_features), float64
+    X, X_test : CSR or ndarray of shape (n_samples, n_features), float64
     y, y_test : ndarray of shape (n_samples,), class indices
     key : str that changes with the content
     """
 
     name: str
-    X: sp.csr_matrix
+    X: sp.csr_matrix | np.ndarray
     y: np.ndarray
     key: str
-    X_test: sp.csr_matrix | None = None
+    X_test: sp.csr_matrix | np.ndarray | None = None
     y_test: np.ndarray | None = None
     _values: dict = field(default_factory=dict)
 
@@ -49,10 +51,16 @@ class Dataset:
 
     def matrix(self, dtype):
         """X in `dtype`: a new object over the same arrays each time, so that no flag that scipy keeps is reused."""
-        dtype = np.dtype(dtype)
+        dtype, sparse = np.dtype(dtype), sp.issparse(self.X)
         if dtype not in self._values:
-            self._values[dtype] = self.X.data.astype(dtype, copy=False)
+            self._values[dtype] = (self.X.data if sparse else self.X).astype(dtype, copy=False)
+        if not sparse:
+            return self._values[dtype].view()
         return sp.csr_matrix((self._values[dtype], self.X.indices, self.X.indptr), shape=self.X.shape)
+
+    @property
+    def n_nonzeros(self):
+        return int(self.X.nnz if sp.issparse(self.X) else np.count_nonzero(self.X))
 
     def first(self, n_rows):
         """The first rows only, with the classes that they have, and the test rows of these classes."""
@@ -104,6 +112,10 @@ def _newsgroups_binary(data):
     return X, y < 10, X_test, y_test < 10
 
 
+def _newsgroups_embedded(data):
+    return feature_sets.embedded(*_newsgroups(data))
+
+
 def _newsgroups_bigrams(data):
     return _newsgroups(data, ngram_range=(1, 2))
 
@@ -113,6 +125,10 @@ def _nsmc(data):
     _, *test = _columns(data / "nsmc_polarity_test.tsv.gz")
     vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True)
     return _vectorised(vectorizer, texts, labels, *test)
+
+
+def _nsmc_embedded(data):
+    return feature_sets.embedded(*_nsmc(data))
 
 
 def _language_id(data):
@@ -174,7 +190,7 @@ def _sms(data):
     return _vectorised(TfidfVectorizer(sublinear_tf=True), *_split(texts, labels))
 
 
-# name: (what it is, the file it needs, how to make X and y)
+# name: (what it is, the file it needs or None, how to make X and y)
 DATASETS = {
     "rcv1": ("RCV1-v2, TF-IDF of words, CCAT against the rest", "rcv1_binary_train.svm.gz", _rcv1),
     "20news2": (
@@ -200,6 +216,20 @@ DATASETS = {
         _language_id,
     ),
     "sms": ("SMS, spam or not, TF-IDF of words, 80 % of the messages; small", "sms_spam.tsv.gz", _sms),
+    "20news_svd": (
+        "20 Newsgroups, truncated SVD of the TF-IDF of words; dense",
+        "sklearn/20news-bydate_py3.pkz",
+        _newsgroups_embedded,
+    ),
+    "nsmc_svd": (
+        "Korean film reviews, truncated SVD of the TF-IDF of character 1-3-grams; dense",
+        "nsmc_polarity_train.tsv.gz",
+        _nsmc_embedded,
+    ),
+    "digits": ("Images of digits, 8 x 8; dense", None, feature_sets.digits),
+    "unscaled": ("make_classification, columns times 10^-2 to 10^2; dense", None, feature_sets.unscaled),
+    "w8a": ("w8a, 300 columns of 0 and 1", "w8a.svm.gz", feature_sets.w8a),
+    "categories": ("14 categories as columns of 0 and 1, made up in a9a's shape", None, feature_sets.many_categories),
 }
 
 
@@ -219,8 +249,9 @@ def load(name, data, cache):
     """
     _, file, make = DATASETS[name]
     data, cache = Path(data), Path(cache)
-    stat = (data / file).stat()
-    key = f"{name}-{zlib.crc32(repr((sklearn.__version__, LAYOUT, stat.st_size, stat.st_mtime_ns)).encode()):08x}"
+    stat = None if file is None else (data / file).stat()
+    source = () if stat is None else (stat.st_size, stat.st_mtime_ns)
+    key = f"{name}-{zlib.crc32(repr((sklearn.__version__, LAYOUT, *source)).encode()):08x}"
     kept = cache / f"{key}.npz"
     if not kept.exists():
         X, y, *test = make(data)
@@ -242,11 +273,15 @@ def load(name, data, cache):
 
 
 def _parts_of(X, prefix):
+    if not sp.issparse(X):
+        return {f"{prefix}_dense": X}
     X = X.tocsr()
     return {f"{prefix}_{name}": getattr(X, name) for name in ("data", "indices", "indptr", "shape")}
 
 
 def _matrix_of(arrays, prefix):
+    if f"{prefix}_dense" in arrays:
+        return np.ascontiguousarray(arrays[f"{prefix}_dense"], dtype=np.float64)
     data, indices, indptr, shape = (arrays[f"{prefix}_{name}"] for name in ("data", "indices", "indptr", "shape"))
     X = sp.csr_matrix((data, indices, indptr), shape=tuple(shape))
     # some contenders sort rows in place, and the indices belong to the values in the other float type too

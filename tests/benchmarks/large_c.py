@@ -14,8 +14,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.datasets import load_svmlight_file, make_classification
+from sklearn.datasets import make_classification
 from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._sag import sag_solver
@@ -23,7 +22,7 @@ from sklearn.linear_model._sag import sag_solver
 from skopt_solvers import LogisticRegression
 from skopt_solvers.solvers import LBFGS
 
-from . import datasets
+from . import datasets, feature_sets
 from .measure import pinned, table
 
 TARGETS = (1e-2, 1e-3, 1e-6)
@@ -39,9 +38,8 @@ SETS = ("w8a", "svd384", "5000x200", "20000x300")
 def rows_of(name, options):
     """Return X in float64 and labels 0 and 1."""
     if name == "w8a":
-        X, y = load_svmlight_file(str(options.data / "w8a.svm.gz"))
-        narrow = X.indices.astype(np.int32), X.indptr.astype(np.int32)  # which saga asks for
-        return sp.csr_matrix((X.data, *narrow), shape=X.shape), (y > 0).astype(int)
+        X, y = feature_sets.w8a(options.data)
+        return X, y.astype(int)
     if name == "svd384":
         data = datasets.load("20news2", options.data, options.cache)
         return TruncatedSVD(384, random_state=0).fit_transform(data.matrix(np.float64)), data.y

@@ -8,6 +8,9 @@ Run it from the root of the repository, where the package is installed::
     python -m tests.benchmarks.linear --no-intercept --loss squared_hinge    # with what penalises the intercept
     python -m tests.benchmarks.linear --no-intercept --datasets onet --loss logistic_ovr hinge
     python -m tests.benchmarks.linear --threads 2 --contenders 'ours|sklearn lbfgs|^liblinear'
+    python -m tests.benchmarks.linear --datasets w8a --json FILE             # on a busy machine; and when it is quiet
+    python -m tests.benchmarks.linear --datasets w8a --again FILE --contenders 'ours lbfgs|newton'
+    python -m tests.benchmarks.linear --no-intercept --datasets rcv1 --l1-ratio 1 0.5 --loss logistic
     python -m tests.benchmarks.linear --defaults --no-intercept              # every library's own stopping rule
     python -m tests.benchmarks.linear --epochs --datasets rcv1 nsmc          # cost of an epoch
     python -m tests.benchmarks.linear --width --tiny                         # cost of width, and of fits of few rows
@@ -18,14 +21,15 @@ after each problem. The data folder is ``--data``, or the environment variable S
 `workers` those in environments of their own; another library is one function there. A library whose environment is
 not there is left out, and the report says so.
 
-The objective is ``C sum_i loss_i + ||w||^2 / 2`` with an intercept that is not penalised, or none at all. Every
-contender has one knob of effort, its budget of iterations or epochs, or its tolerance. First it climbs a ladder of
-budgets, once, and each result is judged by one implementation of the objective in numpy and float64; the smallest
-budget that meets a target is found by bisection. Then, target by target, the contenders that meet it are timed in
-interleaved rounds: each measurement is a whole fit from the matrix on, checks of the input included, in the contender's
-own float type and with one fixed seed, by the clocks of the process that makes it. The ratio is the median over the
-rounds of the ratio within a round. The optimum is the least objective that anything here has seen, a reference run
-included, which ends when its duality gap proves it optimal to 1e-9; for the hinge it may not be proven.
+The objective is ``C sum_i loss_i + (1 - r) ||w||^2 / 2 + r ||w||_1``, r being ``--l1-ratio``, with an intercept that is
+not penalised, or none at all. Every contender has one knob of effort, its budget of iterations or epochs, or its
+tolerance. First it climbs a ladder of budgets, once, and each result is judged by one implementation of the objective
+in numpy and float64; the smallest budget that meets a target is found by bisection. Then, target by target, the
+contenders that meet it are timed in interleaved rounds: each measurement is a whole fit from the matrix on, checks of
+the input included, in the contender's own float type and with one fixed seed, by the clocks of the process that makes
+it. The ratio is the median over the rounds of the ratio within a round. The optimum is the least objective that
+anything here has seen, a reference run included, which ends when its duality gap proves it optimal to 1e-9; for the
+hinge it may not be proven.
 """
 
 import argparse
@@ -38,7 +42,7 @@ import numpy as np
 
 from . import costs, datasets, linear_defaults, linear_peers, peers, tiny
 from .contenders import CONTENDERS, LOSSES, Problem
-from .linear_targets import caption, report, say, time_to_targets
+from .linear_targets import caption, report, say, time_to_targets, timed_again
 from .measure import describe, environment, pinned
 
 BASELINES = ("sklearn lbfgs", "sklearn LinearSVC dual", "sklearn SGDClassifier")
@@ -69,7 +73,17 @@ def problems(options, dataset):
         if loss == "logistic_ovr" and dataset.n_classes == 2:
             continue  # is logistic
         for C in options.C:
-            yield Problem(dataset, loss, C, not options.no_intercept, options.threads, np.dtype(options.dtype))
+            for l1_ratio in options.l1_ratio:
+                intercept, dtype = not options.no_intercept, np.dtype(options.dtype)
+                yield Problem(dataset, loss, C, intercept, options.threads, dtype, l1_ratio)
+
+
+def earlier(problem, options):
+    """The problem's result in the file that ``--again`` names, or None."""
+    results = json.loads(options.again.read_text(encoding="utf-8"))["problems"] if options.again else ()
+    asked = {name: getattr(problem, name) for name in ("loss", "C", "fit_intercept", "l1_ratio")}
+    asked |= {"dataset": problem.dataset.name, "n_samples": problem.dataset.X.shape[0]}
+    return next((result for result in results if asked.items() <= result.items()), None)
 
 
 def sections(options):
@@ -77,8 +91,12 @@ def sections(options):
     if not any(getattr(options, name) for name in INSTEAD):
         for dataset in loaded(options):
             for problem in problems(options, dataset):
-                say(f"{dataset.name} {problem.loss} C={problem.C:g}")
-                result = time_to_targets(problem, options)
+                say(f"{dataset.name} {problem.loss} C={problem.C:g} {problem.penalty}")
+                known = earlier(problem, options)
+                if known is None and options.again:
+                    say(f"  skip: {options.again} has no such problem")
+                    continue
+                result = time_to_targets(problem, options) if known is None else timed_again(problem, options, known)
                 yield "problems", result, report(result, options.targets)
     if options.defaults:
         for dataset in loaded(options):
@@ -112,6 +130,7 @@ def parse(arguments=None):
     add("--rows", type=int, help="only the first rows of each data set, to try things out")
     add("--C", nargs="+", type=float, default=[0.1, 1.0, 10.0])
     add("--loss", nargs="+", choices=LOSSES, default=["logistic", "squared_hinge"])
+    add("--l1-ratio", nargs="+", type=float, default=[0.0], help="0 is L2, 1 is L1, between is elastic net")
     add("--no-intercept", action="store_true", help="no contender fits an intercept; liblinear takes part")
     add(
         "--dtype",
@@ -132,6 +151,7 @@ def parse(arguments=None):
         metavar="NAME",
         help="the first that can solve the problem",
     )
+    add("--again", type=Path, metavar="FILE", help="of --json: time the budgets found there, without a search for them")
     add("--json", type=Path, metavar="FILE")
     add("--markdown", type=Path, metavar="FILE")
     add("--epochs", action="store_true", help="instead: an epoch of AdaGrad against one of SGDClassifier")

@@ -74,6 +74,7 @@ def defaults(problem, options):
         "loss": problem.loss,
         "C": problem.C,
         "fit_intercept": problem.fit_intercept,
+        "l1_ratio": problem.l1_ratio,
         "optimum": best,
         "baseline": baseline,
         "contenders": results,
@@ -85,6 +86,7 @@ def defaults(problem, options):
 def report(result, options):
     """A Markdown table."""
     intercept = "with" if result["fit_intercept"] else "without"
+    penalty = f", l1_ratio={result['l1_ratio']:g}" if result["l1_ratio"] else ""
     rows = [
         [
             name,
@@ -98,10 +100,10 @@ def report(result, options):
         for name, entry in result["contenders"].items()
     ]
     text = (
-        f"## Defaults on {result['dataset']}, {result['loss'].replace('_', ' ')}, C={result['C']:g}, {intercept} "
-        f"intercept\n\n{datasets.DATASETS[result['dataset']][0]}. Every library's own method and stopping rule, the "
-        f"same objective. Milliseconds, median (least-most) of {options.repeats} interleaved rounds, and how many "
-        f"times as fast as {result['baseline']}; how far the objective is above the optimum, relative to it.\n\n"
+        f"## Defaults on {result['dataset']}, {result['loss'].replace('_', ' ')}, C={result['C']:g}{penalty}, "
+        f"{intercept} intercept\n\n{datasets.DATASETS[result['dataset']][0]}. Every library's own method and stopping "
+        f"rule, the same objective. Milliseconds, median (least-most) of {options.repeats} interleaved rounds, and how "
+        f"many times as fast as {result['baseline']}; how far the objective is above the optimum, relative to it.\n\n"
         + table(["contender", "X", "CPU", "wall", "above the optimum", "accuracy", "MiB"], rows)
     )
     notes = "\n".join(f"- {name}: {note}." for name, note in result["notes"].items())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import scipy.sparse as sp
 
 from .contenders import CONTENDERS, Contender
 from .peer_process import Crew
@@ -15,7 +16,10 @@ from .workers.registry import PeerFit
 def write(problem, folder):
     """Leave the training data where the workers load it."""
     X = problem.dataset.X
-    arrays = {"data": X.data, "indices": X.indices, "indptr": X.indptr, "shape": X.shape, "y": problem.y}
+    if sp.issparse(X):
+        arrays = {"data": X.data, "indices": X.indices, "indptr": X.indptr, "shape": X.shape, "y": problem.y}
+    else:
+        arrays = {"X": X, "y": problem.y}
     for name, values in arrays.items():
         np.save(folder / f"{name}.npy", values)
 
@@ -40,6 +44,7 @@ def _request(contender, problem, budget, seed):
         dtype=np.dtype(contender.dtype or problem.dtype).name,
         loss=problem.loss,
         C=problem.C,
+        l1_ratio=problem.l1_ratio,
         fit_intercept=problem.fit_intercept,
         budget=budget,
         seed=seed,
@@ -75,6 +80,7 @@ def register(folder):
             fit.losses,
             fit.budgets,
             multiclass=fit.multiclass,
+            penalties=fit.penalties,
             intercept=fit.intercept,
             dtype=None if fit.dtype is None else np.dtype(fit.dtype).type,
             default=fit.default,

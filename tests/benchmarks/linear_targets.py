@@ -51,29 +51,21 @@ def _time_to_targets(problem, options):
     for target in options.targets:
         budgets = {name: climb.smallest_budget(best * (1 + target)) for name, climb in climbs.items()}
         budgets = {name: budget for name, budget in budgets.items() if budget is not None}
-        measures = {name: partial(climbs[name].seconds_of, budget) for name, budget in budgets.items()}
-        rounds = interleaved(measures, options.repeats, options.cap)
-        say(f"  {target:g}: timed {len(measures)} contenders")
-        for name, budget in budgets.items():
-            if not rounds[name]:
-                continue
-            result = summary(rounds[name], rounds.get(baseline))
-            if baseline is not None and baseline not in budgets:
-                for clock in CLOCKS:
-                    longest = max((seconds[clock] for seconds in climbs[baseline].seconds.values()), default=0.0)
-                    result[clock]["at_least"] = longest / result[clock]["median"]
-            score = climbs[name].scores[budget]
-            timings[name][f"{target:g}"] = {"budget": budget, "score": score, **result}
-    X = problem.dataset.X
+        trials = climbs[baseline].seconds.values() if baseline is not None else ()
+        for name, result in _timed(climbs, budgets, baseline, trials, options, target).items():
+            score = climbs[name].scores[budgets[name]]
+            timings[name][f"{target:g}"] = {"budget": budgets[name], "score": score, **result}
+    n_samples, n_features = problem.dataset.X.shape
     return {
         "dataset": problem.dataset.name,
-        "n_samples": X.shape[0],
-        "n_features": X.shape[1],
-        "n_nonzeros": X.nnz,
+        "n_samples": n_samples,
+        "n_features": n_features,
+        "n_nonzeros": problem.dataset.n_nonzeros,
         "n_classes": problem.dataset.n_classes,
         "loss": problem.loss,
         "C": problem.C,
         "fit_intercept": problem.fit_intercept,
+        "l1_ratio": problem.l1_ratio,
         "optimum": best,
         "relative_bound": _bound(reference, best),
         "baseline": baseline,
@@ -89,6 +81,41 @@ def _time_to_targets(problem, options):
         },
         "skipped": skipped,
     }
+
+
+def _timed(climbs, budgets, baseline, trials, options, target):
+    """A summary of the interleaved rounds of each budget; `trials` are the seconds of the baseline's."""
+    measures = {name: partial(climbs[name].seconds_of, budget) for name, budget in budgets.items()}
+    rounds = interleaved(measures, options.repeats, options.cap)
+    say(f"  {target:g}: timed {len(measures)} contenders")
+    results = {name: summary(rounds[name], rounds.get(baseline)) for name in budgets if rounds[name]}
+    if baseline is not None and baseline not in budgets:
+        for result in results.values():
+            for clock in CLOCKS:
+                longest = max((seconds[clock] for seconds in trials), default=0.0)
+                result[clock]["at_least"] = longest / result[clock]["median"]
+    return results
+
+
+def timed_again(problem, options, earlier):
+    """The comparison `earlier` with new times of the budgets that it has found, and its contenders asked for alone."""
+    baseline = earlier["baseline"]
+    chosen = {
+        name: entry
+        for name, entry in earlier["contenders"].items()
+        if name in CONTENDERS and (name == baseline or options.pattern.search(name))
+    }
+    timings = {name: {} for name in chosen}
+    with linear_peers.crew(problem, options.limit) as problem.crew:
+        climbs = {name: Climb(CONTENDERS[name], problem, options.cap) for name in chosen}
+        for target in options.targets:
+            known = {name: entry["targets"].get(f"{target:g}") for name, entry in chosen.items()}
+            known = {name: cell for name, cell in known.items() if cell is not None}
+            budgets = {name: cell["budget"] for name, cell in known.items()}
+            trials = chosen[baseline]["tried"] if baseline is not None else ()
+            for name, result in _timed(climbs, budgets, baseline, trials, options, target).items():
+                timings[name][f"{target:g}"] = {**known[name], **result}
+    return {**earlier, "contenders": {name: {**chosen[name], "targets": timings[name]} for name in chosen}}
 
 
 def _bound(reference, best):
@@ -112,11 +139,12 @@ def _memory(climb, timings):
 def report(result, targets):
     """Two Markdown tables, CPU and wall time, with what must be known to read them."""
     intercept = "intercept not penalised" if result["fit_intercept"] else "no intercept on either side"
+    penalty = f", l1_ratio={result['l1_ratio']:g}" if result["l1_ratio"] else ""
     what = datasets.DATASETS[result["dataset"]][0]
     bound = result["relative_bound"]
     proven = "the least that was seen" if bound is None else f"proven to a relative {bound:.1g}"
     lines = [
-        f"## {result['dataset']}, {result['loss'].replace('_', ' ')}, C={result['C']:g}, {intercept}",
+        f"## {result['dataset']}, {result['loss'].replace('_', ' ')}, C={result['C']:g}{penalty}, {intercept}",
         f"{what}: {result['n_samples']:,} rows, {result['n_features']:,} features, {result['n_nonzeros']:,} non-zeros, "
         f"{result['n_classes']} classes. Optimum {result['optimum']:.9g}, {proven}. "
         f"Baseline: {result['baseline']}.",

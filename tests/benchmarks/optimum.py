@@ -19,7 +19,8 @@ def optimum(problem, cache):
 
     Kept in `cache`: remove it after a change of the package that would make it better.
     """
-    key = f"{problem.dataset.key}-{problem.loss}-{problem.C:g}-{'intercept' if problem.fit_intercept else 'none'}"
+    parts = [problem.dataset.key, problem.loss, f"{problem.C:g}", "intercept" if problem.fit_intercept else "none"]
+    key = "-".join(parts + [f"l1-{problem.l1_ratio:g}"] * (problem.l1_ratio > 0))
     kept = Path(cache) / f"{key}.optimum.json"
     if kept.exists():
         return json.loads(kept.read_text())
@@ -48,7 +49,8 @@ def _binary(ready, k):
 def _smooth(ready):
     """Objective and bound of our L-BFGS, which is asked for more until it is proven."""
     kind, options = ready.ours
-    model = kind(ready.C, fit_intercept=ready.fit_intercept, max_iter=5000, warm_start=True, **options)
+    options.update(fit_intercept=ready.fit_intercept, max_iter=5000, warm_start=True)
+    model = kind(ready.C, l1_ratio=ready.l1_ratio, **options)
     for tol in (1e-6, 1e-8, 1e-10):
         model.set_params(tol=tol).fit(ready.X, ready.y)
         objective = ready.objective(model.coef_, model.intercept_)

@@ -46,6 +46,7 @@ ENVIRONMENTS = {
     "sklearnex": Environment((NUMPY, SCIPY, SKLEARN, "scikit-learn-intelex==2026.2.0")),
     "vw": Environment((NUMPY, SCIPY, "vowpalwabbit==9.11.9")),
     "skglm": Environment((NUMPY, SCIPY, SKLEARN, NUMBA, "skglm==0.5")),
+    "celer": Environment((NUMPY, SCIPY, SKLEARN, "celer==0.7.4")),
     "torch": Environment((NUMPY, SCIPY, TORCH, "pytorch-crf==0.7.2")),
     "python-crfsuite": Environment((NUMPY, SCIPY, "python-crfsuite==0.9.12")),
     "sklearn-crfsuite": Environment((NUMPY, SCIPY, SKLEARN, "python-crfsuite==0.9.12", "sklearn-crfsuite==0.5.0")),

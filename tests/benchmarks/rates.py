@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.datasets import load_svmlight_file
 from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
 
@@ -28,7 +27,7 @@ from skopt_solvers.model_selection import fit_many
 from skopt_solvers.schedules import PolynomialDecay, Warmup
 from skopt_solvers.solvers import AdaGrad, Adam, Momentum, RMSProp
 
-from . import datasets
+from . import datasets, feature_sets
 from .crf_contenders import converted, tutorial_dicts
 from .measure import table
 
@@ -40,26 +39,13 @@ SCHEDULES = [PolynomialDecay(EPOCHS), *(Warmup(PolynomialDecay(EPOCHS - rise), e
 SETS = ("rcv1", "20news2", "20news", "nsmc", "sms", "w8a", "dense", "categories")
 
 
-def categories(n=8000):
-    """Rows of 14 categories as 123 columns of 0 and 1, a9a's shape, with noise and one interaction."""
-    rng = np.random.RandomState(0)
-    sizes = [5, 8, 5, 16, 5, 7, 14, 6, 5, 2, 2, 2, 5, 41]
-    columns = np.stack([rng.choice(size, n, p=rng.dirichlet(np.full(size, 0.6))) for size in sizes], axis=1)
-    columns += np.cumsum([0, *sizes[:-1]])
-    w = 1.2 * rng.randn(sum(sizes))
-    margins = w[columns].sum(axis=1) + w[columns[:, 0]] * w[columns[:, 3]] - 2
-    ends = np.arange(0, columns.size + 1, len(sizes))
-    X = sp.csr_matrix((np.ones(columns.size), columns.ravel(), ends), shape=(n, sum(sizes)))
-    return X, (rng.rand(n) < 1 / (1 + np.exp(-margins))).astype(int)
-
-
 def rows_of(name, options):
     """Return rows to train on and to test, and their classes: X, y, X, y."""
     test = None
     if name == "categories":
-        X, y = categories()
+        X, y = feature_sets.categories()
     elif name == "w8a":
-        X, y = load_svmlight_file(str(options.data / "w8a.svm.gz"))
+        X, y = feature_sets.w8a(options.data)
     else:
         data = datasets.load("20news2" if name == "dense" else name, options.data, options.cache)
         X, y, test = data.X, data.y, data.X_test

@@ -1,6 +1,6 @@
-"""Fits of linear peers. Each minimises ``C sum_i loss_i + ||w||^2 / 2``; how its own parameters say that is beside it.
+"""Fits of linear peers. Each minimises ``C sum_i loss_i`` and the penalty, which it says in its own parameters.
 
-What is timed is the library's call on CSR in memory, in the float type that it computes in. Conversions that the call
+What is timed is the library's call on X in memory, in the float type that it computes in. Conversions that the call
 makes itself are in the time: LIBLINEAR's nodes, SnapML's CSC for the primal, skglm's CSC, PECOS's own matrices, the
 parsing of VW's text. What only this file needs is not: PECOS's one-hot labels and the writing of VW's text, which a
 user of VW would have on disk, and torch's tensors of the whole X.
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from .registry import EPOCHS, FITS, ITERATIONS, TOLERANCES, peer_fit
+from .registry import EPOCHS, EVERY_PENALTY, FITS, ITERATIONS, TOLERANCES, peer_fit
 
 NEVER = 1e-12  # a tolerance that does not end a fit before its budget
 _SVM = {"squared_hinge", "hinge"}
@@ -30,15 +30,22 @@ def loaded(ask, small=False):
     """X, a copy that the fit may change, and y; with `small` a few rows of each class."""
     folder, dtype = Path(ask.folder), ask.dtype
     if dtype not in _LOADED:
-        load = {name: np.load(folder / f"{name}.npy") for name in ("data", "indices", "indptr", "shape", "y")}
-        arrays = (load["data"].astype(dtype, copy=False), load["indices"], load["indptr"])
-        _LOADED[dtype] = sp.csr_matrix(arrays, shape=tuple(load["shape"])), load["y"]
+        _LOADED[dtype] = _matrix(folder, dtype), np.load(folder / "y.npy")
     X, y = _LOADED[dtype]
     ask.n_classes = int(y.max()) + 1
     if small:
         rows = np.concatenate([np.flatnonzero(y == k)[:3] for k in range(ask.n_classes)])
         return X[rows], y[rows]
     return X.copy(), y
+
+
+def _matrix(folder, dtype):
+    """The X that `linear_peers.write` has left, dense or CSR."""
+    if (folder / "X.npy").exists():
+        return np.load(folder / "X.npy").astype(dtype, copy=False)
+    load = {name: np.load(folder / f"{name}.npy") for name in ("data", "indices", "indptr", "shape")}
+    arrays = (load["data"].astype(dtype, copy=False), load["indices"], load["indptr"])
+    return sp.csr_matrix(arrays, shape=tuple(load["shape"]))
 
 
 def answered(result, ask):
@@ -51,6 +58,11 @@ def answered(result, ask):
     np.save(path[0], coef)
     np.save(path[1], intercept)
     return {"coef": str(path[0]), "intercept": str(path[1])}
+
+
+def penalty_of(ask):
+    """The name of the penalty: l2, elasticnet or l1."""
+    return {0.0: "l2", 1.0: "l1"}.get(ask.l1_ratio, "elasticnet")
 
 
 def given(**options):
@@ -66,6 +78,7 @@ def _liblinear(X, y, ask, solvers):
     if ask.fit_intercept:
         options += " -B 1 -R" if primal else " -B 1"
     y = y.astype(np.float64)
+    X = sp.csr_matrix(X)  # of the dense its conversion is a loop in Python
     model = yield lambda: train(y, X, options)
     n_outputs = 1 if ask.n_classes == 2 else ask.n_classes
     n_rows = X.shape[1] + ask.fit_intercept
@@ -128,20 +141,22 @@ def snapml_dual(X, y, ask):
     return _snapml(X, y, ask)
 
 
-@peer_fit("snapml", "primal", losses=_OVR, multiclass={"logistic_ovr"}, **_SNAPML)
+@peer_fit("snapml", "primal", losses=_OVR, multiclass={"logistic_ovr"}, penalties={"l2", "l1"}, **_SNAPML)
 def snapml_primal(X, y, ask):
-    return _snapml(X, y, ask, dual=False)
+    return _snapml(X, y, ask, dual=False, penalty=penalty_of(ask))
 
 
 def _cyanure(solver, X, y, ask):
     from cyanure.estimators import Classifier
 
     # a mean of losses, the squared hinge halved
-    squared_hinge = ask.loss == "squared_hinge"
+    squared_hinge, penalty = ask.loss == "squared_hinge", penalty_of(ask)
+    weight = 1 / (ask.C * len(y) * (2 if squared_hinge else 1))
     model = Classifier(
         loss="sqhinge" if squared_hinge else "logistic",
-        penalty="l2",
-        lambda_1=1 / (ask.C * len(y) * (2 if squared_hinge else 1)),
+        penalty=penalty,
+        lambda_1=weight * (ask.l1_ratio or 1),
+        lambda_2=weight * (1 - ask.l1_ratio) if penalty == "elasticnet" else 0,
         solver=solver,
         fit_intercept=ask.fit_intercept,
         multi_class="ovr" if ask.loss == "logistic_ovr" else "auto",
@@ -161,6 +176,7 @@ for _solver in ("auto", "qning-svrg", "qning-miso", "catalyst-miso", "qning-ista
         _solver,
         losses=_OVR | {"squared_hinge"},
         budgets=ITERATIONS,
+        penalties=EVERY_PENALTY,
         default=_OVR | {"squared_hinge"} if _solver == "auto" else (),
     )(lambda X, y, ask, solver=_solver: _cyanure(solver, X, y, ask))
 
@@ -173,6 +189,7 @@ def _pecos(X, y, ask, solvers, tolerance):
     ones = np.ones(len(positive), np.float32)
     Y = sp.csr_matrix((ones, (positive, columns[positive])), shape=(len(y), n_outputs))
     options = dict(solver_type=solvers[ask.loss], Cp=ask.C, Cn=ask.C, threads=ask.threads)
+    X = sp.csr_matrix(X)
     options["bias"] = 1.0 if ask.fit_intercept else -1.0
     if ask.budget is not None:
         options |= {"threshold": 0.0, "max_iter": 10**6, tolerance: ask.budget}
@@ -215,13 +232,34 @@ def skglm_lbfgs(X, y, ask):
     return (yield from _skglm(X, y, ask, L2(1 / (ask.C * len(y))), LBFGS(**options)))
 
 
-@peer_fit("skglm", "prox-newton", losses=_OVR, multiclass=(), budgets=ITERATIONS, default=_OVR)
-def skglm_prox_newton(X, y, ask):
-    from skglm.penalties import L1_plus_L2
-    from skglm.solvers import ProxNewton
+def _skglm_lasso(X, y, ask, solver):
+    from skglm import penalties, solvers
 
     options = given(max_iter=ask.budget, tol=None if ask.budget is None else NEVER)
-    return (yield from _skglm(X, y, ask, L1_plus_L2(1 / (ask.C * len(y)), 0.0), ProxNewton(**options)))
+    penalty = penalties.L1_plus_L2(1 / (ask.C * len(y)), ask.l1_ratio)
+    return (yield from _skglm(X, y, ask, penalty, getattr(solvers, solver)(**options)))
+
+
+@peer_fit("skglm", "prox-newton", losses=_OVR, multiclass=(), penalties=EVERY_PENALTY, budgets=ITERATIONS, default=_OVR)
+def skglm_prox_newton(X, y, ask):
+    return _skglm_lasso(X, y, ask, "ProxNewton")
+
+
+@peer_fit("skglm", "AndersonCD", losses=_OVR, multiclass=(), penalties={"l1", "elasticnet"}, budgets=ITERATIONS)
+def skglm_anderson_cd(X, y, ask):
+    return _skglm_lasso(X, y, ask, "AndersonCD")
+
+
+@peer_fit(
+    "celer", "LogisticRegression", losses=_OVR, multiclass=(), penalties={"l1"}, budgets=ITERATIONS, intercept="none"
+)
+def celer_logistic(X, y, ask):
+    from celer import LogisticRegression
+
+    options = given(max_iter=ask.budget, tol=None if ask.budget is None else NEVER)
+    model = LogisticRegression(C=ask.C, fit_intercept=False, **options)
+    yield lambda: model.fit(X, y)
+    return model.coef_, 0.0
 
 
 @peer_fit("skglm", "LinearSVC", losses={"hinge"}, budgets=ITERATIONS, intercept="none", default={"hinge"})

@@ -17,5 +17,5 @@ def prepared(ask, small=False):
 
 def _fit(X, y, ask):
     dataset, dtype = Dataset("", X, y, ""), np.dtype(ask.dtype)
-    problem = Problem(dataset, ask.loss, ask.C, ask.fit_intercept, ask.threads, dtype, X)
+    problem = Problem(dataset, ask.loss, ask.C, ask.fit_intercept, ask.threads, dtype, ask.l1_ratio, X)
     return (yield lambda: CONTENDERS[ask.method].fit(problem, ask.budget, ask.seed))

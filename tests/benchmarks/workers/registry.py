@@ -11,14 +11,15 @@ from it outside of the time as well::
         model = yield library.Classifier(C=ask.C, max_iter=ask.budget).fit, X, y
         return model.coef_, model.intercept_
 
-`ask` has `budget` (None for the library's own stopping rule), `C`, `loss`, `fit_intercept`, `seed`, `threads`,
-`n_classes`, and `folder`, a temporary one.
+`ask` has `budget` (None for the library's own stopping rule), `C`, `l1_ratio`, `loss`, `fit_intercept`, `seed`,
+`threads`, `n_classes`, and `folder`, a temporary one.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 ITERATIONS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 400, 800, 1600)
+EVERY_PENALTY = ("l2", "l1", "elasticnet")
 EPOCHS = (1, 2, 3, 5, 8, 12, 20, 40, 80, 160, 320, 640)
 TOLERANCES = tuple(base * 10.0**-power for power in range(-2, 9) for base in (1.0, 0.3))
 
@@ -32,6 +33,7 @@ class PeerFit:
     peer : the environment it runs in, see `peers`
     losses : that it can minimise
     multiclass : those that it can for more than two classes
+    penalties : that it has
     budgets : the ladder of efforts, ascending for iterations, descending for tolerances
     dtype : of the X it is given, or None for the problem's
     intercept : "free", or "penalised", which is another objective, or "none"
@@ -43,6 +45,7 @@ class PeerFit:
     fit: Callable
     losses: frozenset
     multiclass: frozenset
+    penalties: frozenset
     budgets: tuple
     dtype: str | None
     intercept: str
@@ -57,15 +60,24 @@ FITS, CRF_FITS = {}, {}
 
 
 def peer_fit(
-    peer, method, *, losses, budgets, multiclass=None, dtype=None, intercept="free", default=(), registry=FITS
+    peer,
+    method,
+    *,
+    losses,
+    budgets,
+    multiclass=None,
+    penalties=("l2",),
+    dtype=None,
+    intercept="free",
+    default=(),
+    registry=FITS,
 ):
     """Register the decorated generator; the arguments are those of `PeerFit`."""
 
     def register(fit):
         every = losses if multiclass is None else multiclass
-        entry = PeerFit(
-            peer, method, fit, frozenset(losses), frozenset(every), budgets, dtype, intercept, frozenset(default)
-        )
+        sets = (frozenset(names) for names in (losses, every, penalties))
+        entry = PeerFit(peer, method, fit, *sets, budgets, dtype, intercept, frozenset(default))
         registry[entry.name] = entry
         return fit
 

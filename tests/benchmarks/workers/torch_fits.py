@@ -28,7 +28,9 @@ def _loss(torch, ask):
     }[ask.loss]
 
 
-def _csr(torch, X):
+def _tensor(torch, X):
+    if isinstance(X, np.ndarray):
+        return torch.from_numpy(X)
     crow, columns = (torch.from_numpy(part.astype(np.int32, copy=False)) for part in (X.indptr, X.indices))
     return torch.sparse_csr_tensor(crow, columns, torch.from_numpy(X.data), X.shape)
 
@@ -66,7 +68,7 @@ def torch_adam(X, y, ask):
             for start in range(0, len(order), BATCH):
                 rows = order[start : start + BATCH]
                 optimiser.zero_grad()
-                loss(_csr(torch, X[rows]) @ W + b, torch.from_numpy(y[rows])).backward()
+                loss(_tensor(torch, X[rows]) @ W + b, torch.from_numpy(y[rows])).backward()
                 optimiser.step()
                 schedule.step()
 
@@ -81,7 +83,7 @@ def torch_lbfgs(X, y, ask):
 
     W, b, penalty = _start(torch, X, ask)
     loss = _loss(torch, ask)
-    tensor, target = _csr(torch, X), torch.from_numpy(y)
+    tensor, target = _tensor(torch, X), torch.from_numpy(y)
 
     def run():
         optimiser = torch.optim.LBFGS(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
 from .registry import EPOCHS, ITERATIONS, peer_fit
 
@@ -11,6 +12,7 @@ LARGEST_TABLE = 24  # bits
 
 
 def _write(path, X, y, n_classes):
+    X = sp.csr_matrix(X)
     with path.open("w", encoding="utf-8") as lines:
         for row, label in enumerate(y):
             part = slice(X.indptr[row], X.indptr[row + 1])
