@@ -26,6 +26,7 @@ class ObjectiveDefaults:
     has_adagrad_epochs = False
     can_observe = False
     tokens_per_sample = 1.0
+    narrowed_bytes = 0
     convex = True
 
     smooth_losses: str = ""

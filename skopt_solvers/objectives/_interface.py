@@ -171,6 +171,10 @@ class Objective(Protocol):
     def bound_bytes(self) -> int:
         """Bytes of the tables that `suboptimality_bound` makes."""
 
+    @property
+    def narrowed_bytes(self) -> int:
+        """Bytes of X with a part of its features at most; 0, the default, where there is no such copy."""
+
     def resized(self, n_features: int | None = None, dtype: Any = None) -> "Objective":
         """Return a copy that knows the bytes with so many features, or in another type, and can do no more."""
 
@@ -258,6 +262,13 @@ class DualObjective(SampledObjective, Protocol):
 
     def ascents_of(self, ascents: "Sequence[Ascent]") -> "Ascents":
         """Return several ascents, of objectives that differ in C alone, as one whose epochs they share."""
+
+
+class NarrowedObjective(Objective, Protocol):
+    """An objective that can leave out features; its `narrowed_bytes` is not 0."""
+
+    def of_features(self, features: np.ndarray) -> "Objective":
+        """Return the same problem with some of the features alone."""
 
 
 class NewtonObjective(Objective, Protocol):

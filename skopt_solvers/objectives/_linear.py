@@ -1,10 +1,11 @@
 """Linear models: data, loss and penalty, as a solver sees them."""
 
 import numpy as np
+import scipy.sparse as sp
 
 from .. import _kernels
 from .._base.dense import by_blas, product
-from .._base.memmap import column_counts, n_entries, runs_of
+from .._base.memmap import column_counts, is_streamed, n_entries, runs_of
 from ._ascent import LinearAscent, LinearAscents
 from ._blocks import Blocks
 from ._defaults import ObjectiveDefaults
@@ -52,6 +53,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     n_penalised : number of leading rows that the penalty is on.
     samples : indices of the samples of positive weight.
     runs : list of arrays, the samples as they lie together on disk; one where X is in memory.
+    narrowed_bytes : bytes of X with a part of its features at most; 0 where it is dense or on disk, and not copied.
     facts : dict, what was computed of the data; that of another objective of the same data may be put in its place.
     """
 
@@ -83,6 +85,8 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         self.samples = np.flatnonzero(weights > 0)
         self.n_samples = len(self.samples)
         self.runs = runs_of(self.samples, X, self.samples)
+        copied = sp.issparse(X) and not is_streamed(X)
+        self.narrowed_bytes = X.data.nbytes + X.indices.nbytes if copied else 0
         self.n_threads = n_threads
         self._pass_threads = threads_of_pass(n_threads, n_entries(X) * n_outputs)
         self._by_blas = isinstance(X, np.ndarray) and by_blas(X, n_outputs)
@@ -157,6 +161,19 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         labels, factors = self.indicator.column(k)
         model = {**self._model, "n_outputs": 1, "indicator": None, "total": self.total}
         return LinearObjective(self.X, labels, self.weights * factors[labels], **model)
+
+    def of_features(self, features):
+        """Return the same problem with some of the features alone.
+
+        Parameters
+        ----------
+        features : ndarray of int
+
+        Returns
+        -------
+        LinearObjective
+        """
+        return LinearObjective(self.X[:, features], self.labels, self.weights, **self._model)
 
     @property
     def margin_bytes(self):

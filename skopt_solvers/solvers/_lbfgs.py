@@ -9,6 +9,7 @@ import numpy as np
 from ._base import STOPPED, Result, Solver, allowed_suboptimality, check_count, curvatures, run_alone
 from ._by_output import SHARED_EPOCHS, minimize_by_output
 from ._dual_epochs import DualEpochs
+from ._features_in_play import make_steps
 from ._lbfgs_fit import LBFGSFit
 from ._newton import newton_bytes, newton_way, preferred_way
 from ._pairs import Pairs
@@ -26,7 +27,8 @@ class LBFGS(Solver):
 
     where H comes from the last `memory` pairs of moves and gradient changes by the two-loop recursion, and t meets the
     strong Wolfe conditions. With L1 the direction is made of the pseudo-gradient, and no step leaves the orthant in
-    which it starts, which gives exact zeros.
+    which it starts, which gives exact zeros. While at most half of the features of a linear model have a weight, or a
+    gradient that would give them one, steps are made on a copy of their columns alone: of sparse X in memory.
 
     The recursion starts from :math:`\gamma D^{-1/2}`, with D a bound on the diagonal of the Hessian where the
     objective has one (for linear models the loss's curvature times :math:`\sum_i \omega_i x_{ij}^2`, plus the ridge),
@@ -155,6 +157,7 @@ class LBFGS(Solver):
         squares = 8 * objective.shape[0] if self.precondition else 0
         # a trial under L1 is a position of its own
         positions = (2 if objective.l1 else 1) * objective.position_bytes
+        positions += objective.narrowed_bytes if objective.l1 else 0
         left = objective.adagrad_bytes if objective.has_adagrad_epochs and self._epochs(objective) else 0
         return tables * objective.table_bytes + squares + positions + objective.pass_bytes + left
 
@@ -210,10 +213,7 @@ class LBFGS(Solver):
             begin = lambda one, W, record, tol: self.fit_from(one, one.position(W), (max_iter, tol, np.inf), [record])  # noqa: E731
             return minimize_by_output(objective, W, begin, epochs=epochs, limits=limits, callback=callback)
         fit, before = yield from self._begin(objective, W, epochs, limits)
-        while not fit.ended:
-            fit.look(callback)
-            if not fit.ended:
-                fit.step()
+        make_steps(fit, self.fit_from, callback)
         n_iter, end = len(fit.history), (fit.converged, fit.reason, fit.advice)
         if not n_iter:  # the start is the end
             known = dict(objective=objective.scale * fit.position.value, gradient_norm=fit.norm)

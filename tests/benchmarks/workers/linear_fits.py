@@ -235,17 +235,17 @@ def skglm_lbfgs(X, y, ask):
 def _skglm_lasso(X, y, ask, solver):
     from skglm import penalties, solvers
 
-    options = given(max_iter=ask.budget, tol=None if ask.budget is None else NEVER)
+    options = given(tol=ask.budget)  # an iteration is many passes
     penalty = penalties.L1_plus_L2(1 / (ask.C * len(y)), ask.l1_ratio)
     return (yield from _skglm(X, y, ask, penalty, getattr(solvers, solver)(**options)))
 
 
-@peer_fit("skglm", "prox-newton", losses=_OVR, multiclass=(), penalties=EVERY_PENALTY, budgets=ITERATIONS, default=_OVR)
+@peer_fit("skglm", "prox-newton", losses=_OVR, multiclass=(), penalties=EVERY_PENALTY, budgets=TOLERANCES, default=_OVR)
 def skglm_prox_newton(X, y, ask):
     return _skglm_lasso(X, y, ask, "ProxNewton")
 
 
-@peer_fit("skglm", "AndersonCD", losses=_OVR, multiclass=(), penalties={"l1", "elasticnet"}, budgets=ITERATIONS)
+@peer_fit("skglm", "AndersonCD", losses=_OVR, multiclass=(), penalties={"l1", "elasticnet"}, budgets=TOLERANCES)
 def skglm_anderson_cd(X, y, ask):
     return _skglm_lasso(X, y, ask, "AndersonCD")
 
