@@ -92,5 +92,9 @@ class FeaturesInPlay:
             return self.part
         few = cast("NarrowedObjective", objective).of_features(rows[rows < objective.n_penalised])
         position, limits = few.position(fit.position.W[rows]), (fit.max_iter, goal, np.inf)
-        self.rows, self.part = rows, self.begin(few, position, limits, fit.history)
-        return self.part
+        part = self.begin(few, position, limits, fit.history)
+        if self.part is not None:
+            known = np.isin(rows, self.rows)
+            part.pairs.take(self.part.pairs, known, np.searchsorted(self.rows, rows[known]))
+        self.rows, self.part = rows, part
+        return part

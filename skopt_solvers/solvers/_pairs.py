@@ -53,6 +53,21 @@ class Pairs:
         np.subtract(W.ravel(), before.ravel(), out=s)
         np.subtract(gradient.ravel(), gradient_before.ravel(), out=y)
         self.order = [i for i in self.order if i != slot]
+        self._keep(slot)
+
+    def take(self, other, rows, others_rows):
+        """Take over pairs of another table: its `others_rows` are `rows` of this one, whose other rows get zeros."""
+        self.order = []
+        for slot, theirs in enumerate(reversed(other.order[: self.memory])):
+            for mine, source in ((self.S, other.S), (self.Y, other.Y)):
+                table = mine[slot].reshape(self.shape)
+                table[...] = 0
+                table[rows] = source[theirs].reshape(other.shape)[others_rows]
+            self._keep(slot)
+
+    def _keep(self, slot):
+        """Make the pair in a slot the newest, if it has curvature."""
+        s, y = self.S[slot], self.Y[slot]
         curvature = _kernels.dot(s, y)
         length = _kernels.dot(y, y * self.h0 if self.h0.size else y)
         # a pair without curvature, or lost in rounding, would make H indefinite (Nocedal & Wright, section 6.1)

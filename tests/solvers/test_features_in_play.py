@@ -1,11 +1,14 @@
 """Fits with L1 that leave out features while their weights stay 0: the same optimum, and all that a callback sees."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from skopt_solvers import LinearSVC, LogisticRegression
 from skopt_solvers.solvers import _features_in_play
+from skopt_solvers.solvers._pairs import Pairs
 
 from ..reference import text_like
 
@@ -86,3 +89,23 @@ def test_a_callback_and_max_iter_end_the_fit(limit):
     with pytest.warns(UserWarning, match=f"max_iter={limit} was reached"):
         assert ended.fit(X, y).n_iter_ == limit
     np.testing.assert_array_equal(ended.coef_, stopped.coef_)
+
+
+def test_pairs_go_with_their_rows():
+    rng = np.random.RandomState(0)
+    curvature = rng.rand(6, 1) + 0.5
+
+    def pairs_of(rows):
+        scaling = lambda: np.repeat(1 / np.sqrt(curvature[rows]), 2)  # noqa: E731
+        return Pairs(3, np.zeros((len(rows), 2)), scaling, 1)
+
+    few, moves = pairs_of([1, 3, 4]), rng.randn(5, 3, 2)
+    for before, after in pairwise(moves):
+        few.add(after, before, curvature[[1, 3, 4]] * after, curvature[[1, 3, 4]] * before)
+    # all features: where there are no pairs, the direction is that of the scaling alone
+    whole, gradient = pairs_of(range(6)), rng.randn(6, 2)
+    whole.take(few, np.array([1, 3, 4]), np.arange(3))
+    direction = whole.direction(gradient)
+    np.testing.assert_allclose(direction[[1, 3, 4]], few.direction(gradient[[1, 3, 4]].copy()))
+    rest = [0, 2, 5]
+    np.testing.assert_allclose(direction[rest], -few.gamma * gradient[rest] / np.sqrt(curvature[rest]))
