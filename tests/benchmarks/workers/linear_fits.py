@@ -150,13 +150,11 @@ def _cyanure(solver, X, y, ask):
     from cyanure.estimators import Classifier
 
     # a mean of losses, the squared hinge halved
-    squared_hinge, penalty = ask.loss == "squared_hinge", penalty_of(ask)
-    weight = 1 / (ask.C * len(y) * (2 if squared_hinge else 1))
+    squared_hinge = ask.loss == "squared_hinge"
     model = Classifier(
         loss="sqhinge" if squared_hinge else "logistic",
-        penalty=penalty,
-        lambda_1=weight * (ask.l1_ratio or 1),
-        lambda_2=weight * (1 - ask.l1_ratio) if penalty == "elasticnet" else 0,
+        penalty=penalty_of(ask),
+        lambda_1=1 / (ask.C * len(y) * (2 if squared_hinge else 1)),
         solver=solver,
         fit_intercept=ask.fit_intercept,
         multi_class="ovr" if ask.loss == "logistic_ovr" else "auto",
@@ -176,7 +174,7 @@ for _solver in ("auto", "qning-svrg", "qning-miso", "catalyst-miso", "qning-ista
         _solver,
         losses=_OVR | {"squared_hinge"},
         budgets=ITERATIONS,
-        penalties=EVERY_PENALTY,
+        penalties={"l2", "l1"},  # its elastic net ended 2.7 % above this one's optimum
         default=_OVR | {"squared_hinge"} if _solver == "auto" else (),
     )(lambda X, y, ask, solver=_solver: _cyanure(solver, X, y, ask))
 
