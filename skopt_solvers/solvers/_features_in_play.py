@@ -54,6 +54,7 @@ class FeaturesInPlay:
         rows = self._in_play()
         if len(rows) > _SMALLER * fit.objective.shape[0]:
             return False
+        fit.pairs.clear()
         part = self._part_of(rows)
         told = None if callback is None else lambda W, record: callback(self._whole(W), record)
         part.look(None)
@@ -64,7 +65,6 @@ class FeaturesInPlay:
         if len(fit.history) == n_before:
             return False
         fit.position = fit.objective.position(self._whole(part.position.W))
-        fit.pairs.forget()
         if part.reason is STOPPED:
             fit.reason, fit.converged, fit.ended = STOPPED, True, True
         return True
@@ -90,11 +90,13 @@ class FeaturesInPlay:
         if self.part is not None and np.isin(rows, self.rows).all():
             self.part.go_on(goal)
             return self.part
+        pairs = None if self.part is None else self.part.pairs
+        self.part = None  # and its copy of columns
         few = cast("NarrowedObjective", objective).of_features(rows[rows < objective.n_penalised])
         position, limits = few.position(fit.position.W[rows]), (fit.max_iter, goal, np.inf)
         part = self.begin(few, position, limits, fit.history)
-        if self.part is not None:
+        if pairs is not None:
             known = np.isin(rows, self.rows)
-            part.pairs.take(self.part.pairs, known, np.searchsorted(self.rows, rows[known]))
+            part.pairs.take(pairs, known, np.searchsorted(self.rows, rows[known]))
         self.rows, self.part = rows, part
         return part

@@ -153,13 +153,14 @@ class LBFGS(Solver):
         if way is not None:
             newton, ascent = newton_bytes(objective, way), 4 * objective.margin_bytes if self._epochs(objective) else 0
             return 7 * objective.table_bytes + objective.position_bytes + objective.pass_bytes + newton + ascent
+        # two sets of pairs of half the rows are in the place of one of all
+        narrowed = objective.narrowed_bytes if objective.l1 else 0
         tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
         squares = 8 * objective.shape[0] if self.precondition else 0
         # a trial under L1 is a position of its own
         positions = (2 if objective.l1 else 1) * objective.position_bytes
-        positions += objective.narrowed_bytes if objective.l1 else 0
         left = objective.adagrad_bytes if objective.has_adagrad_epochs and self._epochs(objective) else 0
-        return tables * objective.table_bytes + squares + positions + objective.pass_bytes + left
+        return tables * objective.table_bytes + squares + positions + narrowed + objective.pass_bytes + left
 
     def minimize(
         self,

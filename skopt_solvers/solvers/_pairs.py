@@ -33,6 +33,11 @@ class Pairs:
         had, self.order, self.gamma = bool(self.order), [], 1.0
         return had
 
+    def clear(self):
+        """Forget all pairs and give their memory back; what replaces it is taken when there are pairs again."""
+        self.forget()
+        self.S, self.Y = np.empty_like(self.S), np.empty_like(self.Y)
+
     def first_step(self):
         """The first trial: 1 for a quasi-Newton direction; for a gradient, one that moves W by about 1."""
         if self.order:
