@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ..solvers import Result, StochasticSolver
+from ..solvers import LBFGS, Result, StochasticSolver
 from .memory import require_memory
 from .monitor import Monitor
 from .partial_fit import copied
 from .problem import Problem
-from .proof import proven, until_proven
+from .proof import goal_of, proven, until_proven
 from .scoring import Scoring
 
 # A validation score that does not rise says nothing before so many steps: the first rates may be small.
@@ -130,6 +130,8 @@ class FitRun:
         options = dict(max_iter=estimator.max_iter, tol=estimator.tol, rng=self.rng, callback=self.monitor)
         if isinstance(self.solver, StochasticSolver):
             options.update(n_iter_no_change=estimator.n_iter_no_change)
+        elif isinstance(self.solver, LBFGS) and self.solver.shares_epochs:
+            options.update(allowed=goal_of(estimator.tol, estimator.max_suboptimality))
         return options
 
     def epochs(self):

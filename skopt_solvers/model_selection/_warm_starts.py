@@ -9,11 +9,9 @@ from .._estimator.base import resolved_solver
 from .._estimator.fit_run import FitRun
 from .._estimator.monitor import Monitor
 from ..solvers import LBFGS, SDCA
-from ..solvers._base import run_alone
+from ..solvers._base import allowed_suboptimality, run_alone
 from ..solvers._starts import ascend, start_epochs
 from ._dual_points import DualPoints
-
-_DUAL_EPOCHS, _ENOUGH = 3, 3e-5  # at a predicted point: so few, to so small a gain that L-BFGS has little to do
 
 
 def check_solver(template, data, C):
@@ -41,7 +39,7 @@ def fitted_along(template, data, counts, Cs):
         # a stochastic solver's state is left: it holds a clock whose schedule has run down
         state = _predicted(dual, C, objective, state) if ascends else None
         by_dual = not ascends and _begins_by_dual(solver, objective)
-        W = _ascended(dual, C, objective) if by_dual else predictor.start(C, objective)
+        W = _ascended(dual, C, objective, model.tol) if by_dual else predictor.start(C, objective)
         run = FitRun(model, problem, solver, objective, Monitor(model), check_random_state(model.random_state))
         run.require_memory()
         result = run.minimise(W, state)
@@ -66,15 +64,13 @@ def _begins_by_dual(solver, objective):
     return objective.shape[1] > 1 and solver.newton_way(objective) is None and start_epochs(objective) > 0
 
 
-def _ascended(dual, C, objective):
+def _ascended(dual, C, objective, tol):
     """Return the weights after dual epochs from the predicted point; zeros where the first ones lead up."""
-    ascent = objective.ascent(*dual.ahead(C, objective))
-    if dual.points:
-        W = run_alone(ascend(objective, ascent, _DUAL_EPOCHS, _ENOUGH, ascent.value()))
-    else:
-        W = run_alone(ascend(objective, ascent, start_epochs(objective)))
-        if not objective.value(W) <= objective.value_at_zero():
-            return np.zeros(objective.shape, objective.dtype)
+    ascent, resumed = objective.ascent(*dual.ahead(C, objective)), bool(dual.points)
+    goal = tol, allowed_suboptimality(tol)
+    W, _ = run_alone(ascend(objective, ascent, start_epochs(objective), goal, resumed=resumed))
+    if not resumed and not objective.value(W) <= objective.value_at_zero():
+        return np.zeros(objective.shape, objective.dtype)
     dual.add(C, ascent.shares, W[objective.n_penalised :].copy())
     return W
 

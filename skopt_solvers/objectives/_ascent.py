@@ -35,6 +35,9 @@ class LinearAscent:
     A : ndarray of shape (n_samples, n_outputs)
     W : ndarray of shape `objective.shape`
     c : ndarray of shape (n_samples,)
+    moved : float
+        The sum over the visits of the last epoch of q ``|change of a_i|^2``, with ``q = |x_i|^2`` and a little for the
+        intercept. The sum of g_i less ``|W|^2 / 2`` grows by half of it at least.
     """
 
     def __init__(self, objective, shares=None, intercept=0):
@@ -45,6 +48,7 @@ class LinearAscent:
         shape = (objective.X.shape[0], objective.shape[1])
         self.W = np.zeros(objective.shape, objective.dtype)
         self.A = np.zeros(shape, objective.dtype)
+        self.moved = 0.0
         options = dict(objective.loss.kernel, n_threads=objective.n_threads, indicator=objective.native_indicator)
         has_intercept = objective.shape[0] > objective.n_penalised
         self.native = _kernels.dual(objective.X, objective.labels, self.c, shape[1], has_intercept, **options)
@@ -62,7 +66,7 @@ class LinearAscent:
         """As many visits as there are samples of positive weight, in an order that depends on `seed` only."""
         if self.objective.l1:
             self._shrink()
-        _run_epoch(self.objective, self.native, (self.c > 0, 1), seed, (self.A, self.W))
+        self.moved = float(_run_epoch(self.objective, self.native, (self.c > 0, 1), seed, (self.A, self.W))[0])
 
     def _shrink(self):
         n, objective = self.objective.n_penalised, self.objective
@@ -162,7 +166,9 @@ class LinearAscents:
         n = self.objective.n_penalised
         if n < len(self.W):  # the centers have moved
             self.W[n] = np.concatenate([ascent.W[n] for ascent in self.ascents])
-        _run_epoch(self.objective, self.native, (self._visited, bits), seed, (self.A, self.W))
+        moved = _run_epoch(self.objective, self.native, (self._visited, bits), seed, (self.A, self.W))
+        for ascent in active:
+            ascent.moved = float(moved[self.ascents.index(ascent)])
         for name in ("A", "W"):
             own = [getattr(ascent, name) if ascent in active else None for ascent in self.ascents]
             put_apart(getattr(self, name), own)
@@ -176,9 +182,14 @@ class LinearAscents:
 
 
 def _run_epoch(objective, native, models, seed, tables):
-    """Visit the rows in their blocks; `models` are the rows that have a weight, and the bits of the models."""
+    """Visit the rows in their blocks; return how much each model has moved.
+
+    `models` are the rows that have a weight, and the bits of the models.
+    """
     visited, bits = models
+    moved: float | np.ndarray = 0.0
     blocks = objective.blocks(lambda runs, number: _kernels.shuffled(runs, _kernels.block_seed(seed, number)))
     for number, rows in enumerate(blocks):
         A, W = (table.ravel() for table in tables)
-        native.epoch(rows[visited[rows]], _kernels.block_seed(seed, number), A, W, bits)
+        moved = moved + native.epoch(rows[visited[rows]], _kernels.block_seed(seed, number), A, W, bits)
+    return moved

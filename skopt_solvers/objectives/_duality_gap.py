@@ -11,6 +11,8 @@ _WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 _WIDTH = 0.1  # at which an ascent begins
 # The largest sum of dual variables, over a small loss, that counts as the 0 that an unpenalised intercept asks for.
 _BALANCED = 1e-3
+# Parts of the gradient that a balance may move it by, and of F that the bound may be, where no product is made.
+_NEAR, _SMALL = 0.25, 0.1
 # Steps of the secant method that pay beside the bracket's, and the slope that is rounding.
 _SECANTS = 6
 _ROOT = 1e-15
@@ -58,6 +60,46 @@ def suboptimality(objective, W, precision=1e-12, margins=None, value=None):
     with np.errstate(over="ignore", invalid="ignore"):
         bound = objective.scale * max(min(value - _lower_bound(one, W, *margins, precision) for one in below), 0.0)
     return np.inf if np.isnan(bound) else bound
+
+
+def suboptimality_at(objective, position):
+    r"""The same bound at a position, mostly without a product with X.
+
+    At :math:`\theta = 1` without L1 the bound is, with the intercept's change b to its optimum, u and u' the gradients
+    of the losses before and after it, and g the gradient of F in the penalised rows,
+
+    .. math:: L(z) - L(z + b) + \frac{\|g + X^\top (u' - u)\|^2}{2 l_2}, \qquad
+       \|X^\top d\|^2 \le \sum_i \omega_i \|x_i\|^2 \sum_i \|d_i\|^2 / \omega_i .
+
+    It is taken where the second term is little beside g, as where the intercept is balanced already.
+    """
+    if objective.smooth and objective.l2 and not objective.l1:
+        bound = _bound_by_gradient(objective, position)
+        if bound <= _SMALL * position.value:  # where the best theta is 1
+            return objective.scale * bound
+    return suboptimality(objective, position.W, 1e-6, position.scratch(), position.value)
+
+
+def _bound_by_gradient(objective, position):
+    """Return the bound by the position's gradient; infinite where the intercept is too far from its optimum."""
+    n, gradient = objective.n_penalised, position.gradient
+    norm = float(np.sqrt(dot(gradient[:n], gradient[:n])))
+    if objective.shape[0] == n:
+        return norm**2 / (2 * objective.l2)
+    length = float(np.sqrt(objective.squared_norms()[:n].sum()))
+    if not float(np.linalg.norm(gradient[n:])) * length <= _NEAR * norm:
+        return np.inf
+    Z, shifted, U = position.scratch()
+    np.add(Z, _best_shift(objective, Z, U, 1e-6).astype(Z.dtype), out=shifted)
+    after = objective.native.loss(shifted.ravel(), U.ravel())
+    before = objective.native.loss(Z.ravel(), shifted.ravel())
+    U -= shifted
+    weights = objective.weights / objective.total
+    squares = np.einsum("ij,ij->i", U, U, dtype=float)
+    change = length * float(np.sqrt(np.divide(squares, weights, out=squares, where=weights > 0).sum()))
+    if not change <= _NEAR * norm:
+        return np.inf
+    return max(before - after, 0.0) + (norm + change) ** 2 / (2 * objective.l2)
 
 
 def _lower_bound(objective, W, margins, Z, U, precision):

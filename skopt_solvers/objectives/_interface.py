@@ -260,6 +260,15 @@ class DualObjective(SampledObjective, Protocol):
     def ascent(self, shares: np.ndarray | None = None, intercept: Any = 0) -> "Ascent":
         """Return a point of the dual: that of `shares` and `intercept`, which `Ascent` gave, or 0."""
 
+    def balanced(self, W: np.ndarray) -> "Position":
+        """Return a position at W with better intercepts, those that the loss has at the other weights of W."""
+
+    def curvatures_at(self, position: "Position") -> np.ndarray | None:
+        """Return the diagonal of the Hessian at a position, of the shape of W; None where the loss is no log-loss.
+
+        It takes a copy of the values of X, and the position's trial along a line is lost.
+        """
+
     def ascents_of(self, ascents: "Sequence[Ascent]") -> "Ascents":
         """Return several ascents, of objectives that differ in C alone, as one whose epochs they share."""
 
@@ -283,9 +292,6 @@ class SeparableObjective(DualObjective, Protocol):
 
     def of_output(self, k: int) -> "SampledObjective":
         """Return the problem of output k, of the same `scale`."""
-
-    def balanced(self, W: np.ndarray) -> "Position":
-        """Return a position at W with better intercepts, those that the loss has at the other weights of W."""
 
 
 class SharedObjective(SampledObjective, Protocol):
@@ -392,6 +398,10 @@ class Ascent(Protocol):
     @property
     def shares(self) -> np.ndarray:
         """The point that a fit with another C can start from, of shape `dual_shape`."""
+
+    @property
+    def moved(self) -> float:
+        """How far the last epoch has moved: ``l2 / 2`` times it is a lower bound of what it gained, in units of F."""
 
     def epoch(self, seed: int) -> None:
         """Make as many visits as there are samples, in an order that depends on `seed` only."""

@@ -4,12 +4,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import _kernels
+from .._base.csr import csr_of
 from .._base.dense import by_blas, product
 from .._base.memmap import column_counts, is_streamed, n_entries, runs_of
 from ._ascent import LinearAscent, LinearAscents
 from ._blocks import Blocks
 from ._defaults import ObjectiveDefaults
-from ._duality_gap import dual_point, suboptimality
+from ._duality_gap import dual_point, suboptimality, suboptimality_at
 from ._linear_position import LinearPosition
 from ._losses import smooth_losses
 from ._penalty import as_float, penalty
@@ -338,8 +339,8 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         return suboptimality(self, W, precision)
 
     def suboptimality_bound_at(self, position):
-        """Return the same at a position, whose margins are at hand: it costs one product with the transpose of X."""
-        return suboptimality(self, position.W, 1e-6, position.scratch(), position.value)
+        """Return the same at a position, whose margins and gradient are at hand: one product at most."""
+        return suboptimality_at(self, position)
 
     def smoothed(self, width):
         """The same objective with the kinks of its hinge smoothed over a width: at most its value, everywhere."""
@@ -375,6 +376,28 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
     def balanced(self, W):
         """A position at W, but for its intercepts, which are near the best for the other weights."""
         return LinearPosition(self, W, balanced=True)
+
+    def curvatures_at(self, position):
+        """Return ``l2 + sum_i omega_i p_ik (1 - p_ik) x_ij^2`` at a position, of a log-loss; None of others.
+
+        The probabilities are those of the margins at the position, and the intercept's row has no `l2`.
+        """
+        if not self.loss.log_likelihood:
+            return None
+        X = self.X
+        dense = isinstance(X, np.ndarray)
+        squares = np.square(X) if dense else csr_of(np.square(X.data), X.indices, X.indptr, X.shape)
+        Z, Q, U = position.scratch()
+        self.native.loss(Z.ravel(), U.ravel())
+        # the derivatives are weights times p, or times p - 1
+        weights = (self.weights / self.total).astype(U.dtype)[:, None]
+        np.abs(U, out=U)
+        np.divide(U, weights, out=Q, where=weights > 0)
+        np.multiply(U, 1 - Q, out=Q)
+        table = np.empty(self.shape, self.dtype)
+        LinearObjective(squares, self.labels, self.weights, **self._model).transposed_product(Q, table)
+        table[: self.n_penalised] += self.l2
+        return table
 
     def position(self, W):
         """A point that moves along lines at O(n_samples) a trial, its margins being kept."""

@@ -113,7 +113,8 @@ def _started(objective: "SeparableObjective", W: np.ndarray, epochs: int) -> "tu
         return objective.balanced(W), before, dict(phase="lbfgs", learning_rate=None)
     most = objective.value(W) if W.any() else objective.value_at_zero()
     before.append(record_of("start", objective=objective.scale * most))
-    position = objective.balanced(run_alone(ascend(objective, objective.ascent(), epochs, None, records=before)))
+    W_start, _ = run_alone(ascend(objective, objective.ascent(), epochs, None, records=before))
+    position = objective.balanced(W_start)
     if position.value <= most:
         return position, before, before.pop()
     return objective.balanced(W), before, dict(phase="lbfgs", learning_rate=None)

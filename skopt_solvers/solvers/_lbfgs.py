@@ -11,13 +11,27 @@ from ._by_output import SHARED_EPOCHS, minimize_by_output
 from ._dual_epochs import DualEpochs
 from ._features_in_play import make_steps
 from ._lbfgs_fit import LBFGSFit
-from ._newton import newton_bytes, newton_way, preferred_way
+from ._newton import newton_bytes, preferred_way, steps_are_cheap
 from ._pairs import Pairs
 from ._registry import stochastic_names
 from ._starts import record_of, start_epochs, started
 
 if TYPE_CHECKING:
     from ..objectives._interface import Objective, Position
+
+_FEW_PAIRS = 5  # after epochs of the dual, where there are many outputs
+_CACHE, _SHARE = 2**25, 10  # bytes of a history that no cache holds, and non-zeros of X in tables of parameters
+
+
+def _has_large_history(objective):
+    """Return whether ten pairs leave the cache, and the squares of X are small beside them.
+
+    Then iterations cost more by their pairs than by their passes, and better ones are worth a pass at the start.
+    """
+    size = objective.shape[0] * objective.shape[1]
+    if objective.shape[1] == 1 or objective.kinked_gradient or 20 * objective.table_bytes <= _CACHE:
+        return False
+    return objective.has_newton and objective.products()[1] <= _SHARE * size
 
 
 class LBFGS(Solver):
@@ -32,7 +46,8 @@ class LBFGS(Solver):
 
     The recursion starts from :math:`\gamma D^{-1/2}`, with D a bound on the diagonal of the Hessian where the
     objective has one (for linear models the loss's curvature times :math:`\sum_i \omega_i x_{ij}^2`, plus the ridge),
-    and from :math:`\gamma I` without `precondition`.
+    and from :math:`\gamma I` without `precondition`. Where `memory` is 5 by itself, D is the diagonal at the start and
+    its power -3/4.
 
     Where the Hessian is cheap and there is no L1, steps are Newton's instead, :math:`d = -\nabla^2 F(W)^{-1} g`: linear
     models of at most 100 features (with softmax, features times classes), and of some hundred that samples have few
@@ -47,16 +62,17 @@ class LBFGS(Solver):
     Parameters
     ----------
     memory : int or "auto", default="auto"
-        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of parameters. "auto" is 10, and 20 for a
-        CRF of a thousand to a million parameters, whose passes cost far more than the recursion.
+        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of parameters. "auto" is 10; 20 for a CRF
+        of a thousand to a million parameters, whose passes cost far more than the recursion; and 5 for a log-loss with
+        several outputs after epochs of the dual, where 10 take more than 32 MB.
     precondition : bool, default=True
     start_epochs : int or "auto", default="auto"
         Stochastic epochs before the first iteration, in an order of the samples that is always the same. Each has a
         record in the history, and together they count as one iteration. They are epochs of :class:`SDCA` where that has
-        a method, fewer where one gains nearly nothing and up to twice as many while each gains less than half of the
-        one before, and of :class:`AdaGrad` at a constant rate elsewhere; where they lead up they are dropped. "auto" is
-        what the objective asks for where W starts from zeros: 5 for a linear model with L2, without Newton's steps, and
-        more than 5,000 margins (500 for the hinges); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
+        a method, fewer where the fit may be at its end or they are slow, and of :class:`AdaGrad` at a constant rate
+        elsewhere; where they lead up they are dropped. "auto" is what the objective asks for where W starts from zeros:
+        at most 40 for a linear model with L2, without cheap steps of Newton's method, and more than 5,000 margins (500
+        for the hinges); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
     newton : "auto" or False, default="auto"
         False: no steps of Newton's method.
 
@@ -145,8 +161,8 @@ class LBFGS(Solver):
         """Return the number of stochastic epochs before the first iteration."""
         if self.start_epochs != "auto":
             return self.start_epochs
-        few = self.newton == "auto" and newton_way(objective) is not None and preferred_way(objective) is not None
-        return start_epochs(objective) if from_zeros and not few else 0
+        cheap = self.newton == "auto" and steps_are_cheap(objective)
+        return start_epochs(objective) if from_zeros and not cheap else 0
 
     def peak_bytes(self, objective: Any) -> int:
         way = self.newton_way(objective)
@@ -228,7 +244,10 @@ class LBFGS(Solver):
 
         The epochs count as one iteration.
         """
-        position, records = (yield from started(objective, W, epochs)) if epochs else (objective.position(W), [])
+        if epochs:
+            position, records = yield from started(objective, W, epochs, limits[1:])
+        else:
+            position, records = objective.position(W), []
         if not (np.isfinite(position.value) and np.isfinite(position.gradient).all()):
             raise FloatingPointError(
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
@@ -261,9 +280,22 @@ class LBFGS(Solver):
         """
         way, pairs = self.newton_way(objective), None
         if way is None:
-            scaling = partial(self._scaling, objective)
-            pairs = Pairs(self.pairs_kept(objective), position.W, scaling, objective.n_threads)
+            memory, scaling = self.pairs_kept(objective), partial(self._scaling, objective)
+            if history and history[0]["phase"] == "dual" and _has_large_history(objective):
+                memory = _FEW_PAIRS if self.memory == "auto" else memory
+                scaling = partial(self._scaling_at, position, objective)
+            pairs = Pairs(memory, position.W, scaling, objective.n_threads)
         return LBFGSFit(objective, position, way, pairs, *limits, history)
+
+    def _scaling_at(self, position, objective):
+        """Return the diagonal of the Hessian at a position to the power -3/4; where there is none, the same as else."""
+        table = objective.curvatures_at(position) if self.precondition else None
+        if table is None or not np.isfinite(table).all():
+            return self._scaling(objective)
+        table[table <= 0] = 1.0
+        np.sqrt(table, out=table)
+        table *= np.sqrt(table)
+        return np.divide(1, table, out=table).ravel()
 
     def _scaling(self, objective):
         """Return the diagonal that the recursion starts from, one number for each entry of W, or None."""

@@ -15,6 +15,7 @@ _FEW_COEFFICIENTS = 100  # of an output, or of all together where the loss compa
 # with X, and of what an iteration of L-BFGS does with a margin. So many iterations a step of Newton's method is worth.
 _ENTRIES, _CHOLESKY, _PRODUCT, _MARGIN = 2.0, 1.0, 1.2, 60.0
 _ITERATIONS = 6.0
+_CHEAP = 2.5  # iterations that a step costs where epochs of the dual before it cost more than the steps that they save
 _HESSIAN = 2**20  # numbers in all blocks of the Hessian
 # Margins beyond which the kernel matrix costs more than all iterations of L-BFGS: with kinks, and without.
 FEW_MARGINS, _FEWER_MARGINS = 500, 150
@@ -48,27 +49,34 @@ def newton_way(objective: "Objective") -> "NewtonWay | None":
 def preferred_way(objective: "Objective") -> "NewtonWay | None":
     """Return the way by which steps of Newton's method are better than those of L-BFGS, or None."""
     way = newton_way(objective)
-    if way is None and _sparse_hessian_pays(objective):
+    if way is None and _step_in_iterations(objective) <= _ITERATIONS:
         return "direct"
     few = FEW_MARGINS if objective.kinked_gradient else _FEWER_MARGINS
     return None if way == "kernel" and n_margins(objective) > few else way
 
 
-def _sparse_hessian_pays(objective: "Objective") -> bool:
-    """Return whether a step with the Hessian of few non-zeros takes less time than the iterations that it is worth."""
+def steps_are_cheap(objective: "Objective") -> bool:
+    """Return whether the preferred steps are Newton's, and so cheap that no epochs pay before them."""
+    if newton_way(objective) is not None:
+        return preferred_way(objective) is not None
+    return _step_in_iterations(objective) <= _CHEAP
+
+
+def _step_in_iterations(objective: "Objective") -> float:
+    """Return how many iterations of L-BFGS a step costs that forms the Hessian of few non-zeros; else infinity."""
     if not (objective.has_newton and objective.smooth and objective.l2) or objective.l1:
-        return False
+        return np.inf
     n_rows, n_outputs = objective.shape
     joint = n_outputs if objective.joint else 1  # outputs of a matrix
     if n_rows * joint * n_rows * n_outputs > _HESSIAN:
-        return False
+        return np.inf
     products, entries = cast("NewtonObjective", objective).products()
     if 8 * products > objective.n_samples * n_rows**2:
-        return False
+        return np.inf
     hessian = _ENTRIES * products * n_outputs * (joint + 1) / 4
     decomposition = _CHOLESKY * n_outputs / joint * (n_rows * joint) ** 3 / 6
     iteration = n_outputs * (2 * _PRODUCT * entries + _MARGIN * objective.n_samples)
-    return hessian + decomposition <= _ITERATIONS * iteration
+    return (hessian + decomposition) / iteration
 
 
 def newton_bytes(objective: "Objective", way: "NewtonWay") -> int:

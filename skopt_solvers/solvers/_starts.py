@@ -14,14 +14,20 @@ from ._rules import AdaGrad
 if TYPE_CHECKING:
     from ..objectives._interface import Ascent, DualObjective, Objective, Position, SampledObjective, WarmedObjective
 
-_DUAL_EPOCHS = 5  # give the first digits
+# Epochs of the dual at most; from how many on they may be left to L-BFGS, and what falls slower than at this rate an
+# epoch is. An iteration costs as much as three epochs where there are many outputs, and as one where there is one.
+_MOST_EPOCHS, _LEAST_EPOCHS, _LEAST_EPOCHS_OF_ONE = 40, 3, 5
+_RATE, _RATE_OF_ONE = 0.65, 0.3
+_UNDERSTATED = 60.0  # times what the moves of an epoch tell to be missing, at most, on eight sets
 _MANY_MARGINS = 5000  # up to which L-BFGS is fast anyway; FEW_MARGINS where it crosses kinks
 _MANY_SEQUENCES = 500
 _BATCH_SIZE = 16  # of AdaGrad
 
+Goal = tuple[float, float]
+
 
 def start_epochs(objective: "Objective") -> int:
-    """Return how many stochastic epochs pay before L-BFGS begins at zeros."""
+    """Return how many stochastic epochs pay at most before L-BFGS begins at zeros."""
     if not objective.has_samples:
         return 0
     if objective.structured:
@@ -29,22 +35,22 @@ def start_epochs(objective: "Objective") -> int:
             return 0
         return 6 if objective.l1 else 4
     few = FEW_MARGINS if objective.kinked_gradient else _MANY_MARGINS
-    return _DUAL_EPOCHS if objective.dual_obstacle() is None and n_margins(objective) > few else 0
+    return _MOST_EPOCHS if objective.dual_obstacle() is None and n_margins(objective) > few else 0
 
 
 def started(
-    objective: "SampledObjective", W: np.ndarray, epochs: int
+    objective: "SampledObjective", W: np.ndarray, epochs: int, goal: Goal
 ) -> "Generator[DualEpochs, None, tuple[Position, History]]":
     """Return a position after some epochs, W itself where they lead up, and the records of the epochs.
 
     The last record has the objective, and is that of the first iteration, unless they lead up.
 
-    The caller makes the epochs of a dual.
+    The caller makes the epochs of a dual, which end where the fit may have met its goal.
     """
     began = time.perf_counter()
     records: History = []
     if objective.dual_obstacle() is None:
-        position = yield from _by_dual(cast("DualObjective", objective), W, epochs, records)
+        position = yield from _by_dual(cast("DualObjective", objective), W, epochs, goal, records)
     else:
         position = _by_adagrad(objective, W, epochs, records)
     if position is None:
@@ -55,12 +61,14 @@ def started(
 
 
 def _by_dual(
-    objective: "DualObjective", W: np.ndarray, epochs: int, records: History
+    objective: "DualObjective", W: np.ndarray, epochs: int, goal: Goal, records: History
 ) -> "Generator[DualEpochs, None, Position | None]":
     # where C |x|^2 is large the epochs may lead up, and they start from 0 whatever W is
     most = objective.value(W) if W.any() else objective.value_at_zero()
     records.append(record_of("start", objective=objective.scale * most))
-    position = objective.position((yield from ascend(objective, objective.ascent(), epochs, records=records)))
+    W, near = yield from ascend(objective, objective.ascent(), epochs, goal, records=records)
+    # elsewhere another intercept leads to more iterations as often as to fewer
+    position = objective.balanced(W) if near else objective.position(W)
     return position if position.value <= most else None
 
 
@@ -87,33 +95,72 @@ def ascend(
     objective: "DualObjective",
     ascent: "Ascent",
     epochs: int,
-    enough: float | None = 3e-4,
-    value: float = 0.0,
+    goal: Goal | None,
+    *,
+    resumed: bool = False,
     records: History | None = None,
-) -> Generator[DualEpochs, None, np.ndarray]:
-    """Return the weights after some epochs of dual ascent, the same for every call, which the caller makes.
+) -> Generator[DualEpochs, None, tuple[np.ndarray, bool]]:
+    """Return the weights after some epochs of dual ascent, and whether they may be at the goal.
 
-    It ends early where an epoch gains less than a part `enough` of the dual, and goes on for as many again while each
-    gains less than half of the one before, which tells that less than that is missing; where `enough` is None, the
-    dual is not looked at. It is `value` at first, and that is 0 where all dual variables are. The epochs are added to
-    `records`.
+    They are the same for every call. The caller makes the epochs.
+
+    Parameters
+    ----------
+    objective : DualObjective
+    ascent : Ascent
+    epochs : int
+        Made at most; where there is no goal, all of them.
+    goal : (tol, allowed) or None
+        The largest entry of the gradient, and the relative bound, with which a fit by L-BFGS ends.
+    resumed : bool
+        Whether the ascent begins at another point than 0.
+    records : list of dict, optional
+        The history, to which the epochs are added. The last has the dual.
     """
-    work, values, records = DualEpochs(objective, ascent), [value], [] if records is None else records
-    for epoch in range(epochs if enough is None else 2 * epochs):
+    work, moved, records = DualEpochs(objective, ascent), [], [] if records is None else records
+    near = False
+    for epoch in range(epochs):
         began = time.perf_counter()
-        if epoch or value:
+        if epoch or resumed:
             ascent.move_center()
         yield work.next(epoch << 8)
-        if enough is None:
-            records.append(record_of("dual", time.perf_counter() - began))
-            continue
-        values.append(ascent.value())
-        known = objective.scale * values[-1]
-        records.append(record_of("dual", time.perf_counter() - began, dual_objective=known))
-        gain, before = values[-1] - values[-2], values[-2] - values[max(epoch - 1, 0)]
-        if abs(gain) <= enough * abs(values[-1]) or (epoch + 1 >= epochs and not gain < before / 2):
+        moved.append(ascent.moved)
+        slow, missing = _missing(moved, objective) if goal is not None else (False, np.inf)
+        near = goal is not None and _may_be_met(goal, objective, ascent, missing)
+        ends = slow or near or epoch + 1 == epochs
+        known = dict(dual_objective=objective.scale * ascent.value()) if ends and goal is not None else {}
+        records.append(record_of("dual", time.perf_counter() - began, **known))
+        if ends:
             break
-    return ascent.W
+    return ascent.W, near
+
+
+def _missing(moved: list[float], objective: "DualObjective") -> tuple[bool, float]:
+    """Return whether epochs are slow, and what is missing after them, over `l2`.
+
+    An epoch gains half of what it has moved at least. That falls by a factor `rate` an epoch, so that a part of
+    ``rate / (1 - rate)`` is missing. The rate is the mean of two: with an intercept and with kinks, where rows rest in
+    one epoch and move in the next, one epoch says little.
+    """
+    n, last = len(moved), moved[-1]
+    if n < _LEAST_EPOCHS or not last:
+        return False, np.inf if last else 0.0
+    rate = float(np.sqrt(last / moved[-3])) if moved[-3] else np.inf
+    of_last = rate if objective.kinked_gradient or not moved[-2] else last / moved[-2]
+    missing = last / 2 * rate / (1 - rate) if rate < 1 else np.inf
+    if objective.shape[1] > 1:
+        return not of_last <= _RATE, missing
+    if n >= _LEAST_EPOCHS_OF_ONE:
+        return not of_last <= _RATE_OF_ONE, missing
+    return objective.kinked_gradient and not of_last <= _RATE, missing
+
+
+def _may_be_met(goal: Goal, objective: "DualObjective", ascent: "Ascent", missing: float) -> bool:
+    """Return whether a fit may be at its goal where so much, over `l2`, is missing."""
+    tol, allowed = goal
+    missing *= _UNDERSTATED * objective.l2
+    # the squared length of the gradient is at most 2 l2 times the gap, and the dual is about the minimum
+    return missing <= tol**2 / (2 * objective.l2) and missing <= allowed * ascent.value()
 
 
 def warm_up(

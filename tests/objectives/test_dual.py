@@ -207,6 +207,11 @@ def test_the_dual_never_falls_and_w_belongs_to_a(kernels, name, n_classes, C, dt
     for epoch in range(15):
         ascent.epoch(epoch << 8)
         values.append(ascent.value())
+        gained = (values[-1] - values[-2]) / ascent.objective.l2
+        assert gained >= ascent.moved / 2 - 10 * eps * max(1.0, abs(values[-1]) / ascent.objective.l2)
+        if not epoch:  # the first visits every row once
+            squares = (ascent.objective.X.toarray() ** 2).sum(axis=1)
+            assert ascent.moved == pytest.approx(squares @ (ascent.A.astype(float) ** 2).sum(axis=1), rel=1e-4)
         W = ascent.objective.X.T @ ascent.A
         np.testing.assert_allclose(ascent.W, W, atol=50 * eps * max(1.0, np.abs(W).max()))
         assert ascent.objective.value(ascent.W) >= ascent.lower_bound() - eps
@@ -237,6 +242,7 @@ def test_models_side_by_side_are_each_as_alone(kernels, name, n_classes, interce
             np.testing.assert_allclose(b.A, a.A, atol=tolerance * np.abs(a.A).max())
             np.testing.assert_allclose(b.W, a.W, atol=tolerance * scale)
             np.testing.assert_allclose(b.value(), a.value(), rtol=10 * tolerance)
+            np.testing.assert_allclose(b.moved, a.moved, rtol=10 * tolerance, atol=tolerance * scale**2)
             assert b.A.dtype == b.W.dtype == dtype and b.W.shape == objective.shape
 
     run(range(4), range(n_models))

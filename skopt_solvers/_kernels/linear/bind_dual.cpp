@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/bind_objective.hpp"
 #include "linear/bind_indicator.hpp"
@@ -24,11 +26,15 @@ public:
         require(between(labels, 0, this->n_labels()), "labels must index outputs");
     }
 
-    void epoch(In<int64_t> rows, uint64_t seed, Out<T> A, Out<T> W, uint64_t models) {
-        Call call(this->busy);
-        require(A.size() == this->size() && W.size() == this->table_size(), "A or W has the wrong size");
-        require(between(rows, 0, labels_.size()), "rows must index X");
-        Dual::epoch(rows.data(), rows.size(), seed, models, A.data(), W.data());
+    auto epoch(In<int64_t> rows, uint64_t seed, Out<T> A, Out<T> W, uint64_t models) {
+        std::vector<double> moved;
+        {
+            Call call(this->busy);
+            require(A.size() == this->size() && W.size() == this->table_size(), "A or W has the wrong size");
+            require(between(rows, 0, labels_.size()), "rows must index X");
+            moved = Dual::epoch(rows.data(), rows.size(), seed, models, A.data(), W.data());
+        }
+        return to_numpy(std::move(moved));
     }
 
     void keep(In<int64_t> models, In<T> c) {
