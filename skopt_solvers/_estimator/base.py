@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.dask_input import is_collection, refuse_collection, refuse_options
 from .._base.nested_parameters import NamedParameters, resolve
 from .._base.one_call import one_call_at_a_time
+from .._base.pickling import defaults
 from .._base.rollback import unchanged_on_failure
-from .._base.sklearn_compat import CallbackSupportMixin, Interval, StrOptions
+from .._base.sklearn_compat import CallbackSupportMixin, Interval, StrOptions, validate_parameter_constraints
 from .._base.typing import History
 from ..objectives._penalty import as_float
 from ..solvers import SOLVERS, Solver, StochasticSolver
@@ -76,6 +77,12 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     def _names(self):
         return {"solver": SOLVERS}
+
+    def _validate_params(self) -> None:
+        """Do as scikit-learn does, but pass over what is the default itself: that is in range."""
+        values = {name: getattr(self, name) for name in self._get_param_names()}
+        other = {name: value for name, value in values.items() if value is not defaults(type(self)).get(name)}
+        validate_parameter_constraints(self._parameter_constraints, other, caller_name=type(self).__name__)
 
     def __skopt_check__(self) -> None:
         """Raise scikit-learn's error where a parameter is out of range; before a copy, which some values refuse."""

@@ -273,6 +273,8 @@ def _canonical(X, given, canonical, name):
 
 def row_weights(sample_weight, X):
     """Return sample weights in float64."""
+    if sample_weight is None:
+        return np.ones(X.shape[0])
     if isinstance(sample_weight, (complex, np.complexfloating)):
         raise ValueError(f"sample_weight must be real, got {sample_weight!r}")
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)

@@ -26,6 +26,7 @@ from statistics import median
 import numpy as np
 from sklearn.feature_extraction import text as sklearn_text
 from sklearn.linear_model import LogisticRegression as TheirRegression
+from sklearn.pipeline import make_pipeline
 
 from skopt_solvers import LogisticRegression
 from skopt_solvers.feature_extraction import text
@@ -127,22 +128,28 @@ def row(name, case, options):
 
 
 def one_document(options):
-    """Rows of the latency of a single document: median microseconds of `transform`."""
+    """Rows of the latency of a single document: median microseconds of `transform`, and from raw text to a label."""
     documents, others = CASES["20news words"].documents(options.data, 2_000 if options.quick else None)
     rows = []
-    for kind in ("Count", "Tfidf", "Hashing"):
+    for kind in ("Count", "Tfidf", "Hashing", "label"):
+        jobs = [fitted_job(module, kind, documents) for module in (sklearn_text, text)]
         for n_words in (8, 200, 500):
             document = [" ".join(" ".join(others).split()[:n_words])]
-            runs = {}
-            for module in (sklearn_text, text):
-                own = {"n_jobs": 1} if module is text else {}
-                vectorizer = getattr(module, f"{kind}Vectorizer")(**own).fit(documents)
-                runs[module.__name__] = partial(vectorizer.transform, document)
-            measures = {name: lambda run=run: timed(run, 200)[1] for name, run in runs.items()}
+            runs = [partial(run, document) for run in jobs]
+            measures = {i: lambda run=run: timed(run, 200)[1] for i, run in enumerate(runs)}
             theirs, ours = interleaved(measures, max(options.repeats, 7)).values()
             a, b = (median(seconds["cpu"] for seconds in side) for side in (theirs, ours))
             rows.append([kind, n_words, f"{1e6 * a:.0f}", f"{1e6 * b:.0f}", f"{a / b:.1f}"])
     return rows
+
+
+def fitted_job(module, kind, documents):
+    """Return the `transform` of a vectorizer of a kind; of "label" the `predict` of a pipeline with a classifier."""
+    own = {"n_jobs": 1} if module is text else {}
+    if kind != "label":
+        return getattr(module, f"{kind}Vectorizer")(**own).fit(documents).transform
+    model = LogisticRegression(n_jobs=1) if module is text else TheirRegression()
+    return make_pipeline(module.TfidfVectorizer(**own), model).fit(documents, np.arange(len(documents)) % 2).predict
 
 
 def job(module, model, parts):

@@ -13,7 +13,7 @@ from skopt_solvers.solvers import SOLVERS
 from .measure import cell, interleaved, summary, table, timed
 from .synthetic import zipf_rows
 
-ROWS = (20, 100, 1000)
+ROWS = (20, 100, 300, 1000)
 CLASSES = (2, 3)
 FITS = 20  # in a measurement of the smallest; fewer of more rows
 BINARY = ("sklearn liblinear",)  # for two classes only
@@ -25,7 +25,7 @@ def _inputs(n_rows):
     return {
         "sparse, 300 features": sp.random(n_rows, 300, density=0.1, format="csr", random_state=0),
         "text, 100,000 features": zipf_rows(n_rows, 100_000, 100).astype(float),
-        "dense, 5 features": rng.standard_normal((n_rows, 5)),
+        **{f"dense, {n} features": rng.standard_normal((n_rows, n)) for n in (5, 10, 20, 50)},
         "dense, 30 features not scaled": rng.standard_normal((n_rows, 30)) * 10.0 ** rng.uniform(-2, 3, 30),
     }
 
@@ -49,7 +49,7 @@ def _models(n_threads):
 
 
 def tiny(n_threads, repeats):
-    """A fit of 20, 100 and 1,000 rows, ours against scikit-learn's, tolerances at their defaults: result, Markdown."""
+    """A fit of 20 to 1,000 rows, ours against scikit-learn's, tolerances at their defaults: result, Markdown."""
     results = []
     for n_rows in ROWS:
         for kind, X in _inputs(n_rows).items():
