@@ -109,7 +109,7 @@ def _lower_bound(objective, W, margins, Z, U, precision):
         Z += _best_shift(objective, Z, U, precision).astype(objective.dtype)
     loss = native.loss(Z.ravel(), U.ravel())
     allowed = _BALANCED * min(loss, 1.0) + 2 * float(np.finfo(U.dtype).eps)
-    if objective.shape[0] > n and np.abs(U.sum(axis=0, dtype=float)).max() > allowed:
+    if objective.shape[0] > n and np.abs(_kernels.column_sums(U)).max() > allowed:
         return 0.0  # so far off that no balance was found: the dual point is none
     G = np.empty_like(W)
     objective.transposed_product(U, G)
@@ -190,7 +190,7 @@ def _best_shift(objective, Z, U, precision):
 
     def value_and_gradient(b):
         value = objective.native.loss((Z + b.astype(Z.dtype)).ravel(), U.ravel())
-        return value, U.sum(axis=0, dtype=float)
+        return value, _kernels.column_sums(U)
 
     K = Z.shape[1]
     if K > 1:

@@ -300,7 +300,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
             return
         product(self.X, W[: self.n_penalised], out, self.n_threads)
         if len(W) > self.n_penalised:
-            out += W[-1]
+            _kernels.add_to_rows(W[-1], out.ravel())
 
     def transposed_product(self, D, out):
         """Compute X^T D, the gradient of a loss whose derivatives in the margins are D; `out` is a table."""
@@ -309,7 +309,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
             return
         product(self.X.T, D, out[: self.n_penalised], self.n_threads)
         if len(out) > self.n_penalised:
-            out[-1] = D.sum(axis=0, dtype=float)
+            out[-1] = _kernels.column_sums(D)
 
     def value(self, W):
         """F(W)."""

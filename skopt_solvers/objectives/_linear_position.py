@@ -45,7 +45,7 @@ class LinearPosition:
 
         def slopes(shift):
             self.objective.native.loss((Z + shift.astype(Z.dtype)).ravel(), self._dZ)
-            return U.sum(axis=0, dtype=float)
+            return _kernels.column_sums(U)
 
         before = np.zeros(Z.shape[1])
         at_before = slopes(before)

@@ -249,6 +249,8 @@ class Case(TextArguments):
                     h0=h0, gamma=1.0, d=np.empty(size, self.T), n_threads=self.threads(),
                 ),
                 lambda: self.by_place(core.dot, a=g, b=g.copy()),
+                lambda: self.call(core.column_sums, table=g, out=np.empty(self.r.choice([0, 1, 3]))),
+                lambda: self.call(core.add_to_rows, row=self.numbers(self.r.choice([0, 1, 3])), table=g.copy()),
                 lambda: self.call(
                     core.shuffled, values=np.arange(size), seed=7, run=self.r.choice([1, 4, 2**64 - 1]),
                     out=np.empty(size, np.int64),

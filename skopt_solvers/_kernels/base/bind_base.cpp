@@ -35,6 +35,23 @@ static double dot_of(In<T> a, In<T> b) {
     return dot(a.data(), b.data(), a.size());
 }
 
+template <class T>
+static void column_sums_of(In<T> table, Out<double> out) {
+    require(out.size() > 0 && table.size() % out.size() == 0, "out must have a number for each column of the table");
+    nb::gil_scoped_release release;
+    column_sums(table.data(), table.size() / out.size(), out.size(), out.data());
+}
+
+template <class T>
+static void add_to_rows(In<T> row, Out<T> table) {
+    size_t K = row.size();
+    require(K > 0 && table.size() % K == 0, "row must have a number for each column of the table");
+    nb::gil_scoped_release release;
+    const T* __restrict r = row.data();
+    for (T *z = table.data(), *end = z + table.size(); z < end; z += K)
+        for (size_t k = 0; k < K; ++k) z[k] += r[k];
+}
+
 static void shuffled(In<int64_t> values, uint64_t seed, size_t run, Out<int64_t> out) {
     require(values.size() == out.size() && run > 0, "values and out must have the same size, and run must be positive");
     nb::gil_scoped_release release;
@@ -58,5 +75,9 @@ void bind_base(nb::module_& m) {
     m.def("rows_increase", &rows_increase<int64_t>, array("indptr"), array("indices"));
     m.def("dot", &dot_of<float>, array("a"), array("b"));
     m.def("dot", &dot_of<double>, array("a"), array("b"));
+    m.def("column_sums", &column_sums_of<float>, array("table"), array("out"));
+    m.def("column_sums", &column_sums_of<double>, array("table"), array("out"));
+    m.def("add_to_rows", &add_to_rows<float>, array("row"), array("table"));
+    m.def("add_to_rows", &add_to_rows<double>, array("row"), array("table"));
     m.def("shuffled", &shuffled, array("values"), "seed"_a, "run"_a, array("out"));
 }

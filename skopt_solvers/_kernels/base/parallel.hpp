@@ -110,3 +110,11 @@ double dot(const T* a, const T* b, size_t n) {
     for (size_t i = 0; i < n; i += kChunk) sum += dot_chunk(a + i, b + i, std::min(kChunk, n - i));
     return sum;
 }
+
+// Computes the sums over the rows of a table of K columns.
+template <class T>
+void column_sums(const T* table, size_t n_rows, size_t K, double* sum) {
+    std::fill(sum, sum + K, 0.0);
+    for (size_t i = 0; i < n_rows; ++i)
+        for (size_t k = 0; k < K; ++k) sum[k] += table[i * K + k];
+}

@@ -106,9 +106,8 @@ public:
             backward_by_columns(n, D, G);
         }
         if (!intercept_) return;
-        std::vector<double> sum(K, 0.0);
-        for (size_t i = 0; i < X_.n_rows; ++i)
-            for (size_t k = 0; k < K; ++k) sum[k] += D[i * K + k];
+        std::vector<double> sum(K);
+        column_sums(D, X_.n_rows, K, sum.data());
         for (size_t k = 0; k < K; ++k) G[X_.n_cols * K + k] = static_cast<T>(sum[k]);
     }
 
