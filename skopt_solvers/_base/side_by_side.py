@@ -4,17 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_LINE = 64  # bytes of a line of the cache
+from .aligned import aligned_empty
+
 _ROWS = 2**12  # of a block that stays in the cache
 
 
 def side_by_side(tables: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the tables of models as one, which begins with a line of the cache."""
+    """Return the tables of models as one."""
     n_rows, n_columns = tables[0].shape
     shape, dtype = (n_rows, len(tables), n_columns), tables[0].dtype
-    memory = np.empty(np.prod(shape) + _LINE // dtype.itemsize, dtype)
-    begin = -memory.ctypes.data % _LINE // dtype.itemsize
-    together = memory[begin : begin + np.prod(shape)].reshape(shape)
+    together = aligned_empty(shape, dtype)
     for start in range(0, n_rows, _ROWS):
         rows = slice(start, start + _ROWS)
         for m, table in enumerate(tables):

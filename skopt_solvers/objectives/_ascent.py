@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import _kernels
+from .._base.aligned import aligned_zeros
 from .._base.side_by_side import put_apart, side_by_side
 from ._duality_gap import dual_value
 
@@ -46,8 +47,8 @@ class LinearAscent:
         # what is smaller has no inverse; a loss that is left out leaves a lower bound that is one
         self.c = np.where(c < 1e8 * np.finfo(objective.dtype).tiny, 0, c).astype(objective.dtype)
         shape = (objective.X.shape[0], objective.shape[1])
-        self.W = np.zeros(objective.shape, objective.dtype)
-        self.A = np.zeros(shape, objective.dtype)
+        self.W = aligned_zeros(objective.shape, objective.dtype)
+        self.A = aligned_zeros(shape, objective.dtype)
         self.moved = 0.0
         options = dict(objective.loss.kernel, n_threads=objective.n_threads, indicator=objective.native_indicator)
         has_intercept = objective.shape[0] > objective.n_penalised

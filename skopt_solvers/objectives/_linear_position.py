@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import _kernels
+from .._base.aligned import aligned_copy, aligned_empty
 
 _SECANTS = 4  # of the intercepts at the start of a fit
 _ROUNDS = 10  # whole steps of Newton's method from piece to piece of a hinge
@@ -21,11 +22,11 @@ class LinearPosition:
     _refresh = 30
 
     def __init__(self, objective, W, balanced=False):
-        self.objective, self.W = objective, W.copy()
+        self.objective, self.W = objective, aligned_copy(W)
         self._moves, self._trial = 0, None
         shape = (objective.X.shape[0], objective.shape[1])
-        self._Z, self._V, self._dZ = (np.empty(shape, objective.dtype).ravel() for _ in range(3))
-        self.gradient = np.empty_like(self.W)
+        self._Z, self._V, self._dZ = (aligned_empty(shape, objective.dtype).ravel() for _ in range(3))
+        self.gradient = aligned_empty(W.shape, W.dtype)
         self._evaluate(balanced and objective.shape[0] > objective.n_penalised)
 
     def _evaluate(self, balanced=False):
@@ -100,7 +101,7 @@ class LinearPosition:
             self._loss, _ = self.objective.native.loss_along(self._Z, self._V, step, self._dZ)
         self.W += self.W.dtype.type(step) * self._D
         self._moves += 1
-        self.gradient = np.empty_like(self.gradient)
+        self.gradient = aligned_empty(self.W.shape, self.W.dtype)
         if self._moves % self._refresh == 0:
             self._evaluate()
         else:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import _kernels
+from .._base.aligned import aligned_zeros_like
 from ..schedules import ScheduleLike
 from ._base import check_positive
 from ._stochastic import StochasticSolver
@@ -92,7 +93,7 @@ class FTRL(StochasticSolver):
         check_positive(self, "l1", "l2", closed=True, optional=True)
 
     def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
-        return {"z": np.zeros_like(W), "n": np.zeros_like(W), "shares": np.zeros(len(W))}
+        return {"z": aligned_zeros_like(W), "n": aligned_zeros_like(W), "shares": np.zeros(len(W))}
 
     def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
         if W.dtype.type(lr) == 0:

@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from .. import _kernels
+from .._base.aligned import aligned_empty
 
 
 class Pairs:
@@ -20,7 +21,7 @@ class Pairs:
         self.rho = np.zeros(memory)
         self.order, self.gamma = [], 1.0
         self._scaling = scaling
-        self._direction = np.empty_like(W)
+        self._direction = aligned_empty(W.shape, W.dtype)
 
     @cached_property
     def h0(self):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import _kernels
+from .._base.aligned import aligned_zeros_like
 from ..schedules import Schedule, ScheduleLike
 from ._automatic_rate import MomentumRate, growth, one_batch, warmed
 from ._base import check_positive
@@ -62,7 +63,7 @@ class Momentum(StochasticSolver):
         check_positive(self, "momentum", high=1.0, closed=True)
 
     def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
-        return {"v": np.zeros_like(W if self.momentum else W[:0])}
+        return {"v": aligned_zeros_like(W if self.momentum else W[:0])}
 
     def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
         rows, g, v, mu = gradient.rows, gradient.values, state["v"], self.momentum
@@ -128,7 +129,7 @@ class AdaGrad(StochasticSolver):
         check_positive(self, "epsilon")
 
     def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
-        return {"s": np.zeros_like(W)}
+        return {"s": aligned_zeros_like(W)}
 
     def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
         rows, g, s = gradient.rows, gradient.values, state["s"]
@@ -195,7 +196,7 @@ class RMSProp(StochasticSolver):
         check_positive(self, "epsilon")
 
     def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
-        return {"s": np.zeros_like(W), "mean": np.zeros_like(W if self.centered else W[:0])}
+        return {"s": aligned_zeros_like(W), "mean": aligned_zeros_like(W if self.centered else W[:0])}
 
     def update(self, W: np.ndarray, gradient: Any, state: dict[str, np.ndarray], lr: float) -> None:
         rows, g, s, mean = gradient.rows, gradient.values, state["s"], state["mean"]
@@ -273,9 +274,9 @@ class Adam(StochasticSolver):
 
     def init(self, W: np.ndarray) -> dict[str, np.ndarray]:
         return {
-            "m": np.zeros_like(W),
-            "v": np.zeros_like(W),
-            "v_max": np.zeros_like(W if self.amsgrad else W[:0]),
+            "m": aligned_zeros_like(W),
+            "v": aligned_zeros_like(W),
+            "v_max": aligned_zeros_like(W if self.amsgrad else W[:0]),
             "t": np.zeros(len(W), np.int64),
         }
 

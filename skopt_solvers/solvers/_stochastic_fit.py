@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from .. import _kernels
+from .._base.aligned import aligned_copy, aligned_zeros_like
 from .._base.words import compared
 from ..schedules import PolynomialDecay, ScheduleSequence, bind
 from ._base import remedies
@@ -23,7 +24,7 @@ def new_state(solver, objective, W, rng, streaming=False):
     state = dict(
         epoch=0,
         seed=int(rng.randint(2**31)),
-        W=W.copy(),
+        W=aligned_copy(W),
         tables=solver.init(W),
         objectives=[],
         learning_rate=float(rate),
@@ -31,7 +32,9 @@ def new_state(solver, objective, W, rng, streaming=False):
     )
     if not isinstance(solver.average, (bool, np.bool_)) or solver.average:
         n_rows = W.shape[0]
-        state["average"] = dict(sum=np.zeros_like(W), since=np.zeros(n_rows, np.int64), steps=np.zeros(1, np.int64))
+        state["average"] = dict(
+            sum=aligned_zeros_like(W), since=np.zeros(n_rows, np.int64), steps=np.zeros(1, np.int64)
+        )
     return state
 
 
