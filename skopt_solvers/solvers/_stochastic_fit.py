@@ -14,6 +14,8 @@ from ._sparse_end import sparse_end
 # The default schedule falls to zero within so many epochs or steps, whichever is longer, and at most `max_iter` epochs.
 AUTO_EPOCHS = 20
 AUTO_STEPS = 1000
+_STEPS_AHEAD = 1024  # whose rates are computed at once, where they are a matter of time alone
+_NONE = np.empty(0, np.int64)
 
 
 def new_state(solver, objective, W, rng, streaming=False):
@@ -61,8 +63,11 @@ class StochasticFit:
         self.state, self.W, self.lr = state, state["W"], state["learning_rate"]
         self.start = state["start"]
         self.length = max_iter if streaming else state["epoch"] + max_iter
-        schedule = solver.schedule
-        if isinstance(schedule, str) and schedule == "auto":
+        schedule, self.rates_ahead = solver.schedule, np.empty((0, self.n_batches))
+        automatic = isinstance(schedule, str) and schedule == "auto"
+        # a solver of one's own may have a schedule that looks at the objectives
+        self.timed = automatic and type(solver).automatic_schedule.__module__.startswith(f"{__package__}.")
+        if automatic:
             # time counts on in a resumed fit, but the decay begins with it; the state is warm then, and a rate that is
             # given is not the one that needs a warm-up
             own = solver.learning_rate == "auto" and not state["epoch"]
@@ -96,7 +101,20 @@ class StochasticFit:
         return factor
 
     def rates(self):
-        return self.lr * self.factor(self.state["epoch"] + np.arange(self.n_batches) / self.n_batches)
+        """Return the learning rates of the next epoch."""
+        epoch = self.state["epoch"]
+        if not self.timed:
+            return self._rates_of(epoch, 1)[0]
+        place = epoch - self.first_ahead if len(self.rates_ahead) else 0
+        if place >= len(self.rates_ahead):
+            self.first_ahead, place = epoch, 0
+            self.rates_ahead = self._rates_of(epoch, max(1, _STEPS_AHEAD // self.n_batches))
+        return self.rates_ahead[place]
+
+    def _rates_of(self, epoch, n_epochs):
+        """Return the learning rates of some epochs, a row for each."""
+        times = np.arange(epoch, epoch + n_epochs)[:, None] + np.arange(self.n_batches) / self.n_batches
+        return self.lr * self.factor(times)
 
     def finished(self):
         return not self.rates().any()
@@ -210,8 +228,7 @@ class StochasticFit:
             raise self.diverged()
 
     def _compiled(self, order, rates, average):
-        none = np.empty(0, np.int64)
-        sums = (self.W[:0].ravel(), none, none)
+        sums = (self.W[:0].ravel(), _NONE, _NONE)
         if average is not None:
             sums = (average["sum"].ravel(), average["since"], average["steps"])
         clip_norm = self.solver.clip_norm or 0.0

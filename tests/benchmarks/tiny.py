@@ -32,7 +32,7 @@ def _inputs(n_rows):
 
 def _models(n_threads):
     """Estimators by family and name, everything at its default but the solver."""
-    ours = [None, *(name for name in ("sdca",) if name in SOLVERS)]
+    ours = [None, *(name for name in ("sdca", "adagrad") if name in SOLVERS)]
     named = {name: {} if name is None else {"solver": name} for name in ours}
     logistic = {
         f"ours {name or 'default'}": skopt_solvers.LogisticRegression(n_jobs=n_threads, **options)
