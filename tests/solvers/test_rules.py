@@ -84,6 +84,23 @@ def test_compiled_rule_is_the_numpy_update(name, dtype, rtol, index, n_classes, 
 
 
 @pytest.mark.parametrize("name", STOCHASTIC)
+@pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-9), (np.float32, 2e-3)])
+@pytest.mark.parametrize("dense", [False, True])
+def test_steps_of_more_rows_than_a_block_are_the_numpy_update(name, dtype, rtol, dense):
+    X, labels = text_like(n=90, d=700, length=100, dtype=dtype)
+    objective = linear_objective(X.toarray() if dense else X, labels, l1_ratio=0.2, C=0.2)
+    solver = clone(STOCHASTIC[name]).set_params(batch_size=16)
+    W = np.zeros(objective.shape, dtype)
+    touched = len(objective.gradient(W, np.arange(16)).rows)
+    assert touched > 2 * 128 and touched % 8  # a block has 128 rows, and a vector 8
+    compiled, numpy = (run(s, objective) for s in (solver, without_native(solver)))
+    np.testing.assert_allclose(compiled.W, numpy.W, rtol=rtol, atol=rtol * np.abs(numpy.W).max())
+    for key, expected in numpy.state["tables"].items():
+        got = compiled.state["tables"][key]
+        np.testing.assert_allclose(got, expected, rtol=rtol, atol=rtol * np.abs(expected).max(initial=0))
+
+
+@pytest.mark.parametrize("name", STOCHASTIC)
 def test_a_solver_is_not_changed_by_a_run_and_repeats_its_bits(name):
     X, labels = text_like()
     solver = STOCHASTIC[name]

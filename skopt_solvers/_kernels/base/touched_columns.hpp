@@ -28,7 +28,7 @@ public:
     std::vector<uint32_t> local;   // the number of each non-zero's column, row after row
     size_t size = 0;
 
-    bool prepared() const { return !slot_.empty(); }
+    bool prepared() const { return !inverse_count_.empty(); }
 
     // Counts the non-zeros of each column in the given rows, once.
     void prepare(const Csr<T, I>& X, const int64_t* rows, size_t n) { prepare(X, rows, n, Whole{X.indptr}); }
@@ -37,15 +37,12 @@ public:
     template <class P>
     void prepare(const Csr<T, I>& X, const int64_t* rows, size_t n, P part) {
         if (prepared()) return;
-        if (inverse_count_.empty()) {
-            std::vector<uint32_t> count(X.n_cols, 0);
-            inverse_count_.assign(X.n_cols, T(0));
-            for (size_t a = 0; a < n; ++a)
-                for (auto [p, end] = part(rows[a]); p < end; ++p) ++count[X.indices[p]];
-            for (size_t j = 0; j < X.n_cols; ++j)
-                if (count[j]) inverse_count_[j] = T(1) / count[j];
-        }
-        slot_.assign(X.n_cols + 1, -1);
+        std::vector<uint32_t> count(X.n_cols, 0);
+        for (size_t a = 0; a < n; ++a)
+            for (auto [p, end] = part(rows[a]); p < end; ++p) ++count[X.indices[p]];
+        inverse_count_.assign(X.n_cols + 1, T(0));
+        for (size_t j = 0; j < X.n_cols; ++j)
+            if (count[j]) inverse_count_[j] = T(1) / count[j];
     }
 
     // Sets, before `prepare`, the counts that take the place of its own, each to be divided by `times`.
@@ -62,6 +59,7 @@ public:
     // Whether a column is new to the batch is a coin toss, so the loop has no branch for it.
     template <class F, class P>
     void touch(const Csr<T, I>& X, const int64_t* batch, size_t n, F call, P part) {
+        if (slot_.empty()) slot_.assign(X.n_cols + 1, -1);
         for (size_t r = 0; r < size; ++r) touches_[r] = 0, slot_[columns[r]] = -1;
         size = 0;
         size_t nnz = 0, q = 0;
@@ -100,18 +98,11 @@ public:
         size = touched;
     }
 
-    // Adds sum_b x_b d_b^T to the values, which are rows of K for the touched columns of whole rows.
-    void add_rows(const Csr<T, I>& X, const int64_t* batch, size_t n, const T* d, size_t K, T* values) const {
-        const uint32_t* number = local.data();
-        for (size_t b = 0; b < n; ++b) {
-            const size_t begin = X.indptr[batch[b]], nnz = X.size(batch[b]);
-            scatter(number, X.data + begin, nnz, d + b * K, K, values);
-            number += nnz;
-        }
-    }
-
     // Returns the part of all non-zeros of the r-th touched column that the batch has.
     T part(size_t r) const { return static_cast<T>(touches_[r]) * inverse_count_[columns[r]]; }
+
+    // Returns 1 over the counts of all columns.
+    const T* inverse_count() const { return inverse_count_.data(); }
 
 private:
     struct Whole {
@@ -123,6 +114,3 @@ private:
     std::vector<uint32_t> touches_;
     std::vector<T> inverse_count_;
 };
-
-template <class T, class I>
-TouchedColumns<T, I> touched_columns_of(const Csr<T, I>&);

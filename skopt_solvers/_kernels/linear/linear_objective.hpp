@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "base/csr.hpp"
-#include "base/dense_columns.hpp"
 #include "base/interrupt.hpp"
 #include "base/objective.hpp"
 #include "base/parallel.hpp"
-#include "base/touched_columns.hpp"
 #include "linear/column_split.hpp"
+#include "linear/dense_columns.hpp"
 #include "linear/losses.hpp"
+#include "linear/sparse_columns.hpp"
 
 template <class T, class Rows>
 class LinearObjective : public Objective<T> {
@@ -133,13 +133,7 @@ public:
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
         size_t K = this->n_outputs;
         touched_.prepare(X_, active_, n_active_);
-        touched_.touch(X_, batch, n, [&](size_t j) {
-            if (K == 1)
-                __builtin_prefetch(W + j);
-            else
-                prefetch_all(W + j * K, K);
-        });
-        size_t touched = touched_.size;
+        touched_.touch(X_, batch, n, W, K);
         auto& out = batch_;
         z_.resize(n * K);
         d_.resize(n * K);
@@ -149,26 +143,20 @@ public:
         for (size_t b = 0; b < n; ++b) {
             labels_of_batch_[b] = labels_[batch[b]];
             omega_of_batch_[b] = omega_[batch[b]] * scale;
+            touched_.call_ahead(X_, batch, b, n);
             margins_of(batch[b], W, z_.data() + b * K);
         }
         out.loss = loss_->rows(z_.data(), labels_of_batch_.data(), omega_of_batch_.data(), n, K, d_.data());
         if (many_) out.losses = many_->last;
-        out.size = touched + intercept_;
-        reserve(out.rows, out.size);
-        reserve(out.values, out.size * K);
-        reserve(out.share, out.size);
-        T* values = out.values.data();
-        std::fill(values, values + out.size * K, T(0));
-        touched_.add_rows(X_, batch, n, d_.data(), K, values);
-        for (size_t r = 0; r < touched; ++r) {
-            out.rows[r] = touched_.columns[r];
-            out.share[r] = scale * touched_.part(r);
-        }
+        touched_.gradient(X_, batch, n, d_.data(), K, scale, out);
         if (intercept_) {
-            out.rows[touched] = X_.n_cols;
-            out.share[touched] = 0;
+            out.rows[out.size] = X_.n_cols;
+            out.share[out.size] = 0;
+            T* values = out.values.data() + out.size * K;
+            std::fill_n(values, K, T(0));
             for (size_t b = 0; b < n; ++b)
-                for (size_t k = 0; k < K; ++k) values[touched * K + k] += d_[b * K + k];
+                for (size_t k = 0; k < K; ++k) values[k] += d_[b * K + k];
+            ++out.size;
         }
         return out;
     }
@@ -249,7 +237,7 @@ private:
     std::vector<T> buffers_;
     decltype(column_split_of(std::declval<Rows>())) split_;
     RowGradient<T> batch_;
-    decltype(touched_columns_of(std::declval<Rows>())) touched_;
+    decltype(batch_columns_of(std::declval<Rows>())) touched_;
     std::vector<T> z_, d_, omega_of_batch_;
     std::vector<int32_t> labels_of_batch_;
 };

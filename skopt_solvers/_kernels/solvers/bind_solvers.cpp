@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "base/bind_objective.hpp"
+#include "solvers/epoch.hpp"
 #include "solvers/epoch_of_many.hpp"
 #include "solvers/lbfgs.hpp"
 #include "solvers/rules.hpp"
+#include "solvers/steps.hpp"
 
 template <class T>
 static T* member(const Out<T>& values) {
@@ -22,11 +24,13 @@ static bool member(bool value) { return value; }
 template <class T>
 struct Table {
     using Array = Out<T>;
+    static constexpr bool is_table = true;
     static bool fits(size_t size, size_t n_rows, size_t n_outputs) { return size == n_rows * n_outputs; }
 };
 template <class T>
 struct TableOrEmpty {
     using Array = Out<T>;
+    static constexpr bool is_table = true;
     static bool fits(size_t size, size_t n_rows, size_t n_outputs) { return size == 0 || size == n_rows * n_outputs; }
 };
 template <class V>
@@ -34,6 +38,9 @@ struct RowValues {
     using Array = Out<V>;
     static bool fits(size_t size, size_t n_rows, size_t) { return size == n_rows; }
 };
+
+template <class A>
+constexpr bool kIsTable = requires { requires A::is_table; };
 
 // What Python gives for a member of a rule: an array for one of these, and a number for itself.
 template <class A>
@@ -56,14 +63,26 @@ struct BoundRule : RuleOf<T, F> {
     std::tuple<typename Given<A>::type...> kept;
 
     explicit BoundRule(typename Given<A>::type... given) : RuleOf<T, F>(F{member(given)...}), kept(given...) {
-        std::apply([&](const auto&... given) { (add_table(given), ...); }, kept);
+        (add_table<A>(given), ...);
+        this->copies.resize(this->tables.size() * kBlock);
+        T* next = this->copies.data();
+        this->block = F{in_block<A>(given, next)...};
     }
 
-    void add_table(const Out<T>& array) {
-        if (array.size()) this->tables.push_back(array.data());
+    template <class Kind, class Value>
+    void add_table(const Value& given) {
+        if constexpr (kIsTable<Kind>)
+            if (given.size()) this->tables.push_back(given.data());
     }
-    template <class Other>
-    void add_table(const Other&) {}
+
+    // Returns the place of a table in the copies, and what is no table as it is.
+    template <class Kind, class Value>
+    static auto in_block(const Value& given, [[maybe_unused]] T*& next) {
+        auto own = member(given);
+        if constexpr (kIsTable<Kind>)
+            if (own) own = std::exchange(next, next + kBlock);
+        return own;
+    }
 
     bool fits(size_t n_rows, size_t n_outputs) const override {
         return std::apply([&](const auto&... given) { return (Given<A>::fits(given, n_rows, n_outputs) && ...); },

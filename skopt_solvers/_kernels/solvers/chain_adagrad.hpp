@@ -238,7 +238,7 @@ private:
     void step(AdaGrad<T> rule, T* w, const T* g, size_t offset, size_t n, T share, double lr) const {
         T l1 = share * static_cast<T>(o_.penalty.l1), l2 = share * static_cast<T>(o_.penalty.l2);
         const Step<T> p{static_cast<T>(lr), l1, l2, T(0)};
-        auto update = rule.row(0);
+        auto update = rule.formula();
 #pragma GCC ivdep
         for (size_t k = 0; k < n; ++k) update(w[k], g[k], offset + k, p);
     }

@@ -8,7 +8,7 @@
 
 #include "base/interrupt.hpp"
 #include "base/objective.hpp"
-#include "solvers/rules.hpp"
+#include "solvers/steps.hpp"
 
 // Returns the mean loss of each model over its batches, each before its step. `rates` has a row of the batches for each
 // model; one whose rates are 0 has ended, and what becomes of its outputs does not matter. The same holds where a loss

@@ -1,19 +1,17 @@
-// The columns that a batch of dense rows touches, those where one of them is not 0, in the interface of TouchedColumns.
+// The gradient of a batch of dense rows, on the columns where one of them is not 0, in the interface of SparseColumns.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <vector>
 
 #include "base/dense_rows.hpp"
+#include "base/objective.hpp"
 #include "base/touched_columns.hpp"
 
 template <class T>
 class DenseColumns {
 public:
-    std::vector<int64_t> columns;  // the first `size` are of this batch
-    size_t size = 0;
-
     // Counts the non-zeros of each column in the given rows, once.
     void prepare(const DenseRows<T>& X, const int64_t* rows, size_t n) {
         if (!count_.empty() || X.n_cols == 0) return;
@@ -32,29 +30,34 @@ public:
         inverse_count_ = inverse_counts<T>(count, n_columns, times);
     }
 
-    template <class F>
-    void touch(const DenseRows<T>& X, const int64_t* batch, size_t n, F) {
+    void touch(const DenseRows<T>& X, const int64_t* batch, size_t n, const T*, size_t) {
         std::fill(count_.begin(), count_.end(), static_cast<uint32_t>(whole_ ? n : 0));
         for (size_t b = 0; b < n && !whole_; ++b) count_row(X, batch[b]);
-        columns.resize(X.n_cols);
-        size = 0;
-        for (size_t j = 0; j < X.n_cols; ++j) {
-            columns[size] = static_cast<int64_t>(j);
-            size += count_[j] != 0;
-        }
     }
 
-    T part(size_t r) const { return static_cast<T>(count_[columns[r]]) * inverse_count_[columns[r]]; }
+    void call_ahead(const DenseRows<T>&, const int64_t*, size_t, size_t) const {}
 
-    // Adds sum_b x_b d_b^T to the values, which are rows of K for the touched columns.
-    void add_rows(const DenseRows<T>& X, const int64_t* batch, size_t n, const T* d, size_t K, T* values) {
-        T* sums = values;
-        if (size < X.n_cols) {
-            sums_.assign(X.n_cols * K, T(0));
+    void gradient(const DenseRows<T>& X, const int64_t* batch, size_t n, const T* d, size_t K, T times,
+                  RowGradient<T>& out) {
+        reserve(out.rows, X.n_cols + 1);
+        reserve(out.share, X.n_cols + 1);
+        reserve(out.values, (X.n_cols + 1) * K);
+        size_t touched = 0;
+        for (size_t j = 0; j < X.n_cols; ++j) {
+            out.rows[touched] = static_cast<int64_t>(j);
+            out.share[touched] = times * (static_cast<T>(count_[j]) * inverse_count_[j]);
+            touched += count_[j] != 0;
+        }
+        out.size = touched;
+        T* sums = out.values.data();
+        if (touched < X.n_cols) {
+            sums_.resize(X.n_cols * K);
             sums = sums_.data();
         }
+        std::fill_n(sums, X.n_cols * K, T(0));
         for (size_t b = 0; b < n; ++b) X.scatter(batch[b], d + b * K, K, K, sums);
-        for (size_t r = 0; r < size && sums != values; ++r) std::copy_n(sums + columns[r] * K, K, values + r * K);
+        if (touched == X.n_cols) return;
+        for (size_t r = 0; r < touched; ++r) std::copy_n(sums + out.rows[r] * K, K, out.values.data() + r * K);
     }
 
 private:
@@ -69,4 +72,4 @@ private:
 };
 
 template <class T>
-DenseColumns<T> touched_columns_of(const DenseRows<T>&);
+DenseColumns<T> batch_columns_of(const DenseRows<T>&);
