@@ -1,15 +1,17 @@
 """Metrics of sequences: against seqeval, scikit-learn and conlleval's rules by hand; containers, errors, scorers.
 
 seqeval without a mode reads B, I, E and S as conlleval with its extension to IOBES does. It differs, and conlleval is
-followed: a bare "B" has the type "" there and "_" in seqeval; seqeval only warns of labels of no scheme, and fails in
-its averages where there is no entity at all. Hence neither occurs in what is compared with it.
+followed: a bare "B" has the type "" there and "_" in seqeval; seqeval only warns of labels of no scheme, to which L, U
+and M belong, and fails in its averages where there is no entity at all. Hence neither occurs in what is compared with
+it, and labels of BILOU and BMES are spelt as those of IOBES for it. It has no BMES with a mode either.
 """
 
 import numpy as np
 import pandas as pd
 import pytest
 import seqeval.metrics
-from hypothesis import assume, example, given
+import seqeval.scheme
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -91,18 +93,105 @@ def test_type_first_and_last_token_must_all_be_right():
     assert entity_f1(true, [["B-B", "I-B", "O", "B-B"]]) == 0.5
 
 
-@pytest.mark.parametrize("scheme, prefixes", [("iob2", "BI"), ("bio", "BI"), ("iob1", "BI"), ("iobes", "BIES")])
-def test_entity_f1_equals_seqeval(scheme, prefixes):
+# the prefixes of a scheme, what they are called in IOBES, and the class of seqeval that reads them strictly
+SCHEMES = {
+    "iob1": ("BI", "BI", seqeval.scheme.IOB1),
+    "iob2": ("BI", "BI", seqeval.scheme.IOB2),
+    "ioe1": ("IE", "IE", seqeval.scheme.IOE1),
+    "ioe2": ("IE", "IE", seqeval.scheme.IOE2),
+    "iobes": ("BIES", "BIES", seqeval.scheme.IOBES),
+    "bilou": ("BILU", "BIES", seqeval.scheme.IOBES),
+    "bmes": ("BMES", "BIES", seqeval.scheme.IOBES),
+}
+
+
+def respelt(sequences, spell):
+    return [[label if label == "O" else spell(*label.split("-", 1)) for label in sequence] for sequence in sequences]
+
+
+def assert_equals_seqeval(pair, spelt, scheme, options, theirs):
+    """F1 of a pair, and of the same pair as ours spells it, which differs from seqeval's only in its labels."""
+    assume(len(seqeval.metrics.f1_score(*pair, average=None, zero_division=0, **theirs)))
+    for average in AVERAGES:
+        expected = seqeval.metrics.f1_score(*pair, average=average, zero_division=0, **theirs)
+        got = entity_f1(*spelt, scheme=scheme, average=average, zero_division=0, **options)
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", [None, "strict"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_entity_f1_equals_seqeval(scheme, mode):
+    prefixes, known, strict = SCHEMES[scheme]
+    theirs = {} if mode is None else dict(mode="strict", scheme=strict)
+
     @given(label_pairs(tags(prefixes)))
+    @settings(max_examples=60)
     def check(pair):
-        true, pred = pair
-        assume(any(label != "O" for label in flat(true) + flat(pred)))
-        for average in AVERAGES:
-            expected = seqeval.metrics.f1_score(true, pred, average=average, zero_division=0)
-            got = entity_f1(true, pred, scheme=scheme, average=average, zero_division=0)
-            np.testing.assert_allclose(got, expected, rtol=1e-12)
+        in_iobes = [respelt(y, lambda prefix, kind: f"{known[prefixes.index(prefix)]}-{kind}") for y in pair]
+        assert_equals_seqeval(in_iobes, pair, scheme, dict(mode=mode), theirs)
 
     check()
+
+
+def test_strict_bilou_equals_seqeval_with_its_own_letters():
+    @given(label_pairs(tags("BILU")))
+    @settings(max_examples=60)
+    def check(pair):
+        theirs = dict(mode="strict", scheme=seqeval.scheme.BILOU)
+        assert_equals_seqeval(pair, pair, "bilou", dict(mode="strict"), theirs)
+
+    check()
+
+
+@pytest.mark.parametrize("mode", [None, "strict"])
+@given(pair=label_pairs(tags("BIES")))
+@settings(max_examples=60)
+def test_suffixes_equal_seqeval_and_prefixes(mode, pair):
+    theirs = {} if mode is None else dict(mode="strict", scheme=seqeval.scheme.IOBES)
+    turned = [respelt(y, lambda prefix, kind: f"{kind}-{prefix}") for y in pair]
+    assert_equals_seqeval(turned, turned, "iobes", dict(mode=mode, suffix=True), {**theirs, "suffix": True})
+    assert_equals_seqeval(pair, turned, "iobes", dict(mode=mode, suffix=True), theirs)
+
+
+@pytest.mark.parametrize("delimiter", ["_", "::", ".*"])
+@pytest.mark.parametrize("suffix", [False, True])
+@given(pair=label_pairs(tags("BI")))
+@settings(max_examples=20)
+def test_delimiters_change_nothing_else(delimiter, suffix, pair):
+    spelt = [respelt(y, lambda *parts: delimiter.join(parts[::-1] if suffix else parts)) for y in pair]
+    options = dict(delimiter=delimiter, suffix=suffix, zero_division=0)
+    assert entity_report(*spelt, **options) == entity_report(*pair, zero_division=0)
+
+
+@pytest.mark.parametrize("scheme, sequence, entities", [
+    ("iob1", "I-A I-A B-A I-B O B-A", 3),  # B-A after O begins nothing
+    ("iob1", "B-A I-A", 1),  # but the I after it does
+    ("iob2", "I-A B-A I-B", 1),
+    ("ioe1", "I-A E-A I-A O", 2),
+    ("ioe1", "I-A E-A O", 0),  # an E where no entity of the type follows
+    ("ioe2", "I-A E-A E-A I-A", 2),
+    ("iobes", "B-A E-A S-A B-A O I-A E-A B-A E-B", 2),
+    ("bilou", "B-A L-A U-A B-A O I-A L-A B-A L-B", 2),
+    ("bmes", "B M E S B S M", 3),
+])  # fmt: skip
+def test_what_breaks_a_scheme_is_strictly_no_entity(scheme, sequence, entities):
+    labels = [sequence.split()]
+    record = entity_report(labels, labels, scheme=scheme, mode="strict", zero_division=0)[-1]
+    assert record["support"] == record["predicted"] == entities
+
+
+@pytest.mark.parametrize("alias, scheme", [("bio", "iob2"), ("bioes", "iobes")])
+@pytest.mark.parametrize("mode", [None, "strict"])
+def test_aliases(alias, scheme, mode):
+    true, pred = [["B-A", "I-A", "O", "I-B", "B-A"]], [["I-A", "I-A", "O", "B-B", "B-A"]]
+    options = dict(mode=mode, zero_division=0)
+    assert entity_report(true, pred, scheme=alias, **options) == entity_report(true, pred, scheme=scheme, **options)
+
+
+def test_a_type_without_entities_is_strictly_none():
+    broken = [["I-A", "O", "B-B"]]
+    assert [r["type"] for r in entity_report(broken, broken, mode="strict")][:-3] == ["B"]
+    assert [r["type"] for r in entity_report(broken, broken)][:-3] == ["A", "B"]
 
 
 @given(label_pairs(tags("BIES")), st.sampled_from([0, 1]))
@@ -237,6 +326,15 @@ def test_bad_options_are_refused():
         token_f1(TRUE, PRED, average="binary")
     with pytest.raises(ValueError, match="zero_division must be 'warn', 0, 1 or nan, got 2"):
         entity_f1(TRUE, PRED, zero_division=2)
+    with pytest.raises(ValueError, match="mode must be None or 'strict', got 'lenient'"):
+        entity_f1(TRUE, PRED, mode="lenient")
+    for delimiter in ("", None):
+        with pytest.raises(ValueError, match=f"delimiter must be a string of one .* at least, got {delimiter!r}"):
+            entity_report(TRUE, PRED, delimiter=delimiter)
+    with pytest.raises(ValueError, match="suffix must be True or False, got 'B'"):
+        entity_f1(TRUE, PRED, suffix="B")
+    with pytest.raises(ValueError, match="has the labels O, TYPE_B, TYPE_M, TYPE_E, TYPE_S, got 'B-A'"):
+        entity_f1(TRUE, PRED, scheme="bmes", delimiter="_", suffix=True)
     for types in ([], "A", ["A", "A"]):
         with pytest.raises(ValueError, match="types must be a list without repetitions"):
             entity_f1(TRUE, PRED, types=types)

@@ -1,16 +1,15 @@
-"""Metrics of entities, which are read from labels by the rules of conlleval."""
+"""Metrics of entities, which are read from labels by the rules of conlleval or strictly by a scheme."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._base.typing import Sequences
+from ..sequence import CONLLEVAL, SCHEMES, STRICT, Rules, TagForm, facts_of, form_of, spans
 from ._counts import AVERAGES, Counts, count, f1, mean, ratio
 from ._labels import paired
-
-SCHEMES = {"iob1": "BI", "iob2": "BI", "bio": "BI", "iobes": "BIES", "bioes": "BIES"}
 
 
 def entity_f1(
@@ -18,6 +17,9 @@ def entity_f1(
     y_pred: Sequences,
     *,
     scheme: str = "iob2",
+    mode: str | None = None,
+    delimiter: str = "-",
+    suffix: bool = False,
     average: str | None = "micro",
     types: Sequence[str] | np.ndarray | None = None,
     zero_division: str | float = "warn",
@@ -36,15 +38,26 @@ def entity_f1(
       and S, and ``B-PER B-PER`` are two.
 
     IOB1 (B only where an entity follows another of its type) and IOB2 (B wherever one begins) are therefore read in
-    the same way, and take the prefixes B and I; IOBES takes E (end) and S (single) as well. conlleval itself knows
-    E but not S. The rules for S, and for B after E, are those of its extensions to IOBES.
+    the same way, and take the prefixes B and I; so are IOE1 and IOE2, with I and E (end). IOBES takes E and S (single)
+    as well; L and U of BILOU are E and S, and M of BMES is I. conlleval itself knows E but not S. The rules for S, and
+    for B after E, are those of its extensions to IOBES.
+
+    With ``mode="strict"`` only what follows the scheme is an entity, by the rules of seqeval: of IOB2 it begins with B,
+    of IOBES it is S, or B, any number of I, and E, all of one type. In IOE1 seqeval takes no entity that ends with E
+    unless another of its type follows, as IOE1 demands.
 
     Parameters
     ----------
     y_true, y_pred : list of label sequences, or array of shape (n_tokens,)
         Flat labels need `lengths` or `sequence_ids`.
-    scheme : {"iob2", "bio", "iob1", "iobes", "bioes"}, default="iob2"
+    scheme : {"iob2", "bio", "iob1", "ioe1", "ioe2", "iobes", "bioes", "bilou", "bmes"}, default="iob2"
         The prefixes that may occur. "bio" is "iob2", "bioes" is "iobes".
+    mode : {"strict"} or None, default=None
+        Whether labels that break the scheme make no entity. None reads them by the rules above.
+    delimiter : str, default="-"
+        The characters between prefix and type: "_" for ``B_PER``.
+    suffix : bool, default=False
+        Whether the prefix stands behind the type, after the last delimiter: ``PER-B``.
     average : {"micro", "macro", "weighted"} or None, default="micro"
         The F1 of the summed counts, which is conlleval's overall FB1; the mean over types; the mean weighted by s; or
         an array with one value a type.
@@ -75,6 +88,8 @@ def entity_f1(
 
     E. F. Tjong Kim Sang and J. Veenstra, "Representing text chunks", EACL 1999.
 
+    H. Nakayama, "seqeval: a Python framework for sequence labeling evaluation", 2018.
+
     Examples
     --------
     >>> from skopt_solvers.metrics import entity_f1
@@ -84,8 +99,15 @@ def entity_f1(
     0.667
     >>> entity_f1(y_true, y_pred, average=None, types=["PER", "LOC"]).tolist()
     [1.0, 0.5]
+
+    An I that follows no B is an entity for conlleval, and none strictly:
+
+    >>> broken = [["I-PER", "I-PER", "O", "B-LOC"], ["O", "B-LOC"]]
+    >>> entity_f1(y_true, broken), entity_f1(y_true, broken, mode="strict")
+    (1.0, 0.8)
     """
-    counts = _count_entities(y_true, y_pred, scheme, types, lengths, sequence_ids)
+    reading = _Reading.of(scheme, mode, delimiter, suffix)
+    counts = _count_entities(reading, types, *paired(y_true, y_pred, lengths, sequence_ids))
     return f1(counts, average, zero_division)
 
 
@@ -94,6 +116,9 @@ def entity_report(
     y_pred: Sequences,
     *,
     scheme: str = "iob2",
+    mode: str | None = None,
+    delimiter: str = "-",
+    suffix: bool = False,
     types: Sequence[str] | np.ndarray | None = None,
     zero_division: str | float = "warn",
     lengths: ArrayLike | None = None,
@@ -103,7 +128,7 @@ def entity_report(
 
     Parameters
     ----------
-    y_true, y_pred, scheme, types, lengths, sequence_ids
+    y_true, y_pred, scheme, mode, delimiter, suffix, types, lengths, sequence_ids
         As for :func:`entity_f1`.
     zero_division : {"warn", 0, 1, nan}, default="warn"
         The precision of a type that is never predicted, the recall of one that never occurs, and the F1 of one that
@@ -124,7 +149,8 @@ def entity_report(
     >>> [(record["type"], record["f1"]) for record in report[1:]]
     [('PER', 1.0), ('micro avg', 0.5), ('macro avg', 0.5), ('weighted avg', 0.5)]
     """
-    counts = _count_entities(y_true, y_pred, scheme, types, lengths, sequence_ids)
+    reading = _Reading.of(scheme, mode, delimiter, suffix)
+    counts = _count_entities(reading, types, *paired(y_true, y_pred, lengths, sequence_ids))
     names = counts.names + [f"{average} avg" for average in AVERAGES]
     total = counts.total()
     columns = {"type": names}
@@ -138,54 +164,50 @@ def entity_report(
     return [dict(zip(columns, record, strict=True)) for record in zip(*columns.values(), strict=True)]
 
 
+class _Reading(NamedTuple):
+    """The way in which entities are read from labels."""
+
+    form: TagForm
+    rules: Rules
+    owner: str
+
+    @classmethod
+    def of(cls, scheme: str, mode: str | None, delimiter: str, suffix: bool) -> "_Reading":
+        if scheme not in SCHEMES:
+            raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
+        if mode not in (None, "strict"):
+            raise ValueError(f"mode must be None or 'strict', got {mode!r}")
+        form = form_of(SCHEMES[scheme], delimiter, suffix)
+        return cls(form, CONLLEVAL if mode is None else STRICT[scheme], f"scheme={scheme!r} has")
+
+    def entities(self, labels: list, first: np.ndarray, number: dict) -> tuple[np.ndarray, np.ndarray]:
+        """Return for each token the number of its type, and the end of the entity that begins there (0: none begins).
+
+        New types are added to `number`.
+        """
+        distinct = list(dict.fromkeys(labels))
+        rows = {label: row for row, label in enumerate(distinct)}
+        facts = facts_of(distinct, self.form, number, self.owner)
+        row = np.fromiter(map(rows.__getitem__, labels), dtype=np.int64, count=len(labels))
+        prefixes, types = facts[:, 0][row], facts[:, 1][row]
+        begins, after_last = spans(prefixes, types, first, self.rules)
+        ends = np.zeros(len(labels), dtype=np.int64)
+        ends[begins] = after_last
+        return types, ends
+
+
 def _count_entities(
-    y_true: Sequences,
-    y_pred: Sequences,
-    scheme: str,
-    types: Sequence[str] | np.ndarray | None,
-    lengths: ArrayLike | None,
-    sequence_ids: ArrayLike | None,
+    reading: _Reading, wanted: Sequence[str] | np.ndarray | None, true: list, pred: list, tokens: np.ndarray
 ) -> Counts:
-    if scheme not in SCHEMES:
-        raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
-    true, pred, tokens = paired(y_true, y_pred, lengths, sequence_ids)
     first = np.zeros(len(true) + 1, dtype=bool)
     first[np.cumsum(tokens) - tokens] = True
-    number: dict[str | None, int] = {}
-    read = [_entities(labels, first[:-1], scheme, number) for labels in (true, pred)]
-    (true_types, true_ends), (pred_types, pred_ends) = read
-    right = (true_ends > 0) & (true_ends == pred_ends) & (true_types == pred_types)
-    return count(true_types[right], pred_types[pred_ends > 0], true_types[true_ends > 0], number, types, "types")
-
-
-def _entities(labels: list, first: np.ndarray, scheme: str, number: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each token the number of its type, and the end of the entity that begins there (0: none begins).
-
-    New types are added to `number`.
-    """
-    rows: dict[Any, int] = {}
-    facts = []
-    for label in dict.fromkeys(labels):
-        prefix, name = _parse(label, scheme)
-        rows[label] = len(rows)
-        kind = -1 if prefix == "O" else number.setdefault(name, len(number))
-        facts.append((kind, prefix == "O", prefix in "BS", prefix in "OES"))
-    table = np.array(facts, dtype=np.int64).reshape(-1, 4)
-    types, outside, opens, closes = table[np.fromiter(map(rows.__getitem__, labels), dtype=np.int64)].T
-    after_closed, type_changes = first.copy(), first.copy()
-    after_closed[1:] |= closes[:-1] == 1
-    type_changes[1:] |= types[1:] != types[:-1]
-    starts = (outside == 0) & ((opens == 1) | after_closed | type_changes)
-    breaks = np.append(np.flatnonzero(starts | (outside == 1)), len(labels))
-    ends = np.zeros(len(labels), dtype=np.int64)
-    ends[starts] = breaks[np.searchsorted(breaks, np.flatnonzero(starts), side="right")]
-    return types, ends
-
-
-def _parse(label: Any, scheme: str) -> tuple[str, str]:
-    """Return the prefix and the type of a label."""
-    prefix, _, name = label.partition("-") if isinstance(label, str) else ("", "", "")
-    if label != "O" and (not prefix or len(prefix) > 1 or prefix not in SCHEMES[scheme]):
-        allowed = ", ".join(f"{letter}-TYPE" for letter in SCHEMES[scheme])
-        raise ValueError(f"scheme={scheme!r} has the labels O, {allowed}, got {label!r}")
-    return prefix, name
+    number: dict[Any, int] = {}
+    true_types, true_ends = reading.entities(true, first[:-1], number)
+    pred_types, pred_ends = reading.entities(pred, first[:-1], number)
+    right = true_types[(true_ends > 0) & (true_ends == pred_ends) & (true_types == pred_types)]
+    predicted, support = pred_types[pred_ends > 0], true_types[true_ends > 0]
+    # a type whose labels make no entity, which strictly happens, is none
+    found = np.bincount(np.concatenate([predicted, support]), minlength=len(number)) > 0
+    place = np.cumsum(found) - 1
+    names = {name: int(place[i]) for name, i in number.items() if found[i]}
+    return count(place[right], place[predicted], place[support], names, wanted, "types")

@@ -6,6 +6,14 @@ from ._csr import CSRSequences
 from ._folds import SequenceKFold
 from ._lengths import flat_lengths as flat_lengths
 from ._lengths import run_lengths as run_lengths
+from ._spans import CONLLEVAL as CONLLEVAL
+from ._spans import SCHEMES as SCHEMES
+from ._spans import STRICT as STRICT
+from ._spans import Rules as Rules
+from ._spans import TagForm as TagForm
+from ._spans import facts_of as facts_of
+from ._spans import form_of as form_of
+from ._spans import spans as spans
 
 __all__ = ["CSRSequences", "SequenceKFold", "read_conll"]
 
