@@ -32,6 +32,7 @@ KNOWN = """
 from typing import Any, assert_type
 
 from skopt_solvers import LogisticRegression
+from skopt_solvers.crf import Entity
 from skopt_solvers.schedules import Schedule
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import Solver, StochasticSolver
@@ -58,6 +59,9 @@ crf = LinearChainCRF(constraints="bio", solver=Adam(schedule=lambda t: 1 / (1 + 
 assert_type(crf.fit(words, chunks), LinearChainCRF)
 assert_type(crf.fit(X, y, lengths=[2, 2]), LinearChainCRF)
 assert_type(crf.predict(test_words, known_labels=test_chunks), np.ndarray)
+assert_type(crf.predict_entities(test_words, min_probability=0.5), list[list[Entity]])
+assert_type(crf.predict_entities(words)[0][0].probability, float)
+assert_type(crf.explain(words[0], labels={0: "O"}), list[dict[str, Any]])
 assert_type(crf.transition_coef_, np.ndarray)
 assert_type(words, list[list[str]])
 assert_type(TokenFeatures().fit(words), TokenFeatures)

@@ -202,6 +202,15 @@ class _Decoder(Generic[_T, _I]):
     def best_paths(
         self, most: int, paths: NDArray[np.int32], out: NDArray[np.float64], counts: NDArray[np.int64]
     ) -> None: ...
+    def spans(
+        self,
+        starts: NDArray[np.uint8],
+        continues: NDArray[np.uint8],
+        kinds: NDArray[np.int32],
+        n_kinds: int,
+        least: float,
+        every: bool,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]: ...
 
 class DecoderF32I32(_Decoder[np.float32, np.int32]): ...
 class DecoderF32I64(_Decoder[np.float32, np.int64]): ...

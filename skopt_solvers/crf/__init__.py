@@ -1,8 +1,9 @@
 """The linear-chain conditional random field, with a pluggable solver."""
 
 from .._base.public_names import publish
+from ._entities import Entity
 from ._estimator import LinearChainCRF
 
-__all__ = ["LinearChainCRF"]
+__all__ = ["Entity", "LinearChainCRF"]
 
 publish(__name__)

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
 
 from .._base.sklearn_compat import StrOptions, _fit_context, available_if
 from .._base.typing import DaskCollection, Seed, Sequences
@@ -15,6 +16,7 @@ from ..metrics import entity_f1_scorer, sequence_accuracy_scorer, token_f1_score
 from ..solvers import Solver
 from ..solvers._registry import with_solver_names
 from ._constraints import SCHEMES
+from ._entities import Entity, SpanLabels, check_choice, find_entities
 from ._labeller import ChainLabeller
 from ._tokens import kind_of
 
@@ -134,7 +136,7 @@ class LinearChainCRF(ChainLabeller):
     >>> X = [features("the dog barks".split()), features("a cat sleeps".split())]
     >>> y = [["D", "N", "V"], ["D", "N", "V"]]
     >>> crf = LinearChainCRF(C=10, max_iter=200, random_state=0).fit(X, y)
-    >>> crf.predict([features("the cat barks".split())])[0].tolist()
+    >>> crf.predict([features("the cat barks".split())])[0]
     ['D', 'N', 'V']
     """
 
@@ -296,3 +298,73 @@ class LinearChainCRF(ChainLabeller):
         if kind_of(X, self.input == "sequences") == "items":
             raise ValueError("partial_fit needs numbers: transform dicts or strings by DictFeatures before")
         return self._partial_fit(X, y, classes, sample_weight, lengths=lengths, sequence_ids=sequence_ids)
+
+    def predict_entities(
+        self,
+        X: Sequences,
+        *,
+        min_probability: float = 0.0,
+        candidates: bool = False,
+        delimiter: str = "-",
+        suffix: bool = False,
+        lengths: ArrayLike | None = None,
+        sequence_ids: ArrayLike | None = None,
+        known_labels: Sequences | None = None,
+    ) -> list[list[Entity]]:
+        r"""Return the entities of each sequence with their exact probabilities.
+
+        The labels must be O, or a prefix and a type, of one of the schemes IOB1, IOB2 (BIO), IOE1, IOE2, IOBES, BILOU
+        or BMES. They are read as :func:`~skopt_solvers.metrics.entity_f1` reads them without a mode. The probability of
+        an entity of the type k from token s up to token e, which is not its own, is that of all labellings in which
+        exactly this entity is read,
+
+        .. math:: P(s, e, k) = \sum_{y:\; (s, e, k) \in \mathrm{entities}(y)} p(y \mid x).
+
+        For IOB2 whose constraints hold it is that of :math:`y_s` = B-k, :math:`y_{s+1}, \dots, y_{e-1}` = I-k and
+        :math:`y_e \ne` I-k: the entity begins at s and not before, is of this type, and does not go on. The sum runs
+        over the labels of its tokens and of their two neighbours, from forward-backward, in float64. Of entities that
+        share a token at most one can be there, and their probabilities sum to 1 at most.
+
+        Parameters
+        ----------
+        X, lengths, sequence_ids, known_labels :
+            As in `predict`. Probabilities are given the known labels.
+        min_probability : float, default=0.0
+            Entities that are less probable are left out. In [0, 1].
+        candidates : bool, default=False
+            False lists entities of the labels that `predict` gives, which do not overlap. True lists all entities of at
+            least `min_probability`, which must be positive; they may overlap where it is 0.5 or less.
+        delimiter : str, default="-"
+            The characters between prefix and type.
+        suffix : bool, default=False
+            Whether the prefix stands behind the type: ``PER-B``.
+
+        Returns
+        -------
+        list of list of Entity
+            For each sequence its entities, by first token, type and last token: named tuples of `start`, `end` (the
+            token after the last one), `type` and `probability`.
+
+        Raises
+        ------
+        ValueError
+            Where a label is of no scheme, or `constraints` and `known_labels` leave a sequence no labels.
+
+        References
+        ----------
+        Culotta & McCallum (2004), Confidence estimation for information extraction.
+
+        Examples
+        --------
+        >>> from skopt_solvers import LinearChainCRF
+        >>> X = [[["in"], ["New"], ["York"]], [["York"], ["won"]], [["to"], ["New"], ["Delhi"]]]
+        >>> y = [["O", "B-LOC", "I-LOC"], ["B-ORG", "O"], ["O", "B-LOC", "I-LOC"]]
+        >>> crf = LinearChainCRF(C=10, constraints="bio").fit(X, y)
+        >>> [(e.start, e.end, e.type, round(e.probability, 1)) for e in crf.predict_entities(X[:1])[0]]
+        [(1, 3, 'LOC', 0.9)]
+        """
+        check_is_fitted(self)
+        check_choice(min_probability, candidates)
+        labels = SpanLabels.of(self.classes_, delimiter, suffix)
+        tokens, decoder, fixed = self._decoding(X, known_labels, lengths=lengths, sequence_ids=sequence_ids)
+        return find_entities(decoder, tokens, fixed, labels, float(min_probability), bool(candidates))

@@ -16,15 +16,14 @@ from .._base.pickling import check_array, damaged
 from .._base.threads import effective_threads
 from .._base.typing import DaskCollection, Sequences
 from .._estimator.base import SolverEstimator
-from ..sequence import CSRSequences
 from ._constraints import allowed_transitions
 from ._prediction import Decoder
 from ._problem import ChainData, ChainModel, HeldSequences
-from ._report import contributions, largest_features, largest_transitions
+from ._report import ChainReports
 from ._tokens import encode, flat_labels, has_label, kind_of, read_tokens, token_weights
 
 
-class ChainLabeller(SolverEstimator, ClassifierMixin, BaseEstimator):
+class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimator):
     """Base of :class:`~skopt_solvers.LinearChainCRF`, which adds its parameters."""
 
     # Data
@@ -130,7 +129,8 @@ class ChainLabeller(SolverEstimator, ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray
-            Of shape (n_tokens,) for flat X; else an object array of one array a sequence; for a dask bag, a bag.
+            Of shape (n_tokens,) for flat X; else an object array of one list a sequence, of strings or integers of
+            Python's own, as seqeval and json take them; for a dask bag, a bag.
 
         Raises
         ------
@@ -138,7 +138,10 @@ class ChainLabeller(SolverEstimator, ClassifierMixin, BaseEstimator):
             Where `constraints` and `known_labels` leave a sequence no labels.
         """
         tokens, decoder, fixed = self._decoding(X, known_labels, lengths=lengths, sequence_ids=sequence_ids)
-        return tokens.like_input(self.classes_[decoder.best_path(tokens, fixed)])
+        path = decoder.best_path(tokens, fixed)
+        if tokens.flat:
+            return self.classes_[path]
+        return tokens.like_input(self.classes_.astype(object)[path].tolist())
 
     @over_blocks
     def predict_proba(
@@ -296,68 +299,3 @@ class ChainLabeller(SolverEstimator, ClassifierMixin, BaseEstimator):
         float
         """
         return self._bound(X, y, sample_weight, lengths=lengths, sequence_ids=sequence_ids)
-
-    # Reports
-
-    def _feature_names(self):
-        if hasattr(self, "vectorizer_"):
-            return self.vectorizer_.get_feature_names_out()
-        if hasattr(self, "feature_names_in_"):
-            return self.feature_names_in_
-        return np.array([f"x{j}" for j in range(self.n_features_in_)], dtype=object)
-
-    def top_features(self, n: int = 20, *, feature_names: ArrayLike | None = None) -> list[dict[str, Any]]:
-        """List the (feature, label) pairs of largest absolute weight.
-
-        Parameters
-        ----------
-        n : int, default=20
-        feature_names : array of shape (n_features,), optional
-            Names of the columns of X, as a transformer's ``get_feature_names_out()`` gives them. Known already where X
-            was made of dicts or had column names.
-
-        Returns
-        -------
-        list of dict
-            `feature`, `label`, `weight`; largest first.
-        """
-        check_is_fitted(self)
-        names = self._feature_names() if feature_names is None else np.asarray(feature_names, dtype=object)
-        if len(names) != self.n_features_in_:
-            raise ValueError(f"feature_names must have {self.n_features_in_} names, got {len(names)}")
-        return largest_features(self.coef_, self.classes_, names, n)
-
-    def top_transitions(self, n: int = 20) -> list[dict[str, Any]]:
-        """List the transitions of largest absolute weight.
-
-        Parameters
-        ----------
-        n : int, default=20
-
-        Returns
-        -------
-        list of dict
-            `from`, `to`, `weight`; largest first.
-        """
-        check_is_fitted(self)
-        return largest_transitions(self.transition_coef_, self.classes_, n)
-
-    def explain(self, x: Any, *, feature_names: ArrayLike | None = None) -> list[dict[str, Any]]:
-        """Explain the labels of one sequence: list the contributions to the score of the predicted path.
-
-        Parameters
-        ----------
-        x : one sequence, in a form that `fit` takes
-        feature_names : as in `top_features`
-
-        Returns
-        -------
-        list of dict
-            `position`, `label` (predicted), `kind` ("feature", "transition", "start" or "end"), `feature` (for a
-            transition the label before), `value`, `weight`, and `contribution`, their product. The contributions sum to
-            the score of the path, ``log p + log Z``.
-        """
-        sequence = CSRSequences(x.tocsr(), [x.shape[0]]) if sp.issparse(x) else [x]
-        tokens, decoder, _ = self._decoding(sequence)
-        names = self._feature_names() if feature_names is None else np.asarray(feature_names, dtype=object)
-        return contributions(tokens.X, decoder, decoder.best_path(tokens), self.classes_, names)

@@ -56,18 +56,18 @@ class Decoder:
             self.n_threads,
         )
 
-    def best_path(self, tokens, fixed=None):
+    def best_path(self, tokens, fixed=None, name="known_labels"):
         """Return the most probable label of each token within its sequence, as indices of classes (Viterbi)."""
         path = np.empty(tokens.X.shape[0], np.int32)
         self.native(tokens, fixed).viterbi(path)
-        _require_path(path == MISSING, tokens)
+        require_path(path == MISSING, tokens, name)
         return path
 
     def marginals(self, tokens, fixed=None):
         """Return the probability of each label at each token, given its sequence (forward-backward)."""
         P = np.empty((tokens.X.shape[0], len(self.start)), self.coef.dtype)
         self.native(tokens, fixed).marginals(P.ravel())
-        _require_path(np.isnan(P[:, 0]), tokens)
+        require_path(np.isnan(P[:, 0]), tokens)
         return P / P.sum(axis=1, keepdims=True)
 
     def best_paths(self, tokens, k, fixed=None):
@@ -75,7 +75,7 @@ class Decoder:
         n_tokens, n = tokens.X.shape[0], tokens.n_sequences
         paths, scores, counts = np.empty(k * n_tokens, np.int32), np.empty(k * n), np.empty(n, np.int64)
         self.native(tokens, fixed).best_paths(k, paths, scores, counts)
-        _require_path(np.repeat(counts == 0, tokens.lengths), tokens)
+        require_path(np.repeat(counts == 0, tokens.lengths), tokens)
         out = []
         for s, (begin, length) in enumerate(zip(tokens.offsets[:-1], tokens.lengths, strict=True)):
             if not length:
@@ -92,7 +92,8 @@ class Decoder:
         return out
 
 
-def _require_path(failed, tokens):
+def require_path(failed, tokens, name="known_labels"):
+    """ValueError where `failed` is True for a token, whose sequence has no path then."""
     if failed.any():
         sequence, _ = place(np.flatnonzero(failed)[0], tokens.offsets)
-        raise ValueError(f"constraints and known_labels leave sequence {sequence} no labels")
+        raise ValueError(f"constraints and {name} leave sequence {sequence} no labels")

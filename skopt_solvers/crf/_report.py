@@ -1,7 +1,115 @@
-"""Reports of the weights of a fitted CRF as plain records: lists of dicts that pandas reads."""
+"""Reports of a fitted CRF as plain records, lists of dicts that pandas reads: its weights, and why it gives a label."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from ..sequence import CSRSequences
+from ._tokens import encode, flat_labels
+
+
+class ChainReports:
+    """The reports of a :class:`~skopt_solvers.LinearChainCRF`."""
+
+    def _feature_names(self):
+        if hasattr(self, "vectorizer_"):
+            return self.vectorizer_.get_feature_names_out()
+        if hasattr(self, "feature_names_in_"):
+            return self.feature_names_in_
+        return np.array([f"x{j}" for j in range(self.n_features_in_)], dtype=object)
+
+    def top_features(self, n: int = 20, *, feature_names: ArrayLike | None = None) -> list[dict[str, Any]]:
+        """List the (feature, label) pairs of largest absolute weight.
+
+        Parameters
+        ----------
+        n : int, default=20
+        feature_names : array of shape (n_features,), optional
+            Names of the columns of X, as a transformer's ``get_feature_names_out()`` gives them. Known already where X
+            was made of dicts or had column names.
+
+        Returns
+        -------
+        list of dict
+            `feature`, `label`, `weight`; largest first.
+        """
+        check_is_fitted(self)
+        names = self._feature_names() if feature_names is None else np.asarray(feature_names, dtype=object)
+        if len(names) != self.n_features_in_:
+            raise ValueError(f"feature_names must have {self.n_features_in_} names, got {len(names)}")
+        return largest_features(self.coef_, self.classes_, names, n)
+
+    def top_transitions(self, n: int = 20) -> list[dict[str, Any]]:
+        """List the transitions of largest absolute weight.
+
+        Parameters
+        ----------
+        n : int, default=20
+
+        Returns
+        -------
+        list of dict
+            `from`, `to`, `weight`; largest first.
+        """
+        check_is_fitted(self)
+        return largest_transitions(self.transition_coef_, self.classes_, n)
+
+    def explain(self, x: Any, *, labels: Any = None, feature_names: ArrayLike | None = None) -> list[dict[str, Any]]:
+        """Explain the labels of one sequence, or why it did not get others, by contributions to the score of a path.
+
+        Parameters
+        ----------
+        x : one sequence, in a form that `fit` takes
+        labels : list with a label for each token, or dict from token (counted from 0) to label, optional
+            The labels that were expected. Tokens that have none in the dict, or None in the list, take the labels that
+            are best together with these.
+        feature_names : as in `top_features`
+
+        Returns
+        -------
+        list of dict
+            `position`, `label` (predicted), `kind` ("feature", "transition", "start" or "end"), `feature` (for a
+            transition the label before), `value`, `weight`, and `contribution`, their product. The contributions sum to
+            the score of the path, ``log p + log Z``.
+
+            With `labels` the records are of what differs, and have `other`, the label that was expected. `weight` is
+            that for `label` less that for `other`, or for the transition to it from the `other` of the token before.
+            The contributions sum to the logarithm of how many times as probable the predicted path is; it is 0, and
+            there are no records, where the labels are those predicted.
+
+        Examples
+        --------
+        >>> from skopt_solvers import LinearChainCRF
+        >>> X = [[["the"], ["old"], ["dog"], ["barks"]], [["a"], ["cat"], ["sleeps"]]]
+        >>> crf = LinearChainCRF().fit(X, [["D", "A", "N", "V"], ["D", "N", "V"]])
+        >>> why_not = crf.explain(X[1], labels={1: "A"})
+        >>> [(record["label"], record["other"]) for record in why_not if record["feature"] == "cat"]
+        [('N', 'A')]
+        >>> bool(sum(record["contribution"] for record in why_not) > 0)
+        True
+        """
+        sequence = CSRSequences(x.tocsr(), [x.shape[0]]) if sp.issparse(x) else [x]
+        tokens, decoder, _ = self._decoding(sequence)
+        names = self._feature_names() if feature_names is None else np.asarray(feature_names, dtype=object)
+        paths = [decoder.best_path(tokens)]
+        if labels is not None:
+            expected = flat_labels([_listed(labels, len(paths[0]))], tokens, "labels")
+            paths.append(decoder.best_path(tokens, encode(expected, self.classes_, tokens.offsets, "labels"), "labels"))
+        return contributions(tokens.X, decoder, paths, self.classes_, names)
+
+
+def _listed(labels: Any, n_tokens: int) -> Any:
+    """Labels of tokens as a list with None where there is none."""
+    if not isinstance(labels, Mapping):
+        return labels
+    wrong = [token for token in labels if token not in range(n_tokens)]
+    if wrong:
+        raise ValueError(f"labels must be of the tokens 0 to {n_tokens - 1} of x, got {wrong[0]!r}")
+    return [labels.get(token) for token in range(n_tokens)]
 
 
 def largest_features(coef, classes, names, n):
@@ -20,34 +128,40 @@ def largest_transitions(transition_coef, classes, n):
     return [{"from": labels[i // K], "to": labels[i % K], "weight": float(weights[i])} for i in _largest(weights, n)]
 
 
-def contributions(X, model, path, classes, names):
-    """Return what adds to the score of a path through one sequence, as records.
+def contributions(X, model, paths, classes, names):
+    """Return what adds to the score of a path through one sequence, or to the difference of two, as records.
 
     Parameters
     ----------
     X : CSR of shape (n_tokens, n_features)
     model : Decoder
-    path : ndarray of shape (n_tokens,), indices of classes
+    paths : list of one or two ndarray of shape (n_tokens,), indices of classes
+        The second one's score is subtracted, and records are of what differs.
     classes : ndarray of shape (n_labels,)
     names : sequence of str, of the features
     """
-    records, labels = [], classes[path].tolist()
+    records, labels = [], [classes[path].tolist() for path in paths]
 
-    def add(position, kind, feature, value, weight):
+    def add(position, kind, feature, value, weights):
+        weight = float(weights[0]) - sum(map(float, weights[1:]))
+        found = dict(zip(("label", "other"), (of_path[position] for of_path in labels), strict=False))
         records.append(
-            dict(position=position, label=labels[position], kind=kind, feature=feature, value=float(value),
-                 weight=float(weight), contribution=float(value) * float(weight))
+            dict(position=position, **found, kind=kind, feature=feature, value=float(value),
+                 weight=weight, contribution=float(value) * weight)
         )  # fmt: skip
 
-    for t, k in enumerate(path):
+    for t, here in enumerate(zip(*paths, strict=True)):
+        steps = [(path[t - 1], path[t]) for path in paths] if t else []
+        if t and steps[0] not in steps[1:]:
+            add(t, "transition", labels[0][t - 1], 1, [model.transitions[step] for step in steps])
+        if here[0] in here[1:]:
+            continue
         if t == 0:
-            add(t, "start", "", 1, model.start[k])
-        else:
-            add(t, "transition", labels[t - 1], 1, model.transitions[path[t - 1], k])
+            add(t, "start", "", 1, [model.start[k] for k in here])
         for p in range(X.indptr[t], X.indptr[t + 1]):
-            add(t, "feature", names[X.indices[p]], X.data[p], model.coef[k, X.indices[p]])
-        if t + 1 == len(path):
-            add(t, "end", "", 1, model.end[k])
+            add(t, "feature", names[X.indices[p]], X.data[p], [model.coef[k, X.indices[p]] for k in here])
+        if t + 1 == len(paths[0]):
+            add(t, "end", "", 1, [model.end[k] for k in here])
     return records
 
 

@@ -51,7 +51,7 @@ class Tokens:
         return len(self.offsets) - 1
 
     def like_input(self, values):
-        """One value a token, as the user's X: flat, or an object array of arrays."""
+        """One value a token, as the user's X: flat, or an object array of parts, one a sequence."""
         if self.flat:
             return values
         out = np.empty(self.n_sequences, dtype=object)

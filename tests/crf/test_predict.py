@@ -1,5 +1,6 @@
 """What a fitted LinearChainCRF says: paths, probabilities, constraints and explanations, against all label paths."""
 
+import json
 import pickle
 import re
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import seqeval.metrics
 
 from skopt_solvers import LinearChainCRF
 from skopt_solvers.crf._constraints import allowed_transitions
@@ -39,7 +41,11 @@ def assert_predictions(model, X, allowed=None, known=None, k=6):
     for s, x in enumerate(X):
         every = enumeration(model, x, allowed, None if known is None else codes(model, known[s]))
         best = every.best(k)
-        assert paths[s].shape == (len(x),) and probabilities[s].shape == (len(x), len(model.classes_))
+        assert (
+            type(paths[s]) is list
+            and len(paths[s]) == len(x)
+            and probabilities[s].shape == (len(x), len(model.classes_))
+        )
         assert every.score(codes(model, paths[s])) - every.log_z() == pytest.approx(best[0], abs=1e-9)
         np.testing.assert_allclose(probabilities[s], every.marginals(), atol=1e-9)
         np.testing.assert_allclose(probabilities[s].sum(axis=1), 1.0, rtol=1e-12)
@@ -47,6 +53,18 @@ def assert_predictions(model, X, allowed=None, known=None, k=6):
         for path, log_probability in topk[s]:
             assert every.score(codes(model, path)) - every.log_z() == pytest.approx(log_probability, abs=1e-9)
         assert len({tuple(path) for path, _ in topk[s]}) == len(best)
+
+
+@pytest.mark.parametrize("kind", [str, int])
+def test_predicted_labels_are_python_s_own(kind):
+    y = Y if kind is str else [[int(label[1:]) for label in labels] for labels in Y]
+    paths = LinearChainCRF(max_iter=500).fit(X, y).predict(NEW)
+    assert paths.shape == (len(NEW),) and {type(path) for path in paths} == {list}
+    assert {type(label) for path in paths for label in path} == {kind}
+    assert json.loads(json.dumps(paths.tolist())) == paths.tolist()
+    if kind is str:
+        chunks = [[label.replace("L", "B-") for label in path] for path in paths]
+        assert seqeval.metrics.f1_score(chunks, chunks) == 1.0
 
 
 def test_predictions_are_those_of_all_paths(model):
@@ -244,13 +262,49 @@ def test_explanations_sum_to_the_score_of_the_path(model):
         if not len(x):
             assert table.empty
             continue
-        assert table.groupby("position")["label"].first().tolist() == path.tolist()
+        assert table.groupby("position")["label"].first().tolist() == path
         every = enumeration(model, x)
         assert table["contribution"].sum() == pytest.approx(every.score(codes(model, path)), abs=1e-9)
         np.testing.assert_allclose(table["contribution"], table["value"] * table["weight"])
         kinds = table["kind"].value_counts()
         assert kinds["start"] == kinds["end"] == 1 and kinds.get("transition", 0) == len(x) - 1
         assert kinds.get("feature", 0) == (x != 0).sum()
+
+
+def test_explanations_of_other_labels_sum_to_the_difference(model):
+    rng = np.random.RandomState(0)
+    for x in NEW[:-1]:
+        every, path = enumeration(model, x), model.predict([x])[0]
+        whole = [f"L{rng.randint(4)}" for _ in x]
+        some = {int(t): f"L{rng.randint(4)}" for t in rng.choice(len(x), rng.randint(len(x)) + 1, replace=False)}
+        for labels in (whole, some, [some.get(t) for t in range(len(x))], path):
+            given = dict(enumerate(labels)) if isinstance(labels, list) else labels
+            known = codes(model, [given.get(t) for t in range(len(x))])
+            best = enumeration(model, x, known=known).best(1)[0] + enumeration(model, x, known=known).log_z()
+            records = model.explain(x, labels=labels)
+            expected = every.score(codes(model, path)) - best
+            assert sum(record["contribution"] for record in records) == pytest.approx(expected, abs=1e-9)
+            assert all(record["label"] == path[record["position"]] for record in records)
+            other = {record["position"]: record["other"] for record in records}
+            assert all(given[t] is None or label == given[t] for t, label in other.items() if t in given)
+            assert all(record["label"] != record["other"] or record["kind"] == "transition" for record in records)
+            assert all(record["contribution"] == record["value"] * record["weight"] for record in records)
+            assert labels is not path or records == []
+
+
+def test_explanations_of_labels_that_cannot_be():
+    _, classes, allowed = CONSTRAINTS["bio"]
+    model = LinearChainCRF(constraints="bio").fit(X, labels_that_obey(allowed, classes))
+    x = NEW[0]
+    for labels, message in [
+        ({len(x): "O"}, f"labels must be of the tokens 0 to {len(x) - 1} of x, got {len(x)}"),
+        ({"first": "O"}, "labels must be of the tokens 0 to"),
+        (["O"], rf"labels\[0\] has 1 labels, X\[0\] has {len(x)} tokens"),
+        ({0: "I-c"}, "labels has the label 'I-c'"),
+        ({0: "I-a"}, "constraints and labels leave sequence 0 no labels"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.explain(x, labels=labels)
 
 
 def test_explanations_of_csr_and_names(model):

@@ -60,7 +60,7 @@ def answers(models):
         "svc": models["svc"].decision_function(X[:5]).tolist(),
         "stream": models["stream"].decision_function(X[:5]).tolist(),
         "crf": np.concatenate(list(models["crf"].predict_proba(DICTS))).tolist(),
-        "tags": [tags.tolist() for tags in models["crf"].predict(DICTS)],
+        "tags": models["crf"].predict(DICTS).tolist(),
         "observed": np.concatenate(list(models["observed"].predict_proba(DICTS))).tolist(),
         "dicts": models["dicts"].get_feature_names_out().tolist(),
         "columns": models["dicts"].transform(DICTS).matrix.toarray().tolist(),

@@ -1,6 +1,8 @@
 // Bindings of the decoder of a fitted chain.
 #include <algorithm>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "base/bind_objective.hpp"
 #include "chain/bind_sequences.hpp"
@@ -50,6 +52,42 @@ public:
         Decoder::best_paths(most, paths.data(), out.data(), counts.data());
     }
 
+    // Returns the spans of all sequences: how many each has, -1 where it has no path; begins, ends, kinds and
+    // probabilities.
+    nb::tuple spans(In<uint8_t> starts, In<uint8_t> continues, In<int32_t> kinds, size_t n_kinds, double least,
+                    bool every) const {
+        const size_t K = this->n_labels(), n_sequences = this->n_sequences();
+        require(starts.size() == product(K + 1, K) && continues.size() == product(K, K) && kinds.size() == K,
+                "starts, continues or kinds has the wrong size");
+        require(between(kinds, -1, n_kinds), "kinds must be from -1 to n_kinds - 1");
+        SpanRules rules{K, starts.data(), continues.data(), std::vector<std::vector<int32_t>>(n_kinds), kinds.data()};
+        for (size_t k = 0; k < K; ++k)
+            if (kinds.data()[k] >= 0) rules.labels[kinds.data()[k]].push_back(static_cast<int32_t>(k));
+        for (size_t k = 0; k < K; ++k)
+            for (size_t i = 0; i <= K; ++i)
+                require(kinds.data()[k] >= 0 || !rules.starts[i * K + k], "a label without a kind starts a span");
+        std::vector<int64_t> counts(n_sequences), begins, ends;
+        std::vector<int32_t> found_kinds;
+        std::vector<double> probabilities;
+        {
+            nb::gil_scoped_release release;
+            std::vector<std::vector<Span>> found(n_sequences);
+            std::vector<uint8_t> possible(n_sequences, 1);
+            Decoder::spans(rules, least, every, found.data(), possible.data());
+            for (size_t s = 0; s < n_sequences; ++s) {
+                counts[s] = possible[s] ? static_cast<int64_t>(found[s].size()) : -1;
+                for (const Span& span : found[s]) {
+                    begins.push_back(span.begin);
+                    ends.push_back(span.end);
+                    found_kinds.push_back(span.kind);
+                    probabilities.push_back(span.probability);
+                }
+            }
+        }
+        return nb::make_tuple(to_numpy(std::move(counts)), to_numpy(std::move(begins)), to_numpy(std::move(ends)),
+                              to_numpy(std::move(found_kinds)), to_numpy(std::move(probabilities)));
+    }
+
 private:
     static ChainLayout<T> layout_of(size_t n_columns, size_t K, const In<T>& W, const In<int64_t>& first,
                                     const In<int32_t>& label) {
@@ -93,7 +131,9 @@ static void bind(nb::module_& m, const char* name) {
         .def("viterbi", &Bound::viterbi, array("path"))
         .def("marginals", &Bound::marginals, array("P"))
         .def("log_likelihood", &Bound::log_likelihood, array("labels"), array("out"))
-        .def("best_paths", &Bound::best_paths, "most"_a, array("paths"), array("out"), array("counts"));
+        .def("best_paths", &Bound::best_paths, "most"_a, array("paths"), array("out"), array("counts"))
+        .def("spans", &Bound::spans, array("starts"), array("continues"), array("kinds"), "n_kinds"_a, "least"_a,
+             "every"_a);
 }
 
 void bind_decoder(nb::module_& m) {

@@ -11,6 +11,7 @@
 #include "base/parallel.hpp"
 #include "chain/lattice.hpp"
 #include "chain/parameter_layout.hpp"
+#include "chain/spans.hpp"
 
 template <class T, class I>
 class ChainDecoder {
@@ -71,13 +72,46 @@ public:
         });
     }
 
+    // Finds the spans of each sequence: those of its best path, or where `every` is set all others too, if they have at
+    // least such a probability. possible[s] is 0 for a sequence that has no path.
+    void spans(const SpanRules& rules, double least, bool every, std::vector<Span>* found, uint8_t* possible) const {
+        const SpanSteps steps(chain_);
+        each([&](size_t s, T* z, size_t n, Worker& worker) {
+            auto keep = [&](const Span& span) {
+                if (span.probability >= least) found[s].push_back(span);
+            };
+            if (!every) {
+                worker.path.resize(n);
+                viterbi_of(z, n, fixed_of(s), worker.delta, worker.path.data());
+                possible[s] = worker.path[0] != kAnyLabel;
+                if (!possible[s] || !has_span(rules, worker.path)) return;
+            }
+            if (!worker.spans.read(steps, chain_, z, n, fixed_of(s))) return void(possible[s] = 0);
+            if (every) return worker.spans.each_likely(rules, least, keep);
+            const int32_t* y = worker.path.data();
+            for (size_t t = 0, end; t < n; t = end) {
+                end = t + 1;
+                if (!rules.start(y, t)) continue;
+                while (end < n && rules.go_on(y[end - 1], y[end])) ++end;
+                int32_t kind = rules.kinds[y[t]];
+                keep({int64_t(t), int64_t(end), kind, worker.spans.probability(rules, t, end, kind)});
+            }
+        });
+    }
+
 private:
     static constexpr T kNever = -std::numeric_limits<T>::infinity();
 
     struct Worker {
         Lattice<T> lattice;
         Aligned<T> z, delta;
+        SpanLattice spans;
+        std::vector<int32_t> path;
     };
+
+    static bool has_span(const SpanRules& rules, const std::vector<int32_t>& path) {
+        return std::any_of(path.begin(), path.end(), [&](int32_t k) { return rules.kinds[k] >= 0; });
+    }
 
     const int32_t* fixed_of(size_t s) const { return fixed_ ? fixed_ + offsets_[s] : nullptr; }
 
