@@ -206,10 +206,10 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     # Streaming
 
-    def _classes_of_stream(self, classes):
-        """The classes, given at the first call of partial_fit."""
+    def _classes_of_stream(self, classes, needed=True):
+        """The classes, given at the first call of partial_fit; None where they are not needed and not given."""
         first = not hasattr(self, "classes_")
-        if first and classes is None:
+        if first and classes is None and needed:
             raise ValueError("classes must be given at the first call of partial_fit, got None")
         if classes is not None:
             try:
@@ -221,7 +221,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         if self.early_stopping:
             raise ValueError("early_stopping=True is not for partial_fit, which does one epoch a call")
         refuse_proof(self, "partial_fit does one epoch a call")
-        return self.classes_ if classes is None else classes
+        return self.classes_ if classes is None and not first else classes
 
     def _partial_fit(self, X, y, classes, sample_weight, **form):
         solver = resolved_solver(self)

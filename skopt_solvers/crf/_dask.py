@@ -25,6 +25,8 @@ from ._tokens import classes_of, encode, flat_labels, kind_of, positive_sequence
 @contextmanager
 def problem_of_sequences(estimator, model, X, y, sample_weight):
     """Read a dask bag of sequences: the problem, whose parts are let go at the end of the `with`."""
+    if estimator.input == "flat":
+        raise ValueError("X must be an array or CSR matrix of tokens with input='flat', got a dask collection")
     Xs = partitions(X, "X")
     ys = partitions(y, "y", len(Xs))
     ws = [None] * len(Xs) if sample_weight is None else partitions(sample_weight, "sample_weight", len(Xs))
@@ -130,7 +132,7 @@ def _sequences(number, X, y, sample_weight, estimator, model):
         if not n_tokens(X):
             check_consistent_length(X, y)
             return None
-        kind = kind_of(X, sequences_only=True)
+        kind = kind_of(X, "sequences")
         if kind == "items":
             raise ValueError(
                 "X has dicts or strings in its partitions, and their columns must be known beforehand: fit a "

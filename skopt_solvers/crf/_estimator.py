@@ -102,9 +102,10 @@ class LinearChainCRF(ChainLabeller):
         1 prints a line an iteration.
     max_time, callback, interrupt :
         As in :class:`~skopt_solvers.LogisticRegression`.
-    input : {"auto", "sequences"}, default="auto"
-        "sequences" refuses flat input, and makes scikit-learn's model selection take y as a list of lists for any cv:
-        the estimator is then no longer marked as a classifier of single labels.
+    input : {"auto", "sequences", "flat"}, default="auto"
+        "sequences" refuses flat input, "flat" refuses sequences. Only with "flat" is the estimator marked as a
+        classifier for scikit-learn, whose searches then stratify an integer cv by label; else they take y as a list of
+        lists, and an integer cv means plain folds.
     scoring : {"entity_f1", "token_f1", "sequence_accuracy"}, callable or None, default=None
         Score of validation sequences, greater is better: a metric of :mod:`skopt_solvers.metrics`, or
         ``scoring(estimator, X, y)``, as `make_sequence_scorer` makes it, tried once before the first iteration. Then
@@ -152,7 +153,7 @@ class LinearChainCRF(ChainLabeller):
         "fit_boundaries": ["boolean"],
         "transitions": [StrOptions({"all", "observed"})],
         "constraints": [StrOptions(set(SCHEMES)), "array-like", callable, None],
-        "input": [StrOptions({"auto", "sequences"})],
+        "input": [StrOptions({"auto", "sequences", "flat"})],
         "scoring": [StrOptions(set(SCORERS)), callable, None],
     }
 
@@ -210,10 +211,9 @@ class LinearChainCRF(ChainLabeller):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        if self.input == "sequences":
+        tags.input_tags.two_d_array = self.input != "sequences"
+        if self.input != "flat":  # scikit-learn refuses lists of labels where a classifier is cross-validated
             tags.estimator_type = None
-            tags.classifier_tags = None
-            tags.input_tags.two_d_array = False
         return tags
 
     def _scorer(self):
@@ -284,7 +284,8 @@ class LinearChainCRF(ChainLabeller):
             As in `fit`, but not dicts, whose features are not known beforehand: transform them by a
             :class:`~skopt_solvers.feature_extraction.DictFeatures` that is fitted, or hashes.
         classes : array, optional
-            All labels; needed at the first call.
+            All labels. The default is those of the first call, and a label that comes later is an error; with
+            ``input="flat"`` they are needed at the first call.
 
         Returns
         -------
@@ -294,8 +295,8 @@ class LinearChainCRF(ChainLabeller):
         -----
         Penalty, weights, class weights and time are as in :meth:`skopt_solvers.LogisticRegression.partial_fit`.
         """
-        classes = self._classes_of_stream(classes)
-        if kind_of(X, self.input == "sequences") == "items":
+        classes = self._classes_of_stream(classes, needed=self.input == "flat")
+        if kind_of(X, self.input) == "items":
             raise ValueError("partial_fit needs numbers: transform dicts or strings by DictFeatures before")
         return self._partial_fit(X, y, classes, sample_weight, lengths=lengths, sequence_ids=sequence_ids)
 

@@ -64,7 +64,7 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
     def _tokens(self, X, reset=False, **form):
         """X in any form as :class:`Tokens`; `form` is what says where the sequences of flat X are."""
-        tokens = read_tokens(self, X, kind_of(X, self.input == "sequences"), reset, **form)
+        tokens = read_tokens(self, X, kind_of(X, self.input), reset, **form)
         if not reset and tokens.flat and not tokens.structured and self._structured:
             warnings.warn(
                 "This model was fitted on sequences, and X has tokens without lengths or sequence_ids: each is taken "

@@ -60,8 +60,18 @@ class Tokens:
         return out
 
 
-def kind_of(X, sequences_only=False):
-    """Return "flat", "matrices" (CSRSequences or 2-D arrays) or "items" (sequences of dicts or string lists)."""
+def kind_of(X, input="auto"):
+    """Return "flat", "matrices" (CSRSequences or 2-D arrays) or "items" (sequences of dicts or string lists).
+
+    `input` is the estimator's parameter, which may refuse tokens or sequences.
+    """
+    kind = _kind_of(X, input == "sequences")
+    if input == "flat" and kind != "flat":
+        raise ValueError("X must be an array or CSR matrix of tokens with input='flat', got sequences")
+    return kind
+
+
+def _kind_of(X, sequences_only):
     if isinstance(X, CSRSequences):
         return "matrices"
     if getattr(X, "ndim", 0) == 1 and X.dtype == object:  # also a pandas Series

@@ -72,9 +72,9 @@ def test_partial_fit_is_for_streams_of_numbers():
     assert not hasattr(LinearChainCRF(), "partial_fit")
     assert not hasattr(LinearChainCRF(solver="adam", state_features="observed"), "partial_fit")
     assert not hasattr(LinearChainCRF(solver="adam", transitions="observed"), "partial_fit")
-    model = LinearChainCRF(solver="adam", random_state=0)
     with pytest.raises(ValueError, match="classes must be given"):
-        model.partial_fit(X, Y)
+        LinearChainCRF(solver="adam", input="flat").partial_fit(np.vstack(X), np.concatenate(Y))
+    model = LinearChainCRF(solver="adam", random_state=0)
     with pytest.raises(ValueError, match="DictFeatures"):
         model.partial_fit([[{"a": 1}]], [["L0"]], classes=["L0", "L1", "L2"])
     model.partial_fit(X, Y, classes=["L0", "L1", "L2"])
@@ -84,6 +84,14 @@ def test_partial_fit_is_for_streams_of_numbers():
     with pytest.raises(ValueError, match="12 features"):
         model.partial_fit([x[:, :5] for x in X], Y)
     np.testing.assert_array_equal(weights_of(model), before)
+
+
+def test_the_labels_of_the_first_call_are_the_classes_of_a_stream():
+    model = LinearChainCRF(solver="adam", random_state=0)
+    given = clone(model).partial_fit(X, Y, classes=["L0", "L1", "L2"])
+    same_bits(model.partial_fit(X, Y), given)
+    with pytest.raises(ValueError, match=r"y has the label 'L3' \(token 0 of sequence 0\) that is not among"):
+        model.partial_fit(X, [["L3"] * len(y) for y in Y])
 
 
 def test_a_failed_partial_fit_leaves_the_estimator_as_it_was():

@@ -227,6 +227,15 @@ def test_sequences_alone_are_taken_where_asked(expected):
     assert [len(path) for path in model.predict([np.empty((0, 6))])] == [0]
 
 
+def test_tokens_alone_are_taken_where_asked(expected):
+    model = LinearChainCRF(input="flat", tol=1e-6)
+    same_bits(model.fit(FLAT, LABELS, lengths=LENGTHS), LinearChainCRF(tol=1e-6).fit(FLAT, LABELS, lengths=LENGTHS))
+    with pytest.raises(ValueError, match="array or CSR matrix of tokens with input='flat', got sequences"):
+        model.fit(X, Y)
+    with pytest.raises(ValueError, match="array or CSR matrix of tokens with input='flat', got sequences"):
+        model.predict(SEQUENCES["CSRSequences"])
+
+
 def test_input_is_never_changed():
     unsorted = csr(X[0])
     unsorted.indices, unsorted.data = unsorted.indices[::-1].copy(), unsorted.data[::-1].copy()
@@ -341,7 +350,7 @@ def test_every_form_of_weights_gives_the_same_fit(of_sequences):
     (dict(state_features="seen"), "(?=.*'all')(?=.*'observed')"),
     (dict(transitions="seen"), "(?=.*'all')(?=.*'observed')"),
     (dict(fit_boundaries="yes"), "'fit_boundaries' parameter"),
-    (dict(input="flat"), "(?=.*'auto')(?=.*'sequences')"),
+    (dict(input="tokens"), "(?=.*'auto')(?=.*'sequences')(?=.*'flat')"),
     (dict(validation_fraction=0.999, early_stopping=True), "early_stopping cannot hold out validation_fraction=0.999"),
     (dict(class_weight={"L9": 1.0}), "L9|class_weight"),
     (dict(class_weight={"L0": 0, "L1": 0, "L2": 0}), "class_weight must be non-negative with a positive entry"),

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn import config_context
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
     RandomizedSearchCV,
+    StratifiedKFold,
     cross_val_predict,
     cross_val_score,
     cross_validate,
@@ -29,6 +30,8 @@ from skopt_solvers.metrics import (
     token_f1,
     token_f1_scorer,
 )
+from skopt_solvers.model_selection import C_path
+from skopt_solvers.model_selection import GridSearchCV as OurGridSearchCV
 from skopt_solvers.schedules import CosineDecay, Warmup
 from skopt_solvers.sequence import CSRSequences, SequenceKFold
 from skopt_solvers.solvers import LBFGS, AdaGrad
@@ -47,10 +50,11 @@ WORDS = [[f"w{int(8 * row[0] + 4 * row[1] + 2 * row[2] + row[3])}" for row in x]
 DICTS = [[{f"f{j}": v for j, v in enumerate(row)} for row in x] for x in X]
 CRF = LinearChainCRF(random_state=0)
 ONLY_SEQUENCES = LinearChainCRF(random_state=0, input="sequences")
+ONLY_TOKENS = LinearChainCRF(random_state=0, input="flat")
 
 
 def test_what_the_estimator_says_it_is():
-    assert is_classifier(CRF) and not is_classifier(ONLY_SEQUENCES)
+    assert is_classifier(ONLY_TOKENS) and not is_classifier(ONLY_SEQUENCES) and not is_classifier(CRF)
 
 
 # Sequences
@@ -58,7 +62,7 @@ def test_what_the_estimator_says_it_is():
 
 @pytest.mark.parametrize("data", [X, STACKED, DICTS], ids=["arrays", "CSRSequences", "dicts"])
 def test_label_lists_and_an_integer_cv(data):
-    scores = cross_val_score(ONLY_SEQUENCES, data, Y, cv=5)
+    scores = cross_val_score(CRF, data, Y, cv=5)
     expected = []
     for train, test in KFold(5).split(X):
         model = LinearChainCRF(random_state=0).fit([X[i] for i in train], [Y[i] for i in train])
@@ -70,7 +74,15 @@ def test_label_lists_and_an_integer_cv(data):
 @pytest.mark.parametrize("labels", [Y, ARRAYS])
 def test_a_splitter_takes_every_form_of_labels(model, labels):
     scores = cross_val_score(model, X, labels, cv=KFold(3))
-    np.testing.assert_array_equal(scores, cross_val_score(ONLY_SEQUENCES, X, Y, cv=3))
+    np.testing.assert_array_equal(scores, cross_val_score(CRF, X, Y, cv=3))
+
+
+def test_lists_in_the_searches_of_this_package():
+    search = OurGridSearchCV(CRF, {"C": [0.1, 1.0]}, cv=3).fit(X, Y)
+    theirs = GridSearchCV(CRF, {"C": [0.1, 1.0]}, cv=3).fit(X, Y)
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], atol=1e-3)
+    path = C_path(CRF, X, Y, [0.1, 1.0], cv=3)
+    np.testing.assert_allclose(path.mean_scores, theirs.cv_results_["mean_test_score"], atol=0.01)
 
 
 @pytest.mark.parametrize("data", [X, STACKED, DICTS], ids=["arrays", "CSRSequences", "dicts"])
@@ -82,7 +94,7 @@ def test_train_test_split(data):
 
 @pytest.mark.parametrize("data", [X, STACKED])
 def test_cross_val_predict_gives_each_sequence_its_path(data):
-    paths = cross_val_predict(ONLY_SEQUENCES, data, Y, cv=4)
+    paths = cross_val_predict(CRF, data, Y, cv=4)
     assert [len(path) for path in paths] == LENGTHS.tolist()
     train, test = next(iter(KFold(4).split(X)))
     model = LinearChainCRF(random_state=0).fit([X[i] for i in train], [Y[i] for i in train])
@@ -90,8 +102,18 @@ def test_cross_val_predict_gives_each_sequence_its_path(data):
         np.testing.assert_array_equal(paths[i], path)
 
 
+def test_an_incremental_learning_curve_takes_the_labels_of_the_first_part():
+    model = LinearChainCRF(solver="adam", random_state=0)
+    _, _, test = learning_curve(model, X, Y, cv=2, train_sizes=[0.5, 1.0], exploit_incremental_learning=True)
+    for fold, (fit, held) in enumerate(KFold(2).split(X)):
+        stream = clone(model)
+        for part in (fit[:15], fit[15:]):
+            stream.partial_fit([X[i] for i in part], [Y[i] for i in part])
+        assert test[1, fold] == stream.score([X[i] for i in held], [Y[i] for i in held])
+
+
 def test_learning_curve():
-    sizes, train, test = learning_curve(ONLY_SEQUENCES, X, Y, cv=3, train_sizes=[0.2, 1.0])
+    sizes, train, test = learning_curve(CRF, X, Y, cv=3, train_sizes=[0.2, 1.0])
     assert sizes.tolist() == [8, 40] and train.shape == test.shape == (2, 3)
     for fold, (fit, held) in enumerate(KFold(3).split(X)):
         model = LinearChainCRF(random_state=0).fit([X[i] for i in fit], [Y[i] for i in fit])
@@ -101,7 +123,7 @@ def test_learning_curve():
 
 @pytest.mark.parametrize("weights", [np.random.RandomState(0).rand(60), [np.full(n, 1.0) for n in LENGTHS]])
 def test_sample_weights_are_cut_with_the_sequences(weights):
-    scores = cross_val_score(ONLY_SEQUENCES, X, Y, cv=3, params=dict(sample_weight=weights))
+    scores = cross_val_score(CRF, X, Y, cv=3, params=dict(sample_weight=weights))
     assert (scores > 0.5).all()
 
 
@@ -118,19 +140,18 @@ GRID = [
 
 @pytest.mark.parametrize("data", [X, STACKED, DICTS], ids=["arrays", "CSRSequences", "dicts"])
 def test_grids_over_solvers_schedules_and_penalties(data):
-    search = GridSearchCV(ONLY_SEQUENCES.set_params(max_iter=5), GRID, cv=3, scoring=token_f1_scorer).fit(data, Y)
+    search = GridSearchCV(clone(CRF).set_params(max_iter=5), GRID, cv=3, scoring=token_f1_scorer).fit(data, Y)
     table = pd.DataFrame(search.cv_results_)
     assert len(table) == 12 + 4 + 2 and table["mean_test_score"].notna().all()
     assert table["mean_test_score"].nunique() > 3
     assert len(search.predict(data)) == 60
-    ONLY_SEQUENCES.set_params(max_iter=100)
 
 
 @pytest.mark.parametrize("solver", CHAIN_NAMES)
 def test_randomised_search_over_every_solver(solver):
     grid = {"C": [0.1, 1.0], "l1_ratio": [0.0, 0.5]}
     search = RandomizedSearchCV(
-        LinearChainCRF(solver=solver, max_iter=3, random_state=0, input="sequences"),
+        LinearChainCRF(solver=solver, max_iter=3, random_state=0),
         grid,
         n_iter=2,
         cv=2,
@@ -148,7 +169,7 @@ def test_scorers():
         "macro": make_sequence_scorer(entity_f1, average="macro"),
         "own": lambda model, X, y: token_f1(y, model.predict(X)),
     }
-    results = cross_validate(ONLY_SEQUENCES, X, bio, cv=3, scoring=scoring)
+    results = cross_validate(CRF, X, bio, cv=3, scoring=scoring)
     for name in scoring:
         assert ((0 <= results[f"test_{name}"]) & (results[f"test_{name}"] <= 1)).all()
     np.testing.assert_array_equal(results["test_own"], results["test_tokens"])
@@ -160,7 +181,7 @@ def test_scorers():
 
 @pytest.mark.parametrize("features, data", [(DictFeatures(), DICTS), (TokenFeatures(), WORDS)], ids=["dicts", "words"])
 def test_pipelines_of_features_and_crf(features, data):
-    pipe = make_pipeline(features, ONLY_SEQUENCES)
+    pipe = make_pipeline(features, CRF)
     paths = pipe.fit(data, Y).predict(data)
     assert [len(path) for path in paths] == LENGTHS.tolist()
     assert pipe.score(data, Y) > 0.6
@@ -176,7 +197,7 @@ def test_a_pipeline_of_dicts_is_the_crf_on_dicts():
 
 
 def test_a_grid_over_a_pipeline():
-    pipe = make_pipeline(DictFeatures(), LinearChainCRF(max_iter=5, random_state=0, input="sequences"))
+    pipe = make_pipeline(DictFeatures(), LinearChainCRF(max_iter=5, random_state=0))
     grid = {
         "dictfeatures__min_count": [1, 50],
         "linearchaincrf__solver": ["adagrad", LBFGS(memory=3)],
@@ -245,9 +266,10 @@ def test_scorers_of_tokens_get_the_ids():
 
 
 def test_tokens_without_structure_are_classified_alone():
-    scores = cross_val_score(CRF, FLAT, LABELS, cv=3)
+    scores = cross_val_score(ONLY_TOKENS, FLAT, LABELS, cv=3)
     assert (scores > 0.4).all()
-    predicted = cross_val_predict(CRF, FLAT, LABELS, cv=3)
+    np.testing.assert_array_equal(scores, cross_val_score(CRF, FLAT, LABELS, cv=StratifiedKFold(3)))
+    predicted = cross_val_predict(ONLY_TOKENS, FLAT, LABELS, cv=3)
     assert predicted.shape == LABELS.shape and set(predicted) <= set(LABELS)
-    probabilities = cross_val_predict(CRF, FLAT, LABELS, cv=3, method="predict_proba")
+    probabilities = cross_val_predict(ONLY_TOKENS, FLAT, LABELS, cv=3, method="predict_proba")
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)

@@ -46,7 +46,7 @@ def client(request):
     [
         (LogisticRegression(max_iter=5, random_state=0), X, Y),
         (LogisticRegression(max_iter=5, random_state=0), sp.csr_array(X.astype(np.float32)), Y),
-        (LinearChainCRF(max_iter=5, random_state=0, input="sequences"), SEQUENCES, TAGS),
+        (LinearChainCRF(max_iter=5, random_state=0), SEQUENCES, TAGS),
     ],
     ids=["float64", "float32", "sequences"],
 )

@@ -16,6 +16,7 @@ CONFIGURED = [
     Adam(amsgrad=True, average=2, schedule=CosineRestarts(period=4)),
     AdamW(weight_decay=0.01, learning_rate=0.1),
 ]
+FORMS = [("all", "flat"), ("observed", "auto")]  # "flat" is checked as a classifier too
 ESTIMATORS = [Model(solver=s) for Model in (LogisticRegression, LinearSVC) for s in [*NAMES, *CONFIGURED]] + [
     LogisticRegression(solver=LBFGS(memory=3, precondition=False)),
     # scikit-learn's 1e-7 between weights and repetitions is met at convergence
@@ -27,8 +28,8 @@ ESTIMATORS = [Model(solver=s) for Model in (LogisticRegression, LinearSVC) for s
     LinearSVC(loss="hinge", solver="adagrad"),
     # likewise, without the Newton steps that smooth losses end with
     LinearSVC(loss="hinge", solver="sdca", tol=1e-15, max_iter=3000),
-    *(LinearChainCRF(solver=s, state_features=form) for s in CHAIN_NAMES for form in ("all", "observed")),
-    LinearChainCRF(transitions="observed", l1_ratio=0.5, tol=1e-8, max_iter=300),
+    *(LinearChainCRF(solver=s, state_features=form, input=i) for s in CHAIN_NAMES for form, i in FORMS),
+    LinearChainCRF(transitions="observed", l1_ratio=0.5, tol=1e-8, max_iter=300, input="flat"),
 ]
 
 

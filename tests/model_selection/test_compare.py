@@ -171,7 +171,7 @@ def test_a_chain():
     rng = np.random.RandomState(0)
     y = [[int(t) for t in rng.randint(0, 3, 5)] for _ in range(40)]
     rows = [sp.csr_matrix(np.eye(3)[labels] + 0.5 * rng.randn(5, 3)) for labels in y]
-    crf = LinearChainCRF(input="sequences", max_iter=8)
+    crf = LinearChainCRF(max_iter=8)
     frame = compare_solvers(crf, rows[:30], y[:30], solvers=["lbfgs", "adam"], X_val=rows[30:], y_val=y[30:])
     for solver in ("lbfgs", "adam"):
         single = clone(crf).set_params(solver=solver, random_state=0)

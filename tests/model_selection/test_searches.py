@@ -53,7 +53,7 @@ def linear(model):
 
 
 def chain():
-    model = LinearChainCRF(input="sequences", max_iter=5, random_state=0)
+    model = LinearChainCRF(max_iter=5, random_state=0)
     return Pipeline([("features", TokenFeatures()), ("model", model)]), WORDS, TAGS
 
 
