@@ -2,7 +2,7 @@
 
 import scipy.sparse as sp
 
-from .crf import LinearChainCRF
+from .crf import CRF, LinearChainCRF
 from .feature_extraction import DictFeatures, TokenFeatures
 from .feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from .linear_model import LinearSVC, LogisticRegression
@@ -14,7 +14,8 @@ from .solvers import SOLVERS
 __all__ = ["TRUSTED_TYPES"]
 
 _CLASSES = [
-    *(LogisticRegression, LinearSVC, LinearChainCRF, DictFeatures, TokenFeatures, CSRSequences, SequenceKFold, CPath),
+    *(LogisticRegression, LinearSVC, LinearChainCRF, CRF, DictFeatures, TokenFeatures, CSRSequences),
+    *(SequenceKFold, CPath),
     *(CountVectorizer, TfidfVectorizer, HashingVectorizer),
     *(*SOLVERS.values(), *SCHEDULES.values(), ScheduleSequence),
     *(sp.csr_matrix, sp.csc_matrix),  # a sparse `coef_`, which skops reads with scipy's load_npz, without pickles

@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression, __version__
+from skopt_solvers.crf import CRF
 from skopt_solvers.feature_extraction import DictFeatures, TokenFeatures
 from skopt_solvers.model_selection import C_path
 from skopt_solvers.persistence import TRUSTED_TYPES
@@ -65,6 +66,8 @@ def through(request, tmp_path):
 def _said(model, data):
     if hasattr(model, "predict_proba"):
         said = [model.predict(data), model.predict_proba(data)]
+    elif hasattr(model, "predict_marginals"):
+        said = [model.predict(data), model.predict_marginals(data)]
     elif hasattr(model, "predict"):
         said = [model.predict(data), model.decision_function(data)]
     else:
@@ -81,6 +84,7 @@ def _models():
     observed = dict(state_features="observed", transitions="observed", l1_ratio=0.5, max_iter=5)
     yield "observed", quiet(LinearChainCRF(**observed), TOKENS, TAGS), TOKENS
     yield "crf of dicts", quiet(LinearChainCRF(constraints=[[True] * 3] * 3, max_iter=5), DICTS, NAMES), DICTS
+    yield "crfsuite's", quiet(CRF(c1=0.1, max_iterations=5), DICTS, NAMES), DICTS
     yield "tagger", quiet(make_pipeline(TokenFeatures(), LinearChainCRF(max_iter=5)), WORDS, NAMES), WORDS
     texts = [" ".join(f"w{j}" for j in row.indices) for row in X]
     yield "texts", make_pipeline(TfidfVectorizer(), LogisticRegression(solver=LBFGS(memory=3))).fit(texts, Y), texts

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
-from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
 from sklearn.utils.metaestimators import _safe_split as rows_of
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -90,6 +90,7 @@ __all__ = [
     "Interval",
     "LinearClassifierMixin",
     "MultimetricScorer",
+    "Options",
     "Parallel",
     "SparseCoefMixin",
     "StrOptions",
