@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._tokens import place
+from ._forms import place
 
 SCHEMES = {"bio": "BI", "iob2": "BI", "iobes": "BIES", "bioes": "BIES"}
 

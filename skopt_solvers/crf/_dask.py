@@ -18,8 +18,9 @@ from .._estimator.dask_fit import Facts, SummedProblem, agreed, block, masses, p
 from ..objectives import MISSING, ChainObjective
 from ..objectives._summed import Part, bytes_of
 from ..sequence import CSRSequences
+from ._forms import kind_of, sequences_of
 from ._problem import ChainData
-from ._tokens import classes_of, encode, flat_labels, kind_of, positive_sequences, read_tokens, token_weights
+from ._tokens import classes_of, encode, flat_labels, positive_sequences, read_tokens, token_weights
 
 
 @contextmanager
@@ -115,7 +116,7 @@ class _Coded:
 
 def listed(partition):
     """A partition as the estimator takes sequences."""
-    return partition if isinstance(partition, CSRSequences) else list(partition)
+    return partition if isinstance(partition, CSRSequences) else sequences_of(list(partition))
 
 
 def n_tokens(sequences):
@@ -149,7 +150,7 @@ def _facts(block):
         return None
     tokens = block.tokens
     strict = np.repeat(positive_sequences(block.weights, tokens, part=True), tokens.lengths)
-    labels = classes_of(block.labels, strict)
+    labels = classes_of(block.labels, strict, tokens.offsets)
     codes = encode(block.labels, labels, tokens.offsets, "y", strict)
     labelled = strict & (codes != MISSING)
     mass = np.bincount(codes[labelled], block.weights[labelled], minlength=len(labels))

@@ -17,8 +17,8 @@ from ..solvers import Solver
 from ..solvers._registry import with_solver_names
 from ._constraints import SCHEMES
 from ._entities import Entity, SpanLabels, check_choice, find_entities
+from ._forms import kind_of, sequences_of
 from ._labeller import ChainLabeller
-from ._tokens import kind_of
 
 __all__ = ["LinearChainCRF"]
 
@@ -53,7 +53,8 @@ class LinearChainCRF(ChainLabeller):
 
     **Input.** X is a list of sequences, each a list of feature dicts, a list of lists of strings (the features that are
     on), or a 2-D array or CSR matrix (tokens, features); or a :class:`~skopt_solvers.sequence.CSRSequences`, as the
-    transformers of :mod:`skopt_solvers.feature_extraction` make it. y is then a list of label sequences. Or X is flat,
+    transformers of :mod:`skopt_solvers.feature_extraction` make it. y is then a list of label sequences. Columns of
+    pyarrow, polars and pandas, and other collections, are taken for lists. Or X is flat,
     an array or CSR matrix of all tokens, y an array, and `lengths` or `sequence_ids` tell the sequences; without them
     each token is a sequence of one, and the model is a multinomial logistic regression whose intercept is a + e.
 
@@ -296,6 +297,7 @@ class LinearChainCRF(ChainLabeller):
         Penalty, weights, class weights and time are as in :meth:`skopt_solvers.LogisticRegression.partial_fit`.
         """
         classes = self._classes_of_stream(classes, needed=self.input == "flat")
+        X = sequences_of(X)
         if kind_of(X, self.input) == "items":
             raise ValueError("partial_fit needs numbers: transform dicts or strings by DictFeatures before")
         return self._partial_fit(X, y, classes, sample_weight, lengths=lengths, sequence_ids=sequence_ids)

@@ -17,10 +17,11 @@ from .._base.threads import effective_threads
 from .._base.typing import DaskCollection, Sequences
 from .._estimator.base import SolverEstimator
 from ._constraints import allowed_transitions
+from ._forms import kind_of, sequences_of
 from ._prediction import Decoder
 from ._problem import ChainData, ChainModel, HeldSequences
 from ._report import ChainReports
-from ._tokens import encode, flat_labels, has_label, kind_of, read_tokens, token_weights
+from ._tokens import encode, flat_labels, has_label, read_tokens, token_weights
 
 
 class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimator):
@@ -64,6 +65,7 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
     def _tokens(self, X, reset=False, **form):
         """X in any form as :class:`Tokens`; `form` is what says where the sequences of flat X are."""
+        X = sequences_of(X)
         tokens = read_tokens(self, X, kind_of(X, self.input), reset, **form)
         if not reset and tokens.flat and not tokens.structured and self._structured:
             warnings.warn(

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from .. import _kernels
 from .._base.csr import with_dtype
 from ..objectives import MISSING
-from ._tokens import place
+from ._forms import place
 
 
 @dataclass

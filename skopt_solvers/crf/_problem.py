@@ -110,7 +110,7 @@ class ChainData:
         return self._classes(self._weighted(counts)[1])
 
     def _classes(self, positive):
-        return classes_of(self.labels, None if positive.all() else positive)
+        return classes_of(self.labels, None if positive.all() else positive, self.tokens.offsets)
 
     def problem(self, classes=None, *, counts=None, seen=None, mass=None):
         """Return the problem of these sequences, each taken once, or `counts` times.

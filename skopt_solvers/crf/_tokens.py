@@ -1,9 +1,8 @@
 """Read the input of a linear-chain CRF: sequences in any form become rows of one CSR matrix with offsets."""
 
-from collections.abc import Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, compress
 from numbers import Integral
 
 import numpy as np
@@ -13,16 +12,13 @@ from sklearn.utils.validation import _num_samples, column_or_1d
 
 from .. import _kernels
 from .._base.csr import canonical_csr, check_structure
+from .._base.plain_lists import plain_list
 from .._base.threads import effective_threads
 from .._base.validation import check_labels, numbers_of
 from ..feature_extraction import DictFeatures
 from ..objectives import MISSING
 from ..sequence import CSRSequences, flat_lengths
-
-_FORMS = (
-    "a list of sequences (each a list of feature dicts, a list of lists of strings, or a 2-D array or CSR matrix), "
-    "CSRSequences, or a 2-D array or CSR matrix of tokens"
-)
+from ._forms import as_rows, naming_the_value, place_text
 
 
 @dataclass
@@ -60,61 +56,6 @@ class Tokens:
         return out
 
 
-def kind_of(X, input="auto"):
-    """Return "flat", "matrices" (CSRSequences or 2-D arrays) or "items" (sequences of dicts or string lists).
-
-    `input` is the estimator's parameter, which may refuse tokens or sequences.
-    """
-    kind = _kind_of(X, input == "sequences")
-    if input == "flat" and kind != "flat":
-        raise ValueError("X must be an array or CSR matrix of tokens with input='flat', got sequences")
-    return kind
-
-
-def _kind_of(X, sequences_only):
-    if isinstance(X, CSRSequences):
-        return "matrices"
-    if getattr(X, "ndim", 0) == 1 and X.dtype == object:  # also a pandas Series
-        X = X.tolist()
-    if not isinstance(X, (list, tuple)):
-        if sequences_only:
-            raise ValueError(f"X must be a list of sequences with input='sequences', got {type(X).__name__}")
-        return "flat"
-    if not len(X):
-        raise ValueError(f"X must hold at least one sequence, got none; X must be {_FORMS}")
-    for number, sequence in enumerate(X):
-        kind = _kind_of_sequence(sequence, number)
-        if kind == "flat" and sequences_only and not isinstance(sequence, (list, tuple)):
-            continue
-        if kind is not None:
-            return kind
-    empty = all(isinstance(sequence, (list, tuple)) for sequence in X)
-    return "matrices" if empty else "items"
-
-
-def _kind_of_sequence(sequence, number):
-    """The kind of X that has such a sequence, or None where it is empty."""
-    if sp.issparse(sequence) or getattr(sequence, "ndim", 0) == 2:
-        return "matrices"
-    if isinstance(sequence, (Mapping, str)):
-        kind = type(sequence).__name__
-        raise ValueError(f"X[{number}] must be a sequence of tokens, got a {kind}; X must be {_FORMS}")
-    if not isinstance(sequence, (list, tuple)):
-        return "flat"
-    if not len(sequence):
-        return None
-    token = sequence[0]
-    if isinstance(token, str):
-        raise ValueError(
-            f"a token of X[{number}] must be a dict, a list of strings or a row of numbers, got the string "
-            f"{token!r}; skopt_solvers.feature_extraction.TokenFeatures makes features of words"
-        )
-    listed = isinstance(token, (list, tuple, Set))
-    if isinstance(token, Mapping) or (listed and all(isinstance(feature, str) for feature in token)):
-        return "items"
-    return "matrices" if isinstance(token, (list, tuple, np.ndarray)) else "flat"
-
-
 def read_tokens(estimator, X, kind, reset, lengths=None, sequence_ids=None):
     """Return X as :class:`Tokens`.
 
@@ -138,13 +79,15 @@ def read_tokens(estimator, X, kind, reset, lengths=None, sequence_ids=None):
     if kind == "items":
         return _vectorized(estimator, X, reset)
     if kind == "flat":
-        matrix = _validated(estimator, X, reset)
+        with naming_the_value(X, None, True):
+            matrix = _validated(estimator, X, reset)
         n_tokens = matrix.shape[0]
         counts = flat_lengths(n_tokens, lengths, sequence_ids) if structured else np.ones(n_tokens, np.int64)
     else:
         matrix, counts = (X.matrix, X.lengths) if isinstance(X, CSRSequences) else _stacked(X)
         if matrix.shape[0] or reset:
-            matrix = _validated(estimator, matrix, reset)
+            with naming_the_value(matrix, _offsets(counts), False):
+                matrix = _validated(estimator, matrix, reset)
         else:
             matrix = sp.csr_matrix((0, estimator.n_features_in_), dtype=np.float64)
     if reset:
@@ -199,7 +142,7 @@ def _stacked(X):
         if not _fits_together(sequence):
             check_structure(sequence, name=f"X[{number}]", ask_canonical=False)
         if not sp.issparse(sequence):
-            sequence = np.asarray(sequence)
+            sequence = as_rows(sequence, number)
             if sequence.size == 0 and sequence.ndim == 1:
                 sequence = np.empty((0, sequences[0].shape[1] if sequences else 0))
         if sequence.ndim != 2:
@@ -222,10 +165,12 @@ def _stacked(X):
 
 def flat_labels(y, tokens, name="y"):
     """The labels of all tokens, one after another: an array, or a list of objects of which None is missing."""
+    given, y = y, plain_list(y)
     if tokens.flat and not _is_nested(y):
-        return _as_labels(column_or_1d(y, warn=True), tokens.X.shape[0], name)
+        return _as_labels(column_or_1d(given, warn=True), tokens.X.shape[0], name)
     if _num_samples(y) != tokens.n_sequences:
         raise ValueError(f"{name} has {_num_samples(y)} label sequences, X has {tokens.n_sequences} sequences")
+    y = [sequence if type(sequence) is list else plain_list(sequence) for sequence in y]
     for number, (sequence, length) in enumerate(zip(y, tokens.lengths, strict=True)):
         if isinstance(sequence, str) or not hasattr(sequence, "__len__"):
             raise ValueError(f"{name}[{number}] must be a sequence of labels, got {sequence!r}")
@@ -249,31 +194,48 @@ def _as_labels(y, n_tokens, name):
     return y.tolist()
 
 
-def classes_of(labels, keep=None):
-    """The distinct labels, sorted; of the tokens where `keep` holds."""
+def classes_of(labels, keep=None, offsets=None):
+    """The distinct labels, sorted; of the tokens where `keep` holds. An error tells the place where `offsets` do."""
     if isinstance(labels, np.ndarray):
         return np.unique(labels if keep is None else labels[keep])
-    if keep is not None:
-        labels = [label for label, kept in zip(labels, keep, strict=True) if kept]
-    with _hashing(labels, "labels"):
-        distinct = set(labels) - {None}
-    kinds = {"an integer" if isinstance(c, (Integral, np.integer)) else type(c).__name__ for c in distinct}
+    with _hashing(labels, "labels", offsets):
+        distinct = set(labels if keep is None else compress(labels, keep)) - {None}
+    kinds = set(map(_kind_of_label, distinct))
     if len(kinds) > 1 or not kinds <= {"an integer", "str", "str_"}:
-        raise ValueError(f"labels must be all strings or all integers (None where one is missing), got {sorted(kinds)}")
+        raise ValueError(
+            "labels must be all strings or all integers (None where one is missing), got "
+            f"{sorted(kinds)}{_odd_one(labels, keep, offsets)}"
+        )
     return np.array(sorted(distinct))
 
 
+def _kind_of_label(label):
+    return "an integer" if isinstance(label, (Integral, np.integer)) else type(label).__name__
+
+
+def _odd_one(labels, keep, offsets):
+    """Return where the first label is that cannot be, or that is of another kind than the first."""
+    if offsets is None:
+        return ""
+    kept = [token for token, label in enumerate(labels) if label is not None and (keep is None or keep[token])]
+    first = _kind_of_label(labels[kept[0]])
+    allowed = {first} & {"an integer", "str", "str_"}
+    token = next(token for token in kept if _kind_of_label(labels[token]) not in allowed)
+    return f": {labels[token]!r} ({place_text(token, offsets)})"
+
+
 @contextmanager
-def _hashing(labels, name):
+def _hashing(labels, name, offsets=None):
     """Of labels without a hash, a ValueError with the first of them: to ask each label beforehand takes as long."""
     try:
         yield
     except TypeError:
-        for label in labels:
+        for token, label in enumerate(labels):
             try:
                 hash(label)
             except TypeError:
-                raise ValueError(f"{name} must hold strings or integers, got {label!r}") from None
+                where = "" if offsets is None else f" ({place_text(token, offsets)})"
+                raise ValueError(f"{name} must hold strings or integers, got {label!r}{where}") from None
         raise
 
 
@@ -286,7 +248,7 @@ def encode(labels, classes, offsets, name, strict=None):
     else:
         index = {label: i for i, label in enumerate(classes.tolist())}
         index[None] = MISSING
-        with _hashing(labels, name):
+        with _hashing(labels, name, offsets):
             codes = np.array([index.get(label, -2) for label in labels], dtype=np.int64)
         unknown = codes == -2
     if strict is not None:
@@ -294,9 +256,8 @@ def encode(labels, classes, offsets, name, strict=None):
         unknown &= strict
     if unknown.any():
         token = int(np.flatnonzero(unknown)[0])
-        sequence, at = place(token, offsets)
         raise ValueError(
-            f"{name} has the label {labels[token]!r} (token {at} of sequence {sequence}) that is not among {classes}"
+            f"{name} has the label {labels[token]!r} ({place_text(token, offsets)}) that is not among {classes}"
         )
     return codes.astype(np.int32)
 
@@ -308,12 +269,6 @@ def has_label(labels):
     return np.array([label is not None for label in labels], dtype=bool)
 
 
-def place(token, offsets):
-    """The sequence of a token, and its position there."""
-    sequence = int(np.searchsorted(offsets, token, side="right")) - 1
-    return sequence, int(token - offsets[sequence])
-
-
 # Weights
 
 
@@ -322,6 +277,7 @@ def token_weights(sample_weight, tokens):
     n_tokens = tokens.X.shape[0]
     if sample_weight is None:
         return np.ones(n_tokens)
+    sample_weight = plain_list(sample_weight)
     if _is_nested(sample_weight):
         if len(sample_weight) != tokens.n_sequences:
             raise ValueError(f"sample_weight has {len(sample_weight)} entries, X has {tokens.n_sequences} sequences")
@@ -343,10 +299,16 @@ def token_weights(sample_weight, tokens):
         )
     with np.errstate(over="ignore", invalid="ignore"):
         if not np.isfinite(weights.sum()):
-            raise ValueError("sample_weight must be finite with a finite sum, got NaN or infinity")
+            where = _first_place(~np.isfinite(weights), tokens)
+            raise ValueError(f"sample_weight must be finite with a finite sum, got NaN or infinity{where}")
     if (weights < 0).any():
-        raise ValueError("Negative values in data passed to `sample_weight`")
+        raise ValueError(f"Negative values in data passed to `sample_weight`{_first_place(weights < 0, tokens)}")
     return weights
+
+
+def _first_place(wrong, tokens):
+    """Return the place of the first token that is wrong, in words; empty where none is."""
+    return f" ({place_text(int(np.argmax(wrong)), tokens.offsets)})" if wrong.any() else ""
 
 
 def sequence_means(values, offsets):

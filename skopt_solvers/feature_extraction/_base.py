@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from .._base.pickling import Persistent, check_array, damaged
+from .._base.plain_lists import plain_sequences
 from .._base.sklearn_compat import Interval
 from .._kernels import _features
 from ..sequence import CSRSequences
@@ -91,11 +92,12 @@ class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_o
 
 
 def _as_list(X: Any) -> list:
+    X = plain_sequences(X)
     if isinstance(X, list):
         return X
     if not isinstance(X, (str, bytes, Mapping)):
         try:
-            return list(X)
+            return plain_sequences(list(X))
         except TypeError:
             pass
     raise ValueError(f"X must be a list of sequences, got {type(X).__name__}")

@@ -26,8 +26,8 @@ class DictFeatures(_SequenceFeatures):
     ``{"title": True}``           feature ``title``, value 1; False is 0
     ``{"word": "dog"}``           feature ``word:dog``, value 1
     ``{"near": {"word": "a"}}``   feature ``near:word:a``, value 1: dicts can be nested
-    ``{"in": ["x", "y"]}``        features ``in:x`` and ``in:y``, value 1: lists, tuples, sets of strings
-    ``["word:dog", "title"]``     an item that is a list: its strings are the features, value 1
+    ``{"in": ["x", "y"]}``        features ``in:x`` and ``in:y``, value 1: collections of strings
+    ``["word:dog", "title"]``     an item that is a collection: its strings are the features, value 1
     ============================  ==================================================================
 
     Zeros are not stored, and a feature that an item has more than once gets the sum. Columns are in descending order
@@ -83,8 +83,9 @@ class DictFeatures(_SequenceFeatures):
 
         Parameters
         ----------
-        X : list, tuple or 1-D object array of sequences
-            Each a list of items, each a dict or a list, tuple or set of strings.
+        X : list of sequences
+            Each a list of items, each a dict or a collection of strings. Columns of pyarrow, polars and pandas, and any
+            collections, are taken for lists.
         y : ignored
 
         Returns

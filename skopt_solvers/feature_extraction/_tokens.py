@@ -125,8 +125,10 @@ class TokenFeatures(_SequenceFeatures):
 
         Parameters
         ----------
-        X : list, tuple or 1-D object array of sequences
-            Each a list of words, or of tuples of strings that begin with the word, all of one length.
+        X : list of sequences
+            Each a list of words, or of tuples of strings that begin with the word, all of one length. Columns of
+            pyarrow, polars and pandas, and any collections, are taken for lists; tokens that are objects with a string
+            `text`, as those of spaCy, for words.
         y : ignored
 
         Returns

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._base.plain_lists import plain_sequences
 from .._base.typing import Sequences
 from ..sequence import flat_lengths
 
@@ -14,6 +15,7 @@ def _labels(y: Any, name: str) -> tuple[list, np.ndarray | None]:
     """Return the labels of all sequences in one list, and the lengths of the sequences, None for flat labels."""
     if isinstance(y, str) or not hasattr(y, "__iter__") or getattr(y, "ndim", 1) == 0:
         raise ValueError(f"{name} must be a list of label sequences or an array of labels, got {type(y).__name__}")
+    y = plain_sequences(y)
     items = y.tolist() if hasattr(y, "tolist") else list(y)
     nested = [hasattr(item, "__len__") and not isinstance(item, (str, bytes)) for item in items]
     if not any(nested):

@@ -1,4 +1,4 @@
-"""The class that stands for sklearn-crfsuite's: its tutorial runs, its optimum is that of CRFsuite, others are refused."""
+"""The class that stands for the one of sklearn-crfsuite: its tutorial runs, and its optimum is that of CRFsuite."""
 
 import inspect
 import sys

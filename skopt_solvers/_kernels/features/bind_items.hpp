@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,9 +59,18 @@ private:
     void item(PyObject* x) {
         names_.clear();
         prefix_.clear();
-        if (!(PyDict_Check(x) || PyList_Check(x) || PyTuple_Check(x) || PyAnySet_Check(x)))
-            refuse(std::string("an item must be a dict or a list, tuple or set of strings, got ") + type_name(x));
+        nb::object held;
+        if (!is_container(x)) {
+            held = collected(x);
+            if (!held.is_valid())
+                refuse(std::string("an item must be a dict or a collection of strings, got ") + type_name(x));
+            x = held.ptr();
+        }
         container(x);
+    }
+
+    static bool is_container(PyObject* x) {
+        return PyDict_Check(x) || PyList_Check(x) || PyTuple_Check(x) || PyAnySet_Check(x);
     }
 
     void container(PyObject* x) {
@@ -102,16 +112,28 @@ private:
         } else if (value == Py_False) {
         } else if (PyFloat_CheckExact(value)) {
             number(PyFloat_AS_DOUBLE(value));
-        } else if (PyDict_Check(value) || PyList_Check(value) || PyTuple_Check(value) || PyAnySet_Check(value)) {
-            Nested nested;
-            size_t before = prefix_.size();
-            prefix_.assign(names_.opened()).push_back(':');
-            names_.open();
-            container(value);
-            prefix_.resize(before);
+        } else if (is_container(value)) {
+            nested(value);
+        } else if (std::optional<double> x = as_double(value)) {
+            number(*x);
         } else {
-            number(as_double(value));
+            nb::object held = collected(value);
+            if (!held.is_valid()) {
+                refuse(std::string("a value must be a number, a boolean, a string, or a dict or collection of them, "
+                                   "got ") +
+                       type_name(value));
+            }
+            nested(held.ptr());
         }
+    }
+
+    void nested(PyObject* value) {
+        Nested guard;
+        size_t before = prefix_.size();
+        prefix_.assign(names_.opened()).push_back(':');
+        names_.open();
+        container(value);
+        prefix_.resize(before);
     }
 
     void number(double x) {
@@ -122,20 +144,17 @@ private:
         if (value != 0) close(value);
     }
 
-    double as_double(PyObject* value) {
+    // Returns nothing where the value is no number.
+    std::optional<double> as_double(PyObject* value) {
         nb::object held = nb::borrow(value);
         double x = PyFloat_AsDouble(value);
-        if (x == -1 && PyErr_Occurred()) {
-            bool too_large = PyErr_ExceptionMatches(PyExc_OverflowError);
-            if (!too_large && !PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(PyExc_ValueError))
-                throw nb::python_error();
-            PyErr_Clear();
-            refuse(too_large ? "the value is an integer that is too large for a float"
-                             : std::string("a value must be a number, a boolean, a string, or a dict, list, tuple or "
-                                           "set of them, got ") +
-                                   type_name(value));
-        }
-        return x;
+        if (x != -1 || !PyErr_Occurred()) return x;
+        bool too_large = PyErr_ExceptionMatches(PyExc_OverflowError);
+        if (!too_large && !PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(PyExc_ValueError))
+            throw nb::python_error();
+        PyErr_Clear();
+        if (too_large) refuse("the value is an integer that is too large for a float");
+        return std::nullopt;
     }
 
     void check_string(PyObject* x) {

@@ -46,13 +46,27 @@ private:
     std::vector<int32_t> values_;
 };
 
+// Returns the string that is the attribute `text` of a token of a parsed document; nothing where there is none.
+static nb::object word_of(PyObject* token) {
+    nb::object text = nb::steal(PyObject_GetAttrString(token, "text"));
+    if (text.is_valid()) return PyUnicode_Check(text.ptr()) ? text : nb::object();
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) throw nb::python_error();
+    PyErr_Clear();
+    return text;
+}
+
 static void read_token(PyObject* token, std::vector<TokenColumn>& columns, const Position& at) {
     bool word = PyUnicode_Check(token), tuple = PyTuple_Check(token) || PyList_Check(token);
+    nb::object held = tuple ? unshared(token) : nb::borrow(token);
     if (!word && !tuple) {
-        at.refuse(std::string(": a token must be a word or a tuple of strings that begins with the word, got ") +
-                  type_name(token));
+        held = word_of(token);
+        word = held.is_valid();
+        if (!word) {
+            at.refuse(std::string(": a token must be a word, a tuple of strings that begins with the word, or an "
+                                  "object with a text, got ") +
+                      type_name(token));
+        }
     }
-    nb::object held = word ? nb::borrow(token) : unshared(token);
     token = held.ptr();
     size_t width = word ? 1 : PySequence_Fast_GET_SIZE(token);
     if (columns.empty()) columns.resize(width);

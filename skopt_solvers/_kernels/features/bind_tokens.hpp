@@ -22,6 +22,23 @@ inline nb::object unshared(PyObject* container) {
 
 inline const char* type_name(PyObject* object) { return Py_TYPE(object)->tp_name; }
 
+// Returns a dict with what another mapping holds, a list of what another collection holds; nothing where x is neither,
+// or is a string.
+inline nb::object collected(PyObject* x) {
+    nb::object copy;
+    if (PyUnicode_Check(x) || PyBytes_Check(x) || !PyObject_HasAttrString(x, "__len__")) return copy;
+    if (PyMapping_Check(x) && PyObject_HasAttrString(x, "keys")) {
+        copy = nb::steal(PyDict_New());
+        if (copy.is_valid() && PyDict_Update(copy.ptr(), x)) copy.reset();
+    } else {
+        copy = nb::steal(PySequence_List(x));
+    }
+    if (copy.is_valid()) return copy;
+    if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw nb::python_error();
+    PyErr_Clear();
+    return copy;
+}
+
 // Keeps where a walk is, for messages.
 struct Position {
     Py_ssize_t sequence = 0, token = 0;
