@@ -59,14 +59,15 @@ private:
     void item(PyObject* x) {
         names_.clear();
         prefix_.clear();
-        nb::object held;
-        if (!is_container(x)) {
-            held = collected(x);
-            if (!held.is_valid())
-                refuse(std::string("an item must be a dict or a collection of strings, got ") + type_name(x));
-            x = held.ptr();
-        }
-        container(x);
+        if (is_container(x)) return container(x);
+        other_item(x);
+    }
+
+    [[gnu::noinline]] void other_item(PyObject* x) {
+        nb::object held = collected(x);
+        if (!held.is_valid())
+            refuse(std::string("an item must be a dict or a collection of strings, got ") + type_name(x));
+        container(held.ptr());
     }
 
     static bool is_container(PyObject* x) {
@@ -114,20 +115,23 @@ private:
             number(PyFloat_AS_DOUBLE(value));
         } else if (is_container(value)) {
             nested(value);
-        } else if (std::optional<double> x = as_double(value)) {
-            number(*x);
         } else {
-            nb::object held = collected(value);
-            if (!held.is_valid()) {
-                refuse(std::string("a value must be a number, a boolean, a string, or a dict or collection of them, "
-                                   "got ") +
-                       type_name(value));
-            }
-            nested(held.ptr());
+            other(value);
         }
     }
 
-    void nested(PyObject* value) {
+    // Reads an integer, another number or another collection. Apart, so that the usual values stay in one loop.
+    [[gnu::noinline]] void other(PyObject* value) {
+        if (std::optional<double> x = as_double(value)) return number(*x);
+        nb::object held = collected(value);
+        if (!held.is_valid()) {
+            refuse(std::string("a value must be a number, a boolean, a string, or a dict or collection of them, got ") +
+                   type_name(value));
+        }
+        nested(held.ptr());
+    }
+
+    [[gnu::always_inline]] void nested(PyObject* value) {
         Nested guard;
         size_t before = prefix_.size();
         prefix_.assign(names_.opened()).push_back(':');

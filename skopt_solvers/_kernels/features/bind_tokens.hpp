@@ -24,7 +24,7 @@ inline const char* type_name(PyObject* object) { return Py_TYPE(object)->tp_name
 
 // Returns a dict with what another mapping holds, a list of what another collection holds; nothing where x is neither,
 // or is a string.
-inline nb::object collected(PyObject* x) {
+[[gnu::noinline]] inline nb::object collected(PyObject* x) {
     nb::object copy;
     if (PyUnicode_Check(x) || PyBytes_Check(x) || !PyObject_HasAttrString(x, "__len__")) return copy;
     if (PyMapping_Check(x) && PyObject_HasAttrString(x, "keys")) {
