@@ -166,6 +166,14 @@ class _Chain(Generic[_T, _I]):
     def value_and_gradient(self, W: NDArray[_T], G: NDArray[_T]) -> float: ...
     def penalise(self, W: NDArray[_T], G: NDArray[_T]) -> float: ...
     def squared_norms(self, square: NDArray[np.float64]) -> None: ...
+    def curvature_block(
+        self,
+        W: NDArray[_T],
+        entries: NDArray[np.int64],
+        typical: NDArray[np.float64],
+        seed: int,
+        B: NDArray[_T],
+    ) -> None: ...
     def count_as(self, count: NDArray[np.float64], n_seen: float) -> None: ...
     def gradient(
         self, W: NDArray[_T], batch: NDArray[np.int64]
@@ -315,6 +323,8 @@ def two_loop(
     g: NDArray[_T],
     h0: NDArray[_T],
     gamma: float,
+    entries: NDArray[np.int64],
+    inverse: NDArray[_T],
     d: NDArray[_T],
     n_threads: int,
 ) -> None: ...

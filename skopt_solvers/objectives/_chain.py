@@ -6,10 +6,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import _kernels
-from .._base.memmap import block_size, column_counts, is_streamed, runs_of
+from .._base.memmap import block_size, column_counts, is_streamed, n_entries, runs_of
 from ._blocks import Blocks
 from ._defaults import ObjectiveDefaults
 from ._duality_gap import bound_of_position, strongly_convex_bound
+from ._frequent_entries import frequent_entries
 from ._penalty import as_float, penalty
 from ._planes import Planes
 from ._position import EvaluatedPosition
@@ -66,7 +67,7 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         self.X, self.offsets, self.labels, self.n_labels = X, offsets, labels, n_labels
         self.dtype, self.n_threads, self.allowed = X.dtype, n_threads, allowed
         self._pass_threads = threads_of_pass(n_threads, X.shape[0] * n_labels * (n_labels + 10.0))
-        lengths = np.diff(offsets)
+        self._n_entries, lengths = n_entries(X), np.diff(offsets)
         if not len(labels) == X.shape[0] == offsets[-1] or offsets[0] != 0 or (lengths < 0).any():
             raise ValueError(
                 f"offsets must rise from 0 to the {X.shape[0]} rows, got {offsets[0]} to {offsets[-1]}, and labels "
@@ -75,6 +76,7 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         weights = np.where(lengths > 0, weights, 0.0)
         n_tokens = float(weights @ lengths)
         total = n_tokens if total is None else total
+        self.token_weight = n_tokens / total / max(lengths[weights > 0].sum(), 1)  # the mean
         self._weight = as_float(C) * n_tokens / max(lengths[weights > 0].sum(), 1)  # of a token, against the penalty
         self.scale, self.l1, self.l2 = penalty(C, l1_ratio, total, X.dtype)
         self.samples = np.flatnonzero(weights > 0)
@@ -112,7 +114,7 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     # The likelihood has a gradient everywhere, and the covariance of a token's label no eigenvalue above 1/2.
     smooth = True
     curvature = 0.5
-    structured = has_samples = has_adagrad_epochs = True
+    structured = has_samples = has_adagrad_epochs = has_curvature_block = True
     # L-BFGS may end when the objective has hardly fallen in so many iterations.
     decrease_window = 10
 
@@ -151,6 +153,22 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     @property
     def _padded_bytes(self):
         return self.X.shape[1] * self._width * self.dtype.itemsize
+
+    @property
+    def pass_work(self):
+        """About how many multiply-adds a pass takes, those that lie scattered in memory counted as two."""
+        return self._width * (4.0 * self._n_entries + 6.0 * self.X.shape[0] * self.n_labels)
+
+    @property
+    def n_states(self):
+        """The number of weights of features, which the table begins with."""
+        return len(self.pairs[1]) if self.pairs is not None else self.X.shape[1] * self.n_labels
+
+    def feature_of(self, states):
+        """Return the feature of each of these weights."""
+        if self.pairs is None:
+            return states // self.n_labels
+        return np.searchsorted(self.pairs[0], states, side="right") - 1
 
     def dual_obstacle(self):
         """Return what keeps dual coordinate ascent from this problem, in words."""
@@ -255,6 +273,32 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         if not np.isfinite(square).all():
             raise FloatingPointError("the squares of X overflow: scale its features")
         return square
+
+    def curvature_block(self, W, size):
+        """Return an estimate of the Hessian of the loss on `size` entries at most, the most frequent ones.
+
+        It is ``sum_s omega_s v v^T`` with ``v = phi(y) - E phi`` of one labelling y of each sequence that the model
+        draws, which is the Hessian in expectation; the seed is fixed. Where labels are missing, it is that of the
+        logarithm of Z alone.
+
+        Parameters
+        ----------
+        W : ndarray of shape `shape`
+        size : int
+
+        Returns
+        -------
+        entries : ndarray of int64
+            They index the table as a vector, and increase.
+        matrix : ndarray of shape (n_entries, n_entries)
+            Its lower triangle.
+        token : ndarray of shape (n_entries,)
+            The square of each entry's feature in one token, weighted as in F.
+        """
+        entries, typical = frequent_entries(self, size)
+        matrix = np.empty((len(entries), len(entries)), self.dtype)
+        self.native.curvature_block(W.ravel(), entries, typical, 0, matrix.ravel())
+        return entries, matrix, self.token_weight * typical**2
 
     def value(self, W):
         """F(W)."""

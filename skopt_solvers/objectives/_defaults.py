@@ -24,6 +24,7 @@ class ObjectiveDefaults:
     has_samples = False
     has_newton = False
     has_adagrad_epochs = False
+    has_curvature_block = False
     can_observe = False
     tokens_per_sample = 1.0
     narrowed_bytes = 0

@@ -3,9 +3,9 @@
 A solver minimises a function F of one table W. Every objective is an :class:`Objective`: it states facts about F and
 evaluates F over all samples, which is enough for L-BFGS. Those whose samples are at hand are a
 :class:`SampledObjective` too, which stochastic solvers step on, and those with a dual are a :class:`DualObjective`.
-What an objective may lack it declares: `has_samples`, `has_newton`, `has_adagrad_epochs`, `can_observe` and
-`dual_obstacle()`, whose defaults in :class:`ObjectiveDefaults` say that it is not there. Facts only: which method is
-worth its time is decided by the solvers (``solvers/_newton.py``, ``solvers/_starts.py``).
+What an objective may lack it declares: `has_samples`, `has_newton`, `has_adagrad_epochs`, `has_curvature_block`,
+`can_observe` and `dual_obstacle()`, whose defaults in :class:`ObjectiveDefaults` say that it is not there. Facts only:
+which method is worth its time is decided by the solvers (``solvers/_newton.py``, ``solvers/_starts.py``).
 
 Units: inside, the objective of the estimator is divided by `scale`, so that F is a mean loss and its penalty. Sizes
 that end in `bytes` are in bytes.
@@ -196,6 +196,10 @@ class Objective(Protocol):
         """True for a :class:`WarmedObjective`. Default False."""
 
     @property
+    def has_curvature_block(self) -> bool:
+        """True for a :class:`BlockObjective`. Default False."""
+
+    @property
     def can_observe(self) -> bool:
         """True where the table may have the pairs that occur alone (:class:`ObservableObjective`). Default False."""
 
@@ -324,6 +328,21 @@ class WarmedObjective(SampledObjective, Protocol):
         """Run an epoch from W, in place, for each order (n_epochs, n_samples) and rate; return the mean losses.
 
         A loss that is not finite is the last, and then W is of no use.
+        """
+
+
+class BlockObjective(SampledObjective, Protocol):
+    """An objective that estimates a block of its Hessian; its `has_curvature_block` is True."""
+
+    @property
+    def pass_work(self) -> float:
+        """About how many multiply-adds a pass takes."""
+
+    def curvature_block(self, W: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return an estimate of the Hessian of the loss at W on the entries of the table with the most curvature.
+
+        The entries, `size` at most, index the table as a vector and increase; the lower triangle of the matrix is
+        given, and what one unit of each entry's feature weighs in F.
         """
 
 

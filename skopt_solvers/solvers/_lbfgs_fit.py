@@ -186,7 +186,7 @@ class LBFGSFit:
         objective, value = self.objective, self.position.value
         noise = rounding_of(value, objective.dtype)
         while True:
-            D = self.pairs.direction(self.steepest)
+            D = self.pairs.direction(self.steepest, value)
             if objective.l1:
                 n = objective.n_penalised
                 D[:n][D[:n] * self.steepest[:n] >= 0] = 0

@@ -7,15 +7,18 @@ import numpy as np
 from .. import _kernels
 from .._base.aligned import aligned_empty
 
+_NO_ENTRIES = np.empty(0, np.int64)
+
 
 class Pairs:
     """The pairs (s, y) of the recursion, newest first in `order`, and the scaling that it starts from.
 
-    ``scaling()`` is called for the first step: many fits that start near the optimum make none.
+    ``scaling()`` is called for the first step: many fits that start near the optimum make none. A `block` takes the
+    place of the scaling where there is one, and is left out where no step along its direction leads down.
     """
 
-    def __init__(self, memory, W, scaling, n_threads):
-        self.memory, self.shape, self.dtype, self.n_threads = memory, W.shape, W.dtype, n_threads
+    def __init__(self, memory, W, scaling, n_threads, block=None):
+        self.memory, self.shape, self.dtype, self.n_threads, self.block = memory, W.shape, W.dtype, n_threads, block
         self.S = np.empty((memory, W.size), W.dtype)
         self.Y = np.empty_like(self.S)
         self.rho = np.zeros(memory)
@@ -26,12 +29,17 @@ class Pairs:
     @cached_property
     def h0(self):
         """The diagonal that the recursion starts from; empty where it is that of ones."""
+        if self.block is not None:
+            return self.block.rest
         scaling = self._scaling()
         return np.empty(0, self.dtype) if scaling is None else scaling
 
     def forget(self):
         """Start again from the gradient; False where there was nothing to forget."""
         had, self.order, self.gamma = bool(self.order), [], 1.0
+        if not had and self.block is not None:
+            self.block, had = None, True
+            del self.h0
         return had
 
     def clear(self):
@@ -41,16 +49,22 @@ class Pairs:
 
     def first_step(self):
         """The first trial: 1 for a quasi-Newton direction; for a gradient, one that moves W by about 1."""
-        if self.order:
+        if self.order or self.block is not None:
             return 1.0
         return 1.0 / max(1.0, float(np.sqrt(_kernels.dot(self._direction.ravel(), self._direction.ravel()))))
 
-    def direction(self, g):
-        d = self._direction
+    def direction(self, g, value):
+        """Return the direction for a gradient; where there is no pair, `value`, that of F, says how far a step leads.
+
+        It is at most where F, were it linear, would be half.
+        """
+        d, g, block = self._direction, g.ravel(), self.block
+        if block is not None and not self.order:
+            self.gamma = min(1.0, 0.5 * value / max(_kernels.dot(g, g * self.h0), 1e-300))
+        entries, inverse = (block.entries, block.inverse.ravel()) if block else (_NO_ENTRIES, np.empty(0, self.dtype))
         order = np.array(self.order, dtype=np.int64)
-        _kernels.two_loop(
-            self.S.ravel(), self.Y.ravel(), self.rho, order, g.ravel(), self.h0, self.gamma, d.ravel(), self.n_threads
-        )
+        start = self.h0, self.gamma, entries, inverse
+        _kernels.two_loop(self.S.ravel(), self.Y.ravel(), self.rho, order, g, *start, d.ravel(), self.n_threads)
         return d
 
     def add(self, W, before, gradient, gradient_before):
@@ -79,5 +93,8 @@ class Pairs:
         # a pair without curvature, or lost in rounding, would make H indefinite (Nocedal & Wright, section 6.1)
         if curvature > np.finfo(self.dtype).eps * length * self.gamma:
             self.rho[slot] = 1 / curvature
-            self.gamma = curvature / length
+            # the scale is that of what the block leaves
+            rest = curvature if self.block is None else curvature - float(s[self.block.entries] @ y[self.block.entries])
+            if rest > 0 and length > 0:
+                self.gamma = rest / length
             self.order.insert(0, slot)

@@ -77,7 +77,7 @@ def _quasi_newton(objective: "Objective", position: "Position", curvature: np.nd
     noise = rounding_of(position.value, dtype)
     for _ in range(_MOST_STEPS):
         steepest = pseudo_gradient(objective, position.W, position.gradient)
-        D = pairs.direction(steepest)
+        D = pairs.direction(steepest, position.value)
         D[:n][D[:n] * steepest[:n] >= 0] = 0
         if not _kernels.dot(steepest.ravel(), D.ravel()) < 0:
             break

@@ -15,6 +15,7 @@ from skopt_solvers._base import memory as machine
 from skopt_solvers._estimator import fit_run, memory, stream
 from skopt_solvers.sequence import CSRSequences
 from skopt_solvers.solvers import LBFGS, SDCA, Adam, Solver
+from skopt_solvers.solvers._curvature_block import block_bytes
 from skopt_solvers.solvers._newton import newton_bytes, polishing_way
 
 from ..reference import CHAIN_NAMES, EVERY, STOCHASTIC, every_column
@@ -107,6 +108,16 @@ def test_the_peak_of_a_crf_is_predicted(solver, pairs, dtype, asked):
     model = LinearChainCRF(solver=LBFGS(memory=8) if solver == "lbfgs" else solver, **options)
     # facts of the data that the rate knows are there before
     close(*peak_of(lambda: quiet(model, sequences(dtype), TAGS), asked), upper=1.1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_peak_of_a_crf_with_a_block_of_the_hessian_is_predicted(dtype, asked):
+    X = CSRSequences(sp.random(3600, 2000, density=5e-3, format="csr", random_state=0).astype(dtype), [6] * 600)
+    y = np.split(np.random.RandomState(0).randint(0, 40, 3600), 600)
+    model = LinearChainCRF(solver=LBFGS(memory=3), C=1, max_iter=8, tol=0, n_jobs=1)
+    predicted, measured, objective = peak_of(lambda: quiet(model, X, y), asked)
+    assert block_bytes(objective) > 4 * objective.table_bytes
+    close(predicted, measured, objective, upper=1.15)
 
 
 @pytest.mark.parametrize("name", [name for name, solver in STOCHASTIC.items() if not solver.average])

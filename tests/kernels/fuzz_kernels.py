@@ -190,12 +190,21 @@ class Case(TextArguments):
         W, G = scale * self.numbers(size), self.numbers(size * self.r.choice([0, 1]))
         W = W.astype(self.T)
         count = len(offsets) - 1
+        entries = np.flatnonzero(self.rng.rand(states + tail) < 0.7).astype(np.int64)
         orders, rates = self.integers(0, count, 2 * count, np.int64), np.array([0.1, 0.05])
         self.several(
             [
                 lambda: self.call(objective.value_and_gradient, W=W, G=G),
                 lambda: self.call(objective.penalise, W=W, G=G),
                 lambda: self.call(objective.squared_norms, square=np.empty(size // outputs)),
+                lambda: self.call(
+                    objective.curvature_block,
+                    W=W,
+                    entries=entries,
+                    typical=np.zeros(len(entries)),
+                    seed=7,
+                    B=np.empty(len(entries) ** 2, self.T),
+                ),
                 lambda: self.call(objective.warm_up, W=W, orders=orders, rates=rates, batch_size=2, epsilon=1e-8),
                 lambda: self.call(objective.gradient, W=W, batch=self.integers(0, count, 3, np.int64)),
                 lambda: self.call(objective.count_as, count=self.numbers(size // outputs).astype(float), n_seen=9.0),
@@ -232,6 +241,8 @@ class Case(TextArguments):
         n, K, core = len(indptr) - 1, self.r.choice([1, 3]), self.core
         size, pairs = self.r.choice([0, 5, 60_000]), self.r.choice([0, 1, 4])
         S, Y, g, h0 = (self.numbers(m) for m in (pairs * size, pairs * size, size, size * self.r.choice([0, 1])))
+        entries = np.arange(min(size, self.r.choice([0, 3])), dtype=np.int64)
+        inverse = self.numbers(len(entries) ** 2)
         self.several(
             [
                 lambda: self.call(
@@ -246,7 +257,8 @@ class Case(TextArguments):
                 ),
                 lambda: self.call(
                     core.two_loop, S=S, Y=Y, rho=self.numbers(pairs, float), order=np.arange(pairs)[::-1].copy(), g=g,
-                    h0=h0, gamma=1.0, d=np.empty(size, self.T), n_threads=self.threads(),
+                    h0=h0, gamma=1.0, entries=entries, inverse=inverse, d=np.empty(size, self.T),
+                    n_threads=self.threads(),
                 ),
                 lambda: self.by_place(core.dot, a=g, b=g.copy()),
                 lambda: self.call(core.column_sums, table=g, out=np.empty(self.r.choice([0, 1, 3]))),

@@ -96,8 +96,9 @@ def linear_calls():
         return (D,)
 
     def recursion():
-        direction = np.empty(size)
-        _kernels.two_loop(S, S, np.ones(4), np.arange(4), S[:size], np.empty(0), 1.0, direction, N_THREADS)
+        direction, none = np.empty(size), np.empty(0)
+        block = np.empty(0, np.int64), none
+        _kernels.two_loop(S, S, np.ones(4), np.arange(4), S[:size], none, 1.0, *block, direction, N_THREADS)
         return (direction,)
 
     def check():

@@ -61,7 +61,7 @@ def point(objective):
 
 INSTANCES = {
     "linear": (linear, "SampledObjective", "DualObjective", "SharedObjective"),
-    "chain": (chain, "SampledObjective", "WarmedObjective", "ObservableObjective", "ChainTable"),
+    "chain": (chain, "SampledObjective", "WarmedObjective", "BlockObjective", "ObservableObjective", "ChainTable"),
     "linear in parts": (lambda: in_parts(linear()), "Objective"),
     "chain in parts": (lambda: in_parts(chain()), "Objective", "ChainTable"),
     "linear position": (lambda: point(linear()), "NewtonPosition"),
@@ -129,6 +129,7 @@ KINDS = {
             "SharedObjective",
             "SeparableObjective",
             "WarmedObjective",
+            "BlockObjective",
             "ObservableObjective",
             "ChainTable",
         )
@@ -197,6 +198,7 @@ def test_mypy_finds_the_protocols_in_the_classes(tmp_path):
               f: LinearAscent) -> None:
         linear: DualObjective = a
         warmed: WarmedObjective = b
+        blocks: BlockObjective = b
         observable: ObservableObjective = b
         table: ChainTable = b
         summed: Objective = c

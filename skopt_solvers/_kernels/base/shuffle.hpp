@@ -18,6 +18,21 @@ public:
         return static_cast<size_t>((static_cast<unsigned __int128>(z) * n) >> 64);
     }
 
+    // Returns an index, each as likely as its weight.
+    int32_t draw(const std::vector<double>& weights) {
+        constexpr size_t kSteps = size_t(1) << 53;
+        double total = 0, sum = 0;
+        for (double weight : weights) total += weight;
+        const double limit = total * (static_cast<double>(below(kSteps)) / kSteps);
+        int32_t drawn = 0;  // the last of positive weight where rounding leaves none
+        for (size_t i = 0; i < weights.size(); ++i) {
+            if (!(weights[i] > 0)) continue;
+            drawn = static_cast<int32_t>(i);
+            if ((sum += weights[i]) > limit) break;
+        }
+        return drawn;
+    }
+
 private:
     uint64_t state_;
 };

@@ -16,6 +16,8 @@ static void bind(nb::module_& m, const char* name) {
         .def("value_and_gradient", &Bound::value_and_gradient, array("W"), array("G"))
         .def("penalise", &Bound::penalise, array("W"), array("G"))
         .def("squared_norms", &Bound::squared_norms, array("square"))
+        .def("curvature_block", &Bound::curvature_block, array("W"), array("entries"), array("typical"), "seed"_a,
+             array("B"))
         .def("count_as", &Bound::count_as, array("count"), "n_seen"_a)
         .def("gradient", &batch_gradient<T>, array("W"), array("batch"));
 }

@@ -49,6 +49,17 @@ public:
         Chain::squared_norms(square.data());
     }
 
+    void curvature_block(In<T> W, In<int64_t> entries, In<double> typical, uint64_t seed, Out<T> B) {
+        const size_t n = entries.size(), end = this->likelihood.layout.start();
+        require(W.size() == this->table_size(), "W has the wrong size");
+        require(typical.size() == n && B.size() == product(n, n), "typical or B does not fit the entries");
+        require(between(entries, 0, end) && n <= UINT32_MAX, "entries must be weights of features or of transitions");
+        for (size_t i = 1; i < n; ++i) require(entries.data()[i - 1] < entries.data()[i], "entries must increase");
+        Call call(this->busy);
+        std::fill_n(B.data(), n * n, T(0));
+        Chain::add_curvature(W.data(), {this->likelihood.layout, entries.data(), typical.data(), n}, seed, B.data());
+    }
+
     void count_as(In<double> count, double n_seen) {
         require(count.size() == this->n_rows && !this->observed(),
                 "count must have one entry a row of the table, and pairs must be all");

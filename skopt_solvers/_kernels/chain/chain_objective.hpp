@@ -12,6 +12,7 @@
 #include "base/objective.hpp"
 #include "base/parallel.hpp"
 #include "base/touched_columns.hpp"
+#include "chain/curvature_block.hpp"
 #include "chain/gradient_rows.hpp"
 #include "chain/likelihood.hpp"
 #include "chain/parameter_layout.hpp"
@@ -71,6 +72,19 @@ public:
             layout().pack(pass.tail, G);
         }
         return pass.loss;
+    }
+
+    // Adds to the lower triangle of B an estimate of the Hessian of the loss at W on some entries of the table.
+    void add_curvature(const T* W, const BlockEntries<T>& entries, uint64_t seed, T* B) {
+        const size_t width = likelihood.width(), n = layout().n_features;
+        layout().unpack(W, likelihood.transitions);
+        const T* state = W;
+        if (!layout().in_place()) {
+            if (expanded_W.size() != n * width) expanded_W.resize(n * width);
+            for (size_t j = 0; j < n; ++j) layout().expand_padded(W, j, &expanded_W[j * width]);
+            state = expanded_W.data();
+        }
+        CurvatureSampler<T, I>(likelihood, entries).add(state, seed, threads(), B);
     }
 
     // Sets the shares of the penalty as linear models do. A row of transitions counts the sequences that have one.

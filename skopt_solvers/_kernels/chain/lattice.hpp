@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/exp.hpp"
+#include "base/shuffle.hpp"
 #include "base/vectors.hpp"
 #include "chain/transitions.hpp"
 
@@ -77,6 +78,28 @@ public:
         } else {
             if (!logarithmic_) log_forward();
             log_backward(weight, D);
+        }
+    }
+
+    // Draws, after forward, labels y from the model, the last one first: P(y_t | y_{t+1}) ~ a_t M.
+    void sample(Random& random, int32_t* y) {
+        const auto& chain = *chain_;
+        const size_t K = chain.K, width = chain.width;
+        terms_.resize(K);
+        for (size_t t = n_; t-- > 0;) {
+            const bool last = t + 1 == n_;
+            for (size_t k = 0; k < K; ++k) {
+                const size_t pair = last ? k : k * width + y[t + 1];
+                if (logarithmic_)
+                    terms_[k] = log_a_[t * K + k] + (last ? chain.log_end : chain.log)[pair];
+                else
+                    terms_[k] = a_[t * width + k] * (last ? chain.end : chain.M)[pair];
+            }
+            if (logarithmic_) {
+                const double total = log_sum(terms_);
+                for (double& term : terms_) term = std::exp(term - total);
+            }
+            y[t] = random.draw(terms_);
         }
     }
 

@@ -152,15 +152,18 @@ static auto epoch_of_many(Objective<T>& objective, Rule<T>& rule, Out<T> W, In<i
 }
 
 template <class T>
-static void recursion(In<T> S, In<T> Y, In<double> rho, In<int64_t> order, In<T> g, In<T> h0, double gamma, Out<T> d,
-                      int n_threads) {
+static void recursion(In<T> S, In<T> Y, In<double> rho, In<int64_t> order, In<T> g, In<T> h0, double gamma,
+                      In<int64_t> entries, In<T> inverse, Out<T> d, int n_threads) {
     size_t size = g.size();
     require(d.size() == size && (h0.size() == 0 || h0.size() == size), "g, h0 and d must have the same size");
     require(S.size() == product(rho.size(), size) && Y.size() == S.size(), "S and Y must have a row for each rho");
     require(between(order, 0, rho.size()), "order must index rho");
+    require(between(entries, 0, size) && inverse.size() == product(entries.size(), entries.size()),
+            "entries must index g, and inverse must have a row and a column for each");
     nb::gil_scoped_release release;
-    two_loop(S.data(), Y.data(), rho.data(), order.data(), order.size(), g.data(), pointer_or_null(h0), gamma, d.data(),
-             size, n_threads);
+    const InverseBlock<T> block{entries.data(), entries.size(), inverse.data()};
+    two_loop(S.data(), Y.data(), rho.data(), order.data(), order.size(), g.data(), pointer_or_null(h0), gamma, block,
+             d.data(), size, n_threads);
 }
 
 template <class T>
@@ -170,7 +173,7 @@ static void bind_functions(nb::module_& m) {
     m.def("run_epoch_of_many", &epoch_of_many<T>, "objective"_a, "rule"_a, array("W"), array("order"), "batch_size"_a,
           array("rates"), array("l1"), array("l2"));
     m.def("two_loop", &recursion<T>, array("S"), array("Y"), array("rho"), array("order"), array("g"), array("h0"),
-          "gamma"_a, array("d"), "n_threads"_a);
+          "gamma"_a, array("entries"), array("inverse"), array("d"), "n_threads"_a);
 }
 
 void bind_solvers(nb::module_& m) {
