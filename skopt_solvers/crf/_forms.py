@@ -106,7 +106,8 @@ def naming_the_value(X, offsets, flat):
 def _first_not_finite(X):
     """Return token, feature and value of the first value that is not finite, or None."""
     try:
-        X = X.tocoo() if sp.issparse(X) else np.asarray(X, dtype=np.float64)
+        X = X.tocoo() if sp.issparse(X) else np.asarray(X)
+        X = X if X.dtype.kind in "fc" else X.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         return None
     if sp.issparse(X):
@@ -114,7 +115,7 @@ def _first_not_finite(X):
         entries = sorted(zip(X.row[bad].tolist(), X.col[bad].tolist(), X.data[bad].tolist(), strict=True))
         return entries[0] if entries else None
     bad = np.argwhere(~np.isfinite(X)) if X.ndim == 2 else np.empty((0, 2))
-    return (*bad[0].tolist(), float(X[tuple(bad[0])])) if len(bad) else None
+    return (*bad[0].tolist(), X[tuple(bad[0])].item()) if len(bad) else None
 
 
 def as_rows(sequence, number):
