@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from .. import _kernels
 from .._base.memmap import block_size, column_counts, is_streamed, n_entries, runs_of
+from .._base.memory import ALWAYS_FREE, free_bytes
 from ._blocks import Blocks
 from ._defaults import ObjectiveDefaults
 from ._duality_gap import bound_of_position, strongly_convex_bound
@@ -19,6 +20,12 @@ from ._size import Sized, threads_of_pass
 
 MISSING = -1  # the label of a token that has none
 _ALL = 2**63 - 1  # non-zeros: a block of everything
+
+
+def _may_be_copied(X):
+    """Tell whether a pass may copy X into its order: in memory, with room for it."""
+    size = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
+    return not is_streamed(X) and (size <= ALWAYS_FREE or 2 * size <= free_bytes())
 
 
 class ChainObjective(Blocks, Sized, ObjectiveDefaults):
@@ -109,6 +116,7 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
             l2=self.l2,
             n_threads=n_threads,
             block=block_size(X) if is_streamed(X) else _ALL,
+            copied=_may_be_copied(X),
         )
 
     # The likelihood has a gradient everywhere, and the covariance of a token's label no eigenvalue above 1/2.
@@ -132,9 +140,12 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
 
     @property
     def pass_bytes(self):
-        """Bytes of a pass besides W and its gradient: both in rows of whole vectors, and where threads cut rows."""
+        """Bytes of a pass besides W and its gradient.
+
+        They are both in rows of whole vectors, the rows of X in the order of the pass, and where threads cut them.
+        """
         padded = 2 * self._padded_bytes if self._is_padded else 0
-        return padded + 4 * self.X.shape[0] * (self._pass_threads - 1)
+        return padded + self.native.copied_bytes() + 8 * self.X.shape[0] * (self._pass_threads - 1)
 
     @property
     def adagrad_bytes(self):

@@ -180,7 +180,7 @@ class Case(TextArguments):
             omega=np.abs(self.numbers(len(offsets) - 1)), active=active[: self.r.choice([1, len(active)])], n_labels=K,
             boundaries=boundaries, first=first, label=label, transitions=transitions,
             allowed=self.rng.rand(K * K + 2 * K) < self.r.choice([0.5, 1.0]), l1=0.1, l2=0.1,
-            n_threads=self.threads(), block=self.r.choice([1, 10, 2**62]),
+            n_threads=self.threads(), block=self.r.choice([1, 10, 2**62]), copied=self.r.choice([False, True]),
         )  # fmt: skip
         if objective is None:
             return

@@ -46,7 +46,7 @@ def chain_calls():
     offsets = np.linspace(0, n, 9).astype(np.int64)  # long sequences, so that each thread's lattice is some MB
     every, none = np.arange(8), np.empty(0, np.int32)
     pairs = [np.empty(0, np.int64), none, np.arange(K * K, dtype=np.int32), np.ones(K * K + 2 * K, bool)]
-    options = dict(l1=0.0, l2=0.1, n_threads=N_THREADS, block=2**62)
+    options = dict(l1=0.0, l2=0.1, n_threads=N_THREADS, block=2**62, copied=True)
     objective = _kernels.chain(X, offsets, labels, np.full(8, 1 / n), every, K, True, *pairs, **options)
     W = 0.1 * np.random.RandomState(1).randn((d + K + 2) * K)
     zeros = np.zeros(K * K), np.zeros(K), np.zeros(K)

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <new>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #if defined(__AVX__)
@@ -100,25 +101,46 @@ inline void raise(Vec<T>& best, const Vec<T>& value) {
     best = best > value ? best : value;
 }
 
+// Returns v with lane l in the place of lane l ^ By.
+template <size_t By, class T>
+inline Vec<T> swapped(const Vec<T>& v) {
+    return [&]<size_t... l>(std::index_sequence<l...>) {
+        return __builtin_shufflevector(v, v, (l ^ By)...);
+    }(std::make_index_sequence<kLanes<T>>());
+}
+
+// Joins the lanes of v by f, two halves at a time. They stay in a register: through memory, loads wait for stores.
+template <class T, class F>
+inline T joined(Vec<T> v, F f) {
+    if constexpr (kLanes<T> >= 8) v = f(v, swapped<4, T>(v));
+    if constexpr (kLanes<T> >= 4) v = f(v, swapped<2, T>(v));
+    return f(v, swapped<1, T>(v))[0];
+}
+
 template <class T>
 inline T sum_of(const Vec<T>& v) {
-    T half[kLanes<T> / 2], sum = 0;
-    for (size_t l = 0; l < kLanes<T> / 2; ++l) half[l] = v[l] + v[l + kLanes<T> / 2];
-    for (size_t l = 0; l < kLanes<T> / 2; ++l) sum += half[l];
-    return sum;
+    return joined<T>(v, [](const Vec<T>& a, const Vec<T>& b) { return a + b; });
+}
+
+template <class T>
+inline T largest_lane(const Vec<T>& v) {
+    return joined<T>(v, [](const Vec<T>& a, const Vec<T>& b) { return a > b ? a : b; });
 }
 
 // Returns the largest of `width` values, which are whole vectors. The compiler must not reorder a scalar maximum.
 template <class T>
 inline T largest_of(const T* values, size_t width) {
     Vec<T> best = at(values);
-    for (size_t k = kLanes<T>; k < width; k += kLanes<T>) {
-        Vec<T> next = at(values + k);
-        best = best > next ? best : next;
-    }
-    T half[kLanes<T> / 2];
-    for (size_t l = 0; l < kLanes<T> / 2; ++l) half[l] = std::max(best[l], best[l + kLanes<T> / 2]);
-    return *std::max_element(half, half + kLanes<T> / 2);
+    for (size_t k = kLanes<T>; k < width; k += kLanes<T>) raise<T>(best, at(values + k));
+    return largest_lane<T>(best);
+}
+
+// Returns the largest of values + mask, the mask being 0 or, where a value does not count, the lowest number.
+template <class T>
+inline T largest_masked(const T* values, const T* mask, size_t width) {
+    Vec<T> best = at(values) + at(mask);
+    for (size_t k = kLanes<T>; k < width; k += kLanes<T>) raise<T>(best, at(values + k) + at(mask + k));
+    return largest_lane<T>(best);
 }
 
 // Computes N vectors of a^T M, with M of K rows and `width` columns.

@@ -27,9 +27,10 @@ class BoundChain final : public ChainObjective<T, I> {
 public:
     BoundChain(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<int32_t> labels,
                In<T> omega, In<int64_t> active, size_t n_labels, bool boundaries, In<int64_t> first, In<int32_t> label,
-               In<int32_t> transitions, In<bool> allowed, double l1, double l2, int n_threads, size_t block)
+               In<int32_t> transitions, In<bool> allowed, double l1, double l2, int n_threads, size_t block,
+               bool copied)
         : BoundChain(Arrays{indptr, indices, data, offsets, labels, omega, active, first, label, transitions, allowed},
-                     n_columns, n_labels, boundaries, Penalty<T>{l1, l2}, n_threads, block) {}
+                     n_columns, n_labels, boundaries, Penalty<T>{l1, l2}, n_threads, block, copied) {}
 
     double value_and_gradient(In<T> W, Out<T> G) {
         require_tables(W, G);
@@ -69,9 +70,9 @@ public:
 
 private:
     BoundChain(const Arrays& a, size_t n_columns, size_t K, bool boundaries, Penalty<T> penalty, int n_threads,
-               size_t block)
-        : Chain(checked_data(a, n_columns, K, block), layout_of(a, n_columns, K, boundaries), penalty, n_threads,
-                block),
+               size_t block, bool copied)
+        : Chain(checked_data(a, n_columns, K, block), layout_of(a, n_columns, K, boundaries), penalty, n_threads, block,
+                copied),
           kept_(a) {}
 
     static ChainData<T, I> checked_data(const Arrays& a, size_t n_columns, size_t K, size_t block) {

@@ -16,6 +16,8 @@
 #include "chain/gradient_rows.hpp"
 #include "chain/likelihood.hpp"
 #include "chain/parameter_layout.hpp"
+#include "chain/pass.hpp"
+#include "chain/pass_rows.hpp"
 #include "chain/sequences.hpp"
 
 template <class T, class I>
@@ -30,11 +32,11 @@ public:
     ColumnRanges ranges;
     Aligned<T> expanded_W, expanded_G;  // rows of all labels, padded to whole vectors
 
-    // A pass takes the sequences in blocks of about `block` non-zeros.
+    // A pass takes the sequences in blocks of about `block` non-zeros, and copies their rows into this order if it may.
     ChainObjective(const ChainData<T, I>& data, const ChainLayout<T>& layout, Penalty<T> penalty, int n_threads,
-                   size_t block)
+                   size_t block, bool copied)
         : likelihood(data, layout), n_threads_(n_threads), order_(data, block, likelihood.width() * sizeof(T)),
-          rows_(likelihood.layout) {
+          rows_(likelihood.data, order_, copied), batch_rows_(likelihood.layout) {
         this->n_outputs = layout.n_outputs();
         this->n_rows = layout.size() / this->n_outputs;
         this->n_samples = data.n_sequences;
@@ -44,6 +46,7 @@ public:
 
     size_t table_size() const { return layout().size(); }
     bool observed() const { return layout().observed(); }
+    size_t copied_bytes() const { return rows_.bytes(); }
     size_t n_long() const { return n_long_; }
     double penalise(const T* W, T* G) const { return ::penalise(this->penalty, W, G, table_size()); }
 
@@ -52,21 +55,20 @@ public:
         return threads_for(n_threads_, static_cast<double>(n_tokens_) * K * (K + 10));
     }
 
-    // Returns sum_s omega_s nll_s, and writes its gradient where G is given. Sequences are taken by blocks of units:
-    // threads share the units of a block, and when its marginals are there each adds them to its own range of features.
-    // Sums are formed in an order that does not depend on the threads.
+    // Returns sum_s omega_s nll_s, and writes its gradient where G is given.
     double value_and_gradient(const T* W, T* G) {
         const size_t K = likelihood.K(), table = layout().n_features * likelihood.width();
-        const int n = threads();
-        ranges.split(data().X, n);
+        const bool in_place = layout().in_place();
+        const Csr<T, I> X = rows_.matrix();
+        pass_ranges_.split(X, threads());
         layout().unpack(W, likelihood.transitions);
-        if (!layout().in_place()) {
+        if (!in_place) {
             if (expanded_W.size() != table) expanded_W.resize(table);
             if (G && expanded_G.size() != table) expanded_G.resize(table);
         }
-        Pass pass(*this, W, G, n);
-        parallel(n, [&](int t) { run_pass(t, pass); }, &pass.barrier);
-        pass.interruption.rethrow();
+        ChainPass<T, I> pass(likelihood, {X, rows_.first.data(), order_, pass_ranges_},
+                             {W, G, in_place ? nullptr : expanded_W.data(), in_place ? nullptr : expanded_G.data()});
+        pass.run();
         if (G) {
             for (size_t i = 0; i < K * K; ++i) pass.tail.pairs[i] -= label_pairs_[i];
             layout().pack(pass.tail, G);
@@ -117,7 +119,7 @@ public:
         batch_.loss = loss;
         scatter_batch(scale);
         T share_pairs = long_count_ > 0 ? scale * static_cast<T>(long_ones) / static_cast<T>(long_count_) : T(0);
-        rows_.end(tail, share_pairs, scale * static_cast<T>(n) / static_cast<T>(data().n_active), batch_);
+        batch_rows_.end(tail, share_pairs, scale * static_cast<T>(n) / static_cast<T>(data().n_active), batch_);
         return batch_;
     }
 
@@ -139,31 +141,6 @@ public:
     }
 
 private:
-    // Holds what the threads of a pass over all sequences share.
-    struct Pass {
-        const T* W;
-        T* G;            // null where no gradient is asked for
-        const T* state;  // rows of weights, `width` apart
-        T* gradient;     // rows of the gradient likewise; null too where there are no features
-        std::vector<Block> blocks;
-        TailGradient tail;
-        double loss = 0;
-        SpinBarrier barrier;
-        std::atomic<size_t> next{0};
-        Interruption interruption;
-        bool stops[2] = {};  // by blocks that are even or odd: all threads leave after the same one
-
-        Pass(ChainObjective& o, const T* W, T* G, int n_threads)
-            : W(W), G(G), state(o.layout().in_place() ? W : o.expanded_W.data()),
-              gradient(o.layout().in_place() ? G : o.expanded_G.data()), blocks(2, o.block_for(G)),
-              tail(G ? o.likelihood.K() : 0), barrier(n_threads) {}
-    };
-
-    Block block_for(const T* G) const {
-        const size_t width = likelihood.width();
-        return G ? Block(order_.block_tokens * width, likelihood.K() * width) : Block(0, 0);
-    }
-
     const ChainData<T, I>& data() const { return likelihood.data; }
     const ChainLayout<T>& layout() const { return likelihood.layout; }
 
@@ -178,84 +155,6 @@ private:
                 for (; y + 1 < last; ++y) label_pairs_[y[0] * likelihood.K() + y[1]] += data().omega[s];
         }
         long_count_ = static_cast<double>(n_long_);
-    }
-
-    // Runs the part of thread t.
-    void run_pass(int t, Pass& pass) {
-        Worker worker;
-        const size_t width = likelihood.width(), first_column = ranges.bounds[t], last_column = ranges.bounds[t + 1];
-        const bool in_place = layout().in_place();
-        if (!in_place) {
-            for (size_t j = first_column; j < last_column; ++j)
-                layout().expand_padded(pass.W, j, &expanded_W[j * width]);
-            pass.barrier.wait();
-        }
-        if (pass.G) std::fill(pass.gradient + first_column * width, pass.gradient + last_column * width, T(0));
-        for (size_t b = 0; b < order_.n_blocks(); ++b) {
-            Block& block = pass.blocks[b % 2];
-            size_t unit;
-            while ((unit = pass.next.load()) < order_.last_of(b))
-                if (pass.next.compare_exchange_weak(unit, unit + 1)) run_unit(unit, b, pass, worker);
-            if (t == 0) pass.stops[b % 2] = pass.interruption.stops(0);
-            pass.barrier.wait();
-            if (pass.stops[b % 2]) return;
-            if (pass.G) scatter_block(b, t, block, pass.gradient);
-            if (t == 0) {
-                for (size_t u = 0; u < order_.last_of(b) - order_.first_of(b); ++u) pass.loss += block.loss[u];
-                if (pass.G) add_block(b, block, pass.tail);
-            }
-        }
-        if (pass.G && !in_place)
-            for (size_t j = first_column; j < last_column; ++j)
-                layout().compress(pass.gradient + j * width, j, layout().weights_of(pass.G, j));
-    }
-
-    void run_unit(size_t unit, size_t b, Pass& pass, Worker& worker) const {
-        const size_t first_unit = order_.first_of(b), u = unit - first_unit;
-        Block& block = pass.blocks[b % 2];
-        size_t at = 0;
-        for (size_t i = order_.units[first_unit]; i < order_.units[unit]; ++i) at += data().length(order_.sequences[i]);
-        block.clear(u);
-        worker.lattice.direct.clear();
-        for (size_t i = order_.units[unit]; i < order_.units[unit + 1]; ++i) {
-            size_t s = order_.sequences[i];
-            likelihood.gather_sequence(s, pass.state, worker);
-            T* D = pass.G ? &block.D[at * likelihood.width()] : nullptr;
-            block.loss[u] +=
-                likelihood.run_sequence(s, worker.z.data(), data().omega[s], {D, block.A[u].data(), nullptr}, worker);
-            at += data().length(s);
-        }
-        block.direct[u] = worker.lattice.direct;
-    }
-
-    // Adds the part of a block's gradient that lies in the columns of thread t.
-    void scatter_block(size_t b, int t, const Block& block, T* gradient) const {
-        constexpr size_t ahead = 2;  // tokens
-        const auto& X = data().X;
-        const size_t width = likelihood.width();
-        const T* d = block.D.data();
-        for (size_t i = order_.units[order_.first_of(b)]; i < order_.units[order_.last_of(b)]; ++i) {
-            size_t s = order_.sequences[i], end = data().offsets[s + 1];
-            for (size_t token = data().offsets[s]; token < end; ++token, d += width) {
-                if (token + ahead < end)
-                    for (auto [p, last] = ranges.of_row(X, token + ahead, t); p < last; ++p)
-                        prefetch_line_ends(gradient + static_cast<size_t>(X.indices[p]) * width, width);
-                auto [p, last] = ranges.of_row(X, token, t);
-                if (p < last) scatter_rows(X.indices + p, X.data + p, last - p, d, width, gradient);
-            }
-        }
-    }
-
-    void add_block(size_t b, const Block& block, TailGradient& tail) const {
-        const size_t width = likelihood.width();
-        for (size_t u = 0; u < order_.last_of(b) - order_.first_of(b); ++u)
-            likelihood.finish_pairs(block.A[u].data(), block.direct[u], tail.pairs);
-        const T* first = block.D.data();
-        for (size_t i = order_.units[order_.first_of(b)]; i < order_.units[order_.last_of(b)]; ++i) {
-            size_t length = data().length(order_.sequences[i]);
-            tail.add_ends(first, first + (length - 1) * width);
-            first += length * width;
-        }
     }
 
     // Computes the scores z_ of a batch's tokens. The weights of the batch lie together, and a feature that many tokens
@@ -287,7 +186,7 @@ private:
     void scatter_batch(T scale) {
         const size_t width = likelihood.width();
         const auto& X = data().X;
-        rows_.begin(touched_.columns.data(), touched_.size, batch_);
+        batch_rows_.begin(touched_.columns.data(), touched_.size, batch_);
         local_G_.assign(touched_.size * width, T(0));
         const uint32_t* local = touched_.local.data();
         for (size_t i = 0; i < tokens_.size(); ++i) {
@@ -296,13 +195,15 @@ private:
             local += nnz;
         }
         for (size_t r = 0; r < touched_.size; ++r) {
-            rows_.set_share(r, scale * touched_.part(r), batch_);
-            rows_.set_values(r, &local_G_[r * width], batch_);
+            batch_rows_.set_share(r, scale * touched_.part(r), batch_);
+            batch_rows_.set_values(r, &local_G_[r * width], batch_);
         }
     }
 
     int n_threads_;
     PassOrder order_;
+    PassRows<T, I> rows_;
+    ColumnRanges pass_ranges_;
     size_t n_tokens_ = 0, n_long_ = 0;
     double long_count_ = 0;
     std::vector<double> label_pairs_;  // the weight of each transition among the labels
@@ -311,6 +212,6 @@ private:
     std::vector<int64_t> tokens_;
     Aligned<T> z_, d_, A_, local_W_, local_G_;
     Worker worker_;
-    ChainRows<T> rows_;
+    ChainRows<T> batch_rows_;
     RowGradient<T> batch_;
 };

@@ -112,7 +112,7 @@ private:
         own.y.resize(n);
         lattice.direct.clear();
         std::fill(own.A.begin(), own.A.end(), T(0));
-        likelihood_.gather_sequence(s, state, own.worker);
+        likelihood_.gather_sequence(likelihood_.data.X, likelihood_.data.offsets[s], n, state, own.worker);
         lattice.forward(own.worker.z.data(), n, likelihood_.transitions);
         lattice.backward(T(-1), own.D.data(), own.A.data());
         Random random(seed ^ (s * 0xd1b54a32d192ed03ull));

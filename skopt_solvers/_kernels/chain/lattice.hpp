@@ -22,7 +22,7 @@ public:
     // Expected pairs that the logarithmic way found: they are added as they are, not times M.
     std::vector<double> direct;
 
-    // Returns log Z of one sequence with scores z (n x width, whose padding is overwritten), which is -inf where no
+    // Returns log Z of one sequence with scores z (n x width), which is -inf where no
     // path is allowed. `fixed` are labels that a path must pass, or kAnyLabel, and null where there are none.
     double forward(T* z, size_t n, const Transitions<T>& chain, const int32_t* fixed = nullptr) {
         n_ = n, z_ = z, chain_ = &chain, fixed_ = fixed;
@@ -65,7 +65,8 @@ public:
         log_z += std::log(product) + std::log(static_cast<double>(last));
         log_z += chain.shift_start + chain.shift_end + static_cast<double>(n - 1) * chain.shift;
         last_ = last;
-        double growth = kRange + std::log(static_cast<double>(smallest));  // what was lost may grow by e^growth unseen
+        double growth =
+            kRange<T> + std::log(static_cast<double>(smallest));  // what was lost may grow by e^growth unseen
         logarithmic_ = !(std::isfinite(log_z) && chain.spread <= growth && (!chain.forbidden || in_range(growth)));
         return logarithmic_ ? log_forward() : log_z;
     }
@@ -104,9 +105,6 @@ public:
     }
 
 private:
-    // This is -log of the smallest number of T, less 18 and 37 for the digits that shall be right.
-    static constexpr double kRange = sizeof(T) == 4 ? 69 : 671;
-
     // Tells whether no backward value is above e^most.
     bool in_range(double most) {
         const auto& chain = *chain_;
@@ -124,7 +122,7 @@ private:
 
     // Computes E_t = exp(z_t - max z_t), a fixed label being the only one, and returns the sum of the maxima.
     double emissions() {
-        size_t K = chain_->K, width = chain_->width;
+        const size_t width = chain_->width;
         double total = 0;
         for (size_t t = 0; t < n_; ++t) {
             T *z = z_ + t * width, *e = &E_[t * width];
@@ -134,10 +132,8 @@ private:
                 total += z[fixed_[t]];
                 continue;
             }
-            std::fill(z + K, z + width, z[0]);
-            T top = largest_of(z, width);
-            for (size_t k = 0; k < width; ++k) e[k] = fast_exp(z[k] - top);
-            for (size_t k = K; k < width; ++k) e[k] = 0;
+            const T top = largest_masked(z, chain_->mask.data(), width);
+            for (size_t k = 0; k < width; k += kLanes<T>) at(e + k) = exp_lanes<T>(at(z + k) - top);
             total += top;
         }
         return total;

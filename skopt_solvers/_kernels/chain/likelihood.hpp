@@ -5,10 +5,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/prefetch.hpp"
 #include "base/vectors.hpp"
 #include "chain/lattice.hpp"
+#include "chain/lockstep.hpp"
 #include "chain/parameter_layout.hpp"
+#include "chain/scores.hpp"
 #include "chain/sequences.hpp"
 
 template <class T, class I>
@@ -17,6 +18,7 @@ public:
     // Holds the scratch memory of a thread.
     struct Worker {
         Lattice<T> lattice;
+        Lockstep<T> lockstep;
         Aligned<T> z, second;
     };
 
@@ -54,18 +56,11 @@ public:
     size_t K() const { return layout.K; }
     size_t width() const { return transitions.width; }
 
-    // Computes worker.z, the scores of a sequence under rows of weights that are `width` apart.
-    void gather_sequence(size_t s, const T* state, Worker& worker) const {
-        const auto& X = data.X;
-        const size_t width = transitions.width, token = data.offsets[s], n = data.length(s);
+    // Computes worker.z, the scores of n rows of X from `first` on under rows of weights that are `width` apart.
+    void gather_sequence(const Csr<T, I>& X, size_t first, size_t n, const T* state, Worker& worker) const {
+        const size_t width = transitions.width;
         if (worker.z.size() < n * width) worker.z.resize(n * width);
-        for (size_t i = token; i < token + n; ++i) {
-            size_t begin = X.indptr[i], end = X.indptr[i + 1];
-            if (i + 1 < token + n)
-                for (size_t p = end; p < static_cast<size_t>(X.indptr[i + 2]); ++p)
-                    prefetch_line_ends(state + static_cast<size_t>(X.indices[p]) * width, width);
-            gather_rows(X.indices + begin, X.data + begin, end - begin, state, width, &worker.z[(i - token) * width]);
-        }
+        gather_scores(X, first, first + n, state, width, worker.z.data());
     }
 
     // Returns the loss of a sequence from its scores z, times omega, and writes its gradient.

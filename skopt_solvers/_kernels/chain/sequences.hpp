@@ -34,11 +34,12 @@ struct ChainData {
     }
 };
 
-constexpr size_t kUnits = 8;  // of a block
+constexpr size_t kUnits = 8;    // of a block
+constexpr size_t kAbreast = 4;  // sequences that kernels take side by side at most
 
-// Divides a pass into units, which threads share. A unit is whole sequences that are some tokens together, and `kUnits`
-// units are a block. The order is that of `active` but for blocks of about so many non-zeros, in which long sequences
-// go first, so that the units of a block take about as long.
+// Divides a pass into units, which threads share. A unit is whole sequences that are some tokens together, in groups of
+// kAbreast but for long ones, and `kUnits` units are a block. The order is that of `active` but for blocks of about so
+// many non-zeros, in which long sequences go first, so that the units of a block take about as long.
 class PassOrder {
 public:
     std::vector<int64_t> sequences;
@@ -56,7 +57,8 @@ public:
         units.assign(1, 0);
         for (size_t i = 0; i < sequences.size(); ++i) {
             tokens += data.length(sequences[i]);
-            if (tokens >= target || i + 1 == sequences.size()) units.push_back(i + 1), tokens = 0;
+            const bool whole = (i + 1 - units.back()) % kAbreast == 0 || tokens >= 2 * target;
+            if ((tokens >= target && whole) || i + 1 == sequences.size()) units.push_back(i + 1), tokens = 0;
         }
         for (size_t b = 0; b < n_blocks(); ++b) {
             size_t sum = 0;

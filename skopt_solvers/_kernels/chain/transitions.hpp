@@ -11,10 +11,15 @@
 #include "base/exp.hpp"
 #include "base/vectors.hpp"
 
+// -log of the smallest number of T, less 18 and 37 for the digits that shall be right.
+template <class T>
+constexpr double kRange = sizeof(T) == 4 ? 69 : 671;
+
 template <class T>
 struct Transitions {
     size_t K = 0, width = 0;
     Aligned<T> log, log_start, log_end;  // scores; -inf where forbidden
+    Aligned<T> mask;                     // 0 for labels, and the lowest number in the padding
     Aligned<T> M, Mt, start, end;        // exp(score - its shift), and M transposed; 0 in the padding
     double shift = 0, shift_start = 0, shift_end = 0;
     double spread = 0;       // of the scores that the labels after a token can tell apart: transitions, ends
@@ -22,7 +27,8 @@ struct Transitions {
 
     explicit Transitions(size_t n_labels) : K(n_labels), width(padded<T>(n_labels)) {
         for (auto* matrix : {&log, &M, &Mt}) matrix->assign(K * width, T(0));
-        for (auto* row : {&log_start, &log_end, &start, &end}) row->assign(width, T(0));
+        for (auto* row : {&log_start, &log_end, &start, &end, &mask}) row->assign(width, T(0));
+        std::fill(mask.begin() + K, mask.end(), std::numeric_limits<T>::lowest());
     }
 
     // Computes the exponentials. It must be called after a change of the scores.

@@ -160,7 +160,7 @@ private:
             if (i >= part.batch.size()) continue;
             size_t s = part.batch[i];
             if (!data_.length(s)) continue;
-            likelihood_.gather_sequence(s, state_, worker);
+            likelihood_.gather_sequence(data_.X, data_.offsets[s], data_.length(s), state_, worker);
             T* D = &block.D[part.at[i] * width_];
             block.loss[unit] += likelihood_.run_sequence(s, worker.z.data(), data_.omega[s] * scale,
                                                          {D, block.A[unit].data(), nullptr}, worker);
