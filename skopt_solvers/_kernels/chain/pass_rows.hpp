@@ -17,7 +17,7 @@ public:
 
     PassRows(const ChainData<T, I>& data, const PassOrder& order, bool copied)
         : data_(data), order_(order), copied_(copied),
-          ones_(std::all_of(data.X.data, data.X.data + data.X.n_entries(), [](T x) { return x == T(1); })) {}
+          ones_(copied && std::all_of(data.X.data, data.X.data + data.X.n_entries(), [](T x) { return x == T(1); })) {}
 
     // Returns the bytes that the copy takes.
     size_t bytes() const {
