@@ -62,7 +62,7 @@ def suboptimality(objective, W, precision=1e-12, margins=None, value=None):
     return np.inf if np.isnan(bound) else bound
 
 
-def suboptimality_at(objective, position):
+def suboptimality_at(objective, point):
     r"""The same bound at a position, mostly without a product with X.
 
     At :math:`\theta = 1` without L1 the bound is, with the intercept's change b to its optimum, u and u' the gradients
@@ -74,22 +74,22 @@ def suboptimality_at(objective, position):
     It is taken where the second term is little beside g, as where the intercept is balanced already.
     """
     if objective.smooth and objective.l2 and not objective.l1:
-        bound = _bound_by_gradient(objective, position)
-        if bound <= _SMALL * position.value:  # where the best theta is 1
+        bound = _bound_by_gradient(objective, point)
+        if bound <= _SMALL * point.value:  # where the best theta is 1
             return objective.scale * bound
-    return suboptimality(objective, position.W, 1e-6, position.scratch(), position.value)
+    return suboptimality(objective, point.W, 1e-6, point.scratch(), point.value)
 
 
-def _bound_by_gradient(objective, position):
+def _bound_by_gradient(objective, point):
     """Return the bound by the position's gradient; infinite where the intercept is too far from its optimum."""
-    n, gradient = objective.n_penalised, position.gradient
+    n, gradient = objective.n_penalised, point.gradient
     norm = float(np.sqrt(dot(gradient[:n], gradient[:n])))
     if objective.shape[0] == n:
         return norm**2 / (2 * objective.l2)
     length = float(np.sqrt(objective.squared_norms()[:n].sum()))
     if not float(np.linalg.norm(gradient[n:])) * length <= _NEAR * norm:
         return np.inf
-    Z, shifted, U = position.scratch()
+    Z, shifted, U = point.scratch()
     np.add(Z, _best_shift(objective, Z, U, 1e-6).astype(Z.dtype), out=shifted)
     after = objective.native.loss(shifted.ravel(), U.ravel())
     before = objective.native.loss(Z.ravel(), shifted.ravel())

@@ -420,7 +420,7 @@ class Ascent(Protocol):
 
     @property
     def moved(self) -> float:
-        """How far the last epoch has moved: ``l2 / 2`` times it is a lower bound of what it gained, in units of F."""
+        """The squared way of the last epoch; ``l2 / 2`` times it is a lower bound of its gain, in units of F."""
 
     def epoch(self, seed: int) -> None:
         """Make as many visits as there are samples, in an order that depends on `seed` only."""

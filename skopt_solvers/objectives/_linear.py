@@ -378,9 +378,17 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         return LinearPosition(self, W, balanced=True)
 
     def curvatures_at(self, position):
-        """Return ``l2 + sum_i omega_i p_ik (1 - p_ik) x_ij^2`` at a position, of a log-loss; None of others.
+        """Return the diagonal of the Hessian, ``l2 + sum_i omega_i p_ik (1 - p_ik) x_ij^2``, of a log-loss.
 
-        The probabilities are those of the margins at the position, and the intercept's row has no `l2`.
+        Parameters
+        ----------
+        position : LinearPosition
+            The probabilities p are those of its margins.
+
+        Returns
+        -------
+        ndarray of shape `shape`, or None
+            The intercept's row has no `l2`. None is for other losses.
         """
         if not self.loss.log_likelihood:
             return None

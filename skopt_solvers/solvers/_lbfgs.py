@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ._registry import stochastic_names
 from ._starts import record_of, start_epochs, started
 
 if TYPE_CHECKING:
-    from ..objectives._interface import Objective, Position
+    from ..objectives._interface import NewtonObjective, Objective, Position
 
 _FEW_PAIRS = 5  # after epochs of the dual, where there are many outputs
 _CACHE, _SHARE = 2**25, 10  # bytes of a history that no cache holds, and non-zeros of X in tables of parameters
@@ -32,7 +32,7 @@ def _has_large_history(objective):
     size = objective.shape[0] * objective.shape[1]
     if objective.shape[1] == 1 or objective.kinked_gradient or 20 * objective.table_bytes <= _CACHE:
         return False
-    return objective.has_newton and objective.products()[1] <= _SHARE * size
+    return objective.has_newton and cast("NewtonObjective", objective).products()[1] <= _SHARE * size
 
 
 class LBFGS(Solver):

@@ -117,15 +117,15 @@ def ascend(
     records : list of dict, optional
         The history, to which the epochs are added. The last has the dual.
     """
-    work, moved, records = DualEpochs(objective, ascent), [], [] if records is None else records
+    work, moves, records = DualEpochs(objective, ascent), [], [] if records is None else records
     near = False
     for epoch in range(epochs):
         began = time.perf_counter()
         if epoch or resumed:
             ascent.move_center()
         yield work.next(epoch << 8)
-        moved.append(ascent.moved)
-        slow, missing = _missing(moved, objective) if goal is not None else (False, np.inf)
+        moves.append(ascent.moved)
+        slow, missing = _missing(moves, objective) if goal is not None else (False, np.inf)
         near = goal is not None and _may_be_met(goal, objective, ascent, missing)
         ends = slow or near or epoch + 1 == epochs
         known = dict(dual_objective=objective.scale * ascent.value()) if ends and goal is not None else {}
@@ -135,18 +135,18 @@ def ascend(
     return ascent.W, near
 
 
-def _missing(moved: list[float], objective: "DualObjective") -> tuple[bool, float]:
+def _missing(moves: list[float], objective: "DualObjective") -> tuple[bool, float]:
     """Return whether epochs are slow, and what is missing after them, over `l2`.
 
     An epoch gains half of what it has moved at least. That falls by a factor `rate` an epoch, so that a part of
     ``rate / (1 - rate)`` is missing. The rate is the mean of two: with an intercept and with kinks, where rows rest in
     one epoch and move in the next, one epoch says little.
     """
-    n, last = len(moved), moved[-1]
+    n, last = len(moves), moves[-1]
     if n < _LEAST_EPOCHS or not last:
         return False, np.inf if last else 0.0
-    rate = float(np.sqrt(last / moved[-3])) if moved[-3] else np.inf
-    of_last = rate if objective.kinked_gradient or not moved[-2] else last / moved[-2]
+    rate = float(np.sqrt(last / moves[-3])) if moves[-3] else np.inf
+    of_last = rate if objective.kinked_gradient or not moves[-2] else last / moves[-2]
     missing = last / 2 * rate / (1 - rate) if rate < 1 else np.inf
     if objective.shape[1] > 1:
         return not of_last <= _RATE, missing

@@ -149,7 +149,7 @@ BESIDE = {
         "native_indicator",
         "transposed_product",
     },  # LinearObjective's own
-    "objectives/_duality_gap.py": {"X", "loss", "smoothed", "transposed_product", "weights"},
+    "objectives/_duality_gap.py": {"X", "loss", "smoothed", "total", "transposed_product", "weights"},
     "linear_model/_problem.py": {"indicator"},
     "linear_model/_labels.py": {"indicator"},
     "objectives/_summed.py": {"indicator", "native"},

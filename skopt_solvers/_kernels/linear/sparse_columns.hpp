@@ -12,8 +12,8 @@
 #include "base/touched_columns.hpp"
 #include "base/vectors.hpp"
 
-// Sums the gradient of one output in the place of each column, beside the number of its non-zeros in the batch and 1 over
-// that in all rows: all are one load and one store, and a column whose number is 0 is new to the batch.
+// Sums the gradient of one output in the place of each column, beside the number of its non-zeros in the batch and 1
+// over that in all rows: all are one load and one store, and a column whose number is 0 is new to the batch.
 template <class T>
 class ColumnSums {
 public:
