@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 if TYPE_CHECKING:
-    from ._interface import Ascent, Objective, Planes, Position
+    from ._interface import Objective
+    from ._interface_points import Ascent, Planes, Position
 
 
 class ObjectiveDefaults:

@@ -12,13 +12,13 @@ that end in `bytes` are in bytes.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from ._interface_points import Ascent, Ascents, Planes, Position
 from ._row_gradient import RowGradient
 
-NewtonWay = Literal["direct", "kernel"]
 Shuffle = Callable[[np.ndarray, int], np.ndarray]
 
 
@@ -122,7 +122,7 @@ class Objective(Protocol):
     def value_and_gradient(self, W: np.ndarray) -> tuple[float, np.ndarray]:
         """Return F(W) and the gradient of its smooth part, of the shape of W."""
 
-    def position(self, W: np.ndarray) -> "Position":
+    def position(self, W: np.ndarray) -> Position:
         """Return a point at a copy of W that moves along lines."""
 
     def squared_norms(self) -> np.ndarray:
@@ -137,16 +137,16 @@ class Objective(Protocol):
     def suboptimality_bound(self, W: np.ndarray, precision: float = ...) -> float:
         """Return a proven upper bound of ``scale (F(W) - min F)``; infinite where there is none, the default."""
 
-    def suboptimality_bound_at(self, position: "Position") -> float:
+    def suboptimality_bound_at(self, position: Position) -> float:
         """Return the same of a position's W, by what is known there; its trial along a line is lost."""
 
     def smoothed(self, width: float) -> "Objective":
         """Return an objective that is nowhere above this one, whose loss has its kinks smoothed over a width."""
 
-    def ascent_from(self, W: np.ndarray) -> "Ascent | None":
+    def ascent_from(self, W: np.ndarray) -> Ascent | None:
         """Return an ascent of the dual from the point that the margins at W have; None, the default, without a dual."""
 
-    def planes(self) -> "Planes | None":
+    def planes(self) -> Planes | None:
         """Return what bounds min F by the gradients at several positions; None, the default, where they do not."""
 
     # Bytes
@@ -261,19 +261,19 @@ class DualObjective(SampledObjective, Protocol):
     def value_at_zero(self) -> float:
         """Return F(0), without a pass over X."""
 
-    def ascent(self, shares: np.ndarray | None = None, intercept: Any = 0) -> "Ascent":
+    def ascent(self, shares: np.ndarray | None = None, intercept: Any = 0) -> Ascent:
         """Return a point of the dual: that of `shares` and `intercept`, which `Ascent` gave, or 0."""
 
-    def balanced(self, W: np.ndarray) -> "Position":
+    def balanced(self, W: np.ndarray) -> Position:
         """Return a position at W with better intercepts, those that the loss has at the other weights of W."""
 
-    def curvatures_at(self, position: "Position") -> np.ndarray | None:
+    def curvatures_at(self, position: Position) -> np.ndarray | None:
         """Return the diagonal of the Hessian at a position, of the shape of W; None where the loss is no log-loss.
 
         It takes a copy of the values of X, and the position's trial along a line is lost.
         """
 
-    def ascents_of(self, ascents: "Sequence[Ascent]") -> "Ascents":
+    def ascents_of(self, ascents: Sequence[Ascent]) -> Ascents:
         """Return several ascents, of objectives that differ in C alone, as one whose epochs they share."""
 
 
@@ -372,87 +372,6 @@ class ChainTable(Protocol):
 
     def join(self, state: np.ndarray, transitions: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Return the table W of the parts that `split` gives."""
-
-
-class Position(Protocol):
-    """A point W, F and its smooth gradient there, and movement along a direction."""
-
-    @property
-    def W(self) -> np.ndarray:
-        """The point, of the objective's shape."""
-
-    @property
-    def value(self) -> float:
-        """F(W)."""
-
-    @property
-    def gradient(self) -> np.ndarray:
-        """The gradient of the smooth part of F, of the shape of W; a new array after each move."""
-
-    @property
-    def cheap_trials(self) -> bool:
-        """True where a trial along a line costs much less than a gradient."""
-
-    def along(self, D: np.ndarray) -> Callable[[float], tuple[float, float]]:
-        """Return the function of a step t that gives F(W + t D) and its derivative; without L1."""
-
-    def move(self, step: float) -> None:
-        """Move to W + step D, D being the direction that `along` was asked for last."""
-
-
-class NewtonPosition(Position, Protocol):
-    """A position that knows the direction of Newton's method."""
-
-    def newton_direction(self, way: NewtonWay) -> np.ndarray:
-        """Return the direction, by the Hessian ("direct") or by the kernel matrix ("kernel"); without L1."""
-
-
-class Ascent(Protocol):
-    """A point of the dual and the weights that belong to it."""
-
-    @property
-    def W(self) -> np.ndarray:
-        """The weights, of the objective's shape."""
-
-    @property
-    def shares(self) -> np.ndarray:
-        """The point that a fit with another C can start from, of shape `dual_shape`."""
-
-    @property
-    def moved(self) -> float:
-        """The squared way of the last epoch; ``l2 / 2`` times it is a lower bound of its gain, in units of F."""
-
-    def epoch(self, seed: int) -> None:
-        """Make as many visits as there are samples, in an order that depends on `seed` only."""
-
-    def move_center(self) -> None:
-        """Between two epochs, lead the dual variables towards the intercept's constraint."""
-
-    def value(self) -> float:
-        """Return the dual: a lower bound of min F where there is no intercept, and nearly so where there is."""
-
-    def lower_bound(self) -> float:
-        """Return a proven lower bound of min F, which costs about as much as an epoch."""
-
-
-class Ascents(Protocol):
-    """Several points of the dual, of models of the same data."""
-
-    def keep(self, ascents: Sequence[Ascent]) -> None:
-        """Leave all but these ascents out."""
-
-    def epoch(self, seed: int, active: Sequence[Ascent]) -> None:
-        """Make an epoch of some of them, which is that of each alone."""
-
-    def values(self) -> list[float]:
-        """Return F(W) of each, after an epoch of all."""
-
-
-class Planes(Protocol):
-    """The lower bound of min F that the gradients at several positions give together."""
-
-    def add(self, position: Position) -> float:
-        """Take one more position; return the bound of all so far."""
 
 
 class Parts(Protocol):

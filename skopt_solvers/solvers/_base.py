@@ -11,7 +11,8 @@ from .._base.words import compared
 from ..schedules import SCHEDULES
 
 if TYPE_CHECKING:
-    from ..objectives._interface import Objective, Position
+    from ..objectives._interface import Objective
+    from ..objectives._interface_points import Position
 
 
 Outcome = TypeVar("Outcome")

@@ -20,7 +20,8 @@ from ._base import (
 from ._starts import ascend, record_of
 
 if TYPE_CHECKING:
-    from ..objectives._interface import Position, SeparableObjective
+    from ..objectives._interface import SeparableObjective
+    from ..objectives._interface_points import Position
 
 SHARED_EPOCHS = 3  # of all outputs: few are far from the optimum then, and these go on alone
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..objectives._interface import Ascent, DualObjective
+    from ..objectives._interface import DualObjective
+    from ..objectives._interface_points import Ascent
 
 
 class DualEpochs:

@@ -18,7 +18,8 @@ from ._registry import stochastic_names
 from ._starts import record_of, start_epochs, started
 
 if TYPE_CHECKING:
-    from ..objectives._interface import NewtonObjective, Objective, Position
+    from ..objectives._interface import NewtonObjective, Objective
+    from ..objectives._interface_points import Position
 
 _FEW_PAIRS = 5  # after epochs of the dual, where there are many outputs
 _CACHE, _SHARE = 2**25, 10  # bytes of a history that no cache holds, and non-zeros of X in tables of parameters

@@ -15,7 +15,8 @@ from ._newton import newton_step
 from ._pairs import Pairs
 
 if TYPE_CHECKING:
-    from ..objectives._interface import NewtonWay, Objective, Position
+    from ..objectives._interface import Objective
+    from ..objectives._interface_points import NewtonWay, Position
 
 _STALLED = 10  # iterations in which neither the objective nor the gradient falls: what is left is rounding
 

@@ -8,7 +8,8 @@ from ._lbfgs import LBFGS
 from ._newton import newton_way
 
 if TYPE_CHECKING:
-    from ..objectives._interface import Ascent, Objective, Position
+    from ..objectives._interface import Objective
+    from ..objectives._interface_points import Ascent, Position
 
 _EPOCHS, _MOST_EPOCHS = 2, 4  # of dual ascent; more than the first while each halves the bound
 _STEPS, _PAIRS = 3, 4  # of L-BFGS

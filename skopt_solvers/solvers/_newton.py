@@ -8,7 +8,8 @@ from .. import _kernels
 from ._line_search import strong_wolfe
 
 if TYPE_CHECKING:
-    from ..objectives._interface import NewtonObjective, NewtonPosition, NewtonWay, Objective
+    from ..objectives._interface import NewtonObjective, Objective
+    from ..objectives._interface_points import NewtonPosition, NewtonWay
 
 _FEW_COEFFICIENTS = 100  # of an output, or of all together where the loss compares them: up to there it always pays
 # Nanoseconds of a product of two entries in the Hessian, of a multiply-add of Cholesky's decomposition and of a product

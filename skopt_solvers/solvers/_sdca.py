@@ -16,7 +16,8 @@ from ._newton import FEW_MARGINS, newton_bytes, polished, polishing_way
 from ._registry import stochastic_names
 
 if TYPE_CHECKING:
-    from ..objectives._interface import Ascent, DualObjective, NewtonWay
+    from ..objectives._interface import DualObjective
+    from ..objectives._interface_points import Ascent, NewtonWay
 
 _EPOCHS_OF_SMALL = 10  # before Newton's method
 _FEW_SAMPLES = FEW_MARGINS  # of which a fit goes on to the last digit where it has converged

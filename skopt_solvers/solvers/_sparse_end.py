@@ -10,7 +10,8 @@ from ._line_search import backtrack
 from ._pairs import Pairs
 
 if TYPE_CHECKING:
-    from ..objectives._interface import Objective, Position
+    from ..objectives._interface import Objective
+    from ..objectives._interface_points import Position
 
 # Measured on rcv1, 20 newsgroups, sms and w8a: fewer steps leave more than 10 % too many weights.
 _MOST_STEPS = 20

@@ -12,7 +12,8 @@ from ._newton import FEW_MARGINS, n_margins
 from ._rules import AdaGrad
 
 if TYPE_CHECKING:
-    from ..objectives._interface import Ascent, DualObjective, Objective, Position, SampledObjective, WarmedObjective
+    from ..objectives._interface import DualObjective, Objective, SampledObjective, WarmedObjective
+    from ..objectives._interface_points import Ascent, Position
 
 # Epochs of the dual at most; from how many on they may be left to L-BFGS, and what falls slower than at this rate an
 # epoch is. An iteration costs as much as three epochs where there are many outputs, and as one where there is one.

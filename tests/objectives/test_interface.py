@@ -13,7 +13,13 @@ import pytest
 import scipy.sparse as sp
 
 import skopt_solvers
-from skopt_solvers.objectives import ChainObjective, LinearObjective, ObjectiveDefaults, _interface
+from skopt_solvers.objectives import (
+    ChainObjective,
+    LinearObjective,
+    ObjectiveDefaults,
+    _interface,
+    _interface_points,
+)
 from skopt_solvers.objectives._summed import Part, SummedObjective, summed
 from skopt_solvers.solvers import SOLVERS
 
@@ -23,8 +29,9 @@ PACKAGE = Path(skopt_solvers.__file__).parent
 ROOMS = ["solvers", "objectives", "_estimator", "linear_model", "crf", "model_selection"]
 PROTOCOLS = {
     name: value
-    for name, value in vars(_interface).items()
-    if inspect.isclass(value) and issubclass(value, Protocol) and value.__module__ == _interface.__name__
+    for module in (_interface, _interface_points)
+    for name, value in vars(module).items()
+    if inspect.isclass(value) and issubclass(value, Protocol) and value.__module__ == module.__name__
 }
 
 
@@ -185,14 +192,14 @@ def test_code_asks_for_members_of_the_interface_alone():
 
 def test_mypy_finds_the_protocols_in_the_classes(tmp_path):
     pytest.importorskip("mypy")
-    names = ", ".join(PROTOCOLS)
+    imports = "; ".join(f"from {kind.__module__} import {name}" for name, kind in PROTOCOLS.items())
     code = f"""
     from skopt_solvers.objectives import ChainObjective, LinearObjective
     from skopt_solvers.objectives._ascent import LinearAscent
     from skopt_solvers.objectives._linear_position import LinearPosition
     from skopt_solvers.objectives._position import EvaluatedPosition
     from skopt_solvers.objectives._summed import SummedObjective
-    from skopt_solvers.objectives._interface import {names}
+    {imports}
 
     def check(a: LinearObjective, b: ChainObjective, c: SummedObjective, d: LinearPosition, e: EvaluatedPosition,
               f: LinearAscent) -> None:
