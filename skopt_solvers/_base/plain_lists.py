@@ -8,6 +8,13 @@ import scipy.sparse as sp
 
 _METHODS = ("to_pylist", "as_py", "to_list")  # arrays and scalars of pyarrow; series of polars and pandas
 _ARRAYS = ("__array__", "__dlpack__", "__dataframe__")
+_PLAIN = (list, tuple, str, bytes, int, float, np.generic, type(None))
+
+
+def n_dimensions(values: Any) -> int:
+    """Return the number of dimensions of an array or a table, 0 of anything else."""
+    shape = getattr(values, "shape", ())
+    return len(shape) if hasattr(shape, "__len__") else 0
 
 
 def plain_list(values: Any) -> Any:
@@ -20,7 +27,7 @@ def plain_list(values: Any) -> Any:
         return values
     if isinstance(values, np.ndarray):
         return values.tolist() if values.ndim == 1 and values.dtype.kind in "OU" else values
-    if sp.issparse(values) or len(getattr(values, "shape", ())) > 1:
+    if sp.issparse(values) or n_dimensions(values) > 1:
         return values
     for name in _METHODS:
         if hasattr(values, name):
@@ -33,6 +40,6 @@ def plain_list(values: Any) -> Any:
 def plain_sequences(X: Any) -> Any:
     """Return a collection of sequences as a list of lists, by `plain_list` of it and of each of its items."""
     X = plain_list(X)
-    if isinstance(X, (list, tuple)) and not all(type(sequence) is list for sequence in X):
+    if isinstance(X, (list, tuple)) and not all(issubclass(kind, _PLAIN) for kind in set(map(type, X))):
         return [plain_list(sequence) for sequence in X]
     return X

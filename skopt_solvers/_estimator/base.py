@@ -50,6 +50,8 @@ CONSTRAINTS = {
     "max_suboptimality": [Interval(Real, 0, 1, closed="neither"), None],
 }
 
+_NO_DEFAULT = object()
+
 
 class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
     """The fit that all estimators share: from data to a problem, by a solver, to fitted attributes.
@@ -80,8 +82,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
 
     def _validate_params(self) -> None:
         """Do as scikit-learn does, but pass over what is the default itself: that is in range."""
-        values = {name: getattr(self, name) for name in self._get_param_names()}
-        other = {name: value for name, value in values.items() if value is not defaults(type(self)).get(name)}
+        values, known = {name: getattr(self, name) for name in self._get_param_names()}, defaults(type(self))
+        other = {name: value for name, value in values.items() if value is not known.get(name, _NO_DEFAULT)}
         validate_parameter_constraints(self._parameter_constraints, other, caller_name=type(self).__name__)
 
     def __skopt_check__(self) -> None:

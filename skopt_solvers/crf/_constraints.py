@@ -28,7 +28,8 @@ def allowed_transitions(constraints, classes):
     matrix = np.asarray(constraints)
     if matrix.shape != (K, K) or matrix.dtype != bool:
         raise ValueError(
-            f"constraints must be 'bio', 'iobes', a callable, or a boolean array of shape ({K}, {K}), the labels being "
+            f"constraints must be {', '.join(map(repr, SCHEMES))}, a callable, "
+            f"or a boolean array of shape ({K}, {K}), the labels being "
             f"{classes}, got an array of {matrix.dtype} and shape {matrix.shape}"
         )
     allowed[:K] = matrix

@@ -33,7 +33,7 @@ class CRF(BaseEstimator):
     algorithm : {"lbfgs"} or None, default=None
         None is "lbfgs". For a stochastic solver take :class:`~skopt_solvers.LinearChainCRF`.
     min_freq : 0 or None, default=None
-        There is no cut-off.
+        Only 0: no feature is cut off.
     all_possible_states, all_possible_transitions : bool or None, default=None
         Whether pairs of a feature and a label, or of two labels, that the data do not have get a weight; None is False.
     c1, c2 : float or None, default=None
@@ -43,17 +43,17 @@ class CRF(BaseEstimator):
     num_memories : int or None, default=None
         Differences of weights and gradients that L-BFGS keeps; None is 6.
     delta : float or None, default=None
-        Relative decrease of the objective in 10 iterations at which a fit ends; None is 1e-4.
+        Relative decrease of the objective in 10 iterations at which a fit ends; None is 1e-5.
     period : 10 or None, default=None
         The iterations over which `delta` is measured.
     epsilon, linesearch, max_linesearch, calibration_eta, calibration_rate, calibration_samples, \
 calibration_candidates, calibration_max_trials, pa_type, c, error_sensitive, averaging, variance, gamma, \
 model_filename, trainer_cls : None
-        What has no counterpart is refused.
+        These have no counterpart here, and any value but None is refused.
     verbose : bool, default=False
         Whether each iteration prints a line.
     keep_tempfiles : False, default=False
-        There are no files.
+        No files are written.
 
     Attributes
     ----------
@@ -190,7 +190,7 @@ model_filename, trainer_cls : None
             transitions="all" if self.all_possible_transitions else "observed",
             fit_boundaries=False,
             max_iter=self.max_iterations or sys.maxsize,
-            tol=1e-4 if self.delta is None else self.delta,
+            tol=1e-5 if self.delta is None else self.delta,
             random_state=0,
             verbose=int(self.verbose),
             input="sequences",
@@ -213,7 +213,7 @@ model_filename, trainer_cls : None
             Of lists of labels.
         """
         check_is_fitted(self)
-        return _objects([np.asarray(path).tolist() for path in self.crf_.predict(X)])
+        return self.crf_.predict(X)
 
     def predict_single(self, xseq: Sequence[Any]) -> list[Any]:
         """Return the most probable labels of one sequence.

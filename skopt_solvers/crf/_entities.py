@@ -22,7 +22,7 @@ class Entity(NamedTuple):
     type : str
         The part of the labels behind the prefix, such as "PER"; "" where labels are prefixes alone.
     probability : float
-        That the labels spell this entity, given the whole sequence.
+        The probability of this entity, given the whole sequence.
     """
 
     start: int
@@ -74,7 +74,7 @@ def _form(labels: list, delimiter: str, suffix: bool) -> TagForm:
             return every._replace(letters=scheme)
     names = ", ".join(name for name in SCHEMES if name not in ("bio", "bioes"))
     raise ValueError(
-        f"predict_entities needs labels O and {every} of one of the schemes {names}, got the labels {labels}"
+        f"predict_entities needs the labels {every}, with the letters of one of the schemes {names}, got {labels}"
     )
 
 

@@ -104,7 +104,7 @@ class LinearChainCRF(ChainLabeller):
     max_time, callback, interrupt :
         As in :class:`~skopt_solvers.LogisticRegression`.
     input : {"auto", "sequences", "flat"}, default="auto"
-        "sequences" refuses flat input, "flat" refuses sequences. Only with "flat" is the estimator marked as a
+        "sequences" refuses flat input, "flat" refuses sequences in `fit`. Only with "flat" is the estimator marked as a
         classifier for scikit-learn, whose searches then stratify an integer cv by label; else they take y as a list of
         lists, and an integer cv means plain folds.
     scoring : {"entity_f1", "token_f1", "sequence_accuracy"}, callable or None, default=None
@@ -237,8 +237,9 @@ class LinearChainCRF(ChainLabeller):
         Parameters
         ----------
         X : sequences or tokens, see the class
-            float32 stays float32 all the way; dicts become float32; everything else float64. CSR that is canonical and
-            sorted is not copied; any other form costs one such CSR. Or a dask bag, whose partitions are lists of
+            float32 stays float32 all the way; dicts become float32; everything else float64. Any other form than
+            canonical, sorted CSR costs one such CSR; its rows are copied once more, into the order of the passes, where
+            there is room. Or a dask bag, whose partitions are lists of
             matrices or CSRSequences; passes run where they are.
         y : list of label sequences, or array of shape (n_tokens,)
             Strings or integers; None where a label is missing. For a bag X, a bag of the same partitions.
@@ -318,15 +319,14 @@ class LinearChainCRF(ChainLabeller):
 
         The labels must be O, or a prefix and a type, of one of the schemes IOB1, IOB2 (BIO), IOE1, IOE2, IOBES, BILOU
         or BMES. They are read as :func:`~skopt_solvers.metrics.entity_f1` reads them without a mode. The probability of
-        an entity of the type k from token s up to token e, which is not its own, is that of all labellings in which
-        exactly this entity is read,
+        an entity of type k with the tokens s to e - 1 is that of all labellings in which exactly this entity is read,
 
         .. math:: P(s, e, k) = \sum_{y:\; (s, e, k) \in \mathrm{entities}(y)} p(y \mid x).
 
         For IOB2 whose constraints hold it is that of :math:`y_s` = B-k, :math:`y_{s+1}, \dots, y_{e-1}` = I-k and
         :math:`y_e \ne` I-k: the entity begins at s and not before, is of this type, and does not go on. The sum runs
-        over the labels of its tokens and of their two neighbours, from forward-backward, in float64. Of entities that
-        share a token at most one can be there, and their probabilities sum to 1 at most.
+        over the labels of its tokens and of their two neighbours, from forward-backward, in float64. Entities
+        that share a token exclude each other: their probabilities sum to at most 1.
 
         Parameters
         ----------

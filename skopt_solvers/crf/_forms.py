@@ -1,12 +1,12 @@
-"""Tell in which form X is given, and where in it a value is that cannot be."""
+"""Tell the form of X, and the place of a value that cannot be read."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from contextlib import contextmanager
 
 import numpy as np
 import scipy.sparse as sp
 
-from .._base.plain_lists import plain_sequences
+from .._base.plain_lists import n_dimensions, plain_sequences
 from ..sequence import CSRSequences
 
 FORMS = (
@@ -34,6 +34,8 @@ def kind_of(X, input="auto"):
 def _kind_of(X, sequences_only):
     if isinstance(X, CSRSequences):
         return "matrices"
+    if X is None or isinstance(X, (str, bytes, Mapping, Set, Iterator)):
+        raise ValueError(f"X must be {FORMS}, got a {type(X).__name__}")
     if not isinstance(X, (list, tuple)):
         if sequences_only:
             raise ValueError(f"X must be a list of sequences with input='sequences', got {type(X).__name__}")
@@ -52,9 +54,9 @@ def _kind_of(X, sequences_only):
 
 def _kind_of_sequence(sequence, number):
     """The kind of X that has such a sequence, or None where it is empty."""
-    if sp.issparse(sequence) or len(getattr(sequence, "shape", ())) == 2:
+    if sp.issparse(sequence) or n_dimensions(sequence) == 2:
         return "matrices"
-    if sequence is None or isinstance(sequence, (Mapping, str)):
+    if sequence is None or isinstance(sequence, (str, bytes, Mapping, Set, Iterator)) or hasattr(sequence, "text"):
         kind = type(sequence).__name__
         raise ValueError(f"X[{number}] must be a sequence of tokens, got a {kind}; X must be {FORMS}")
     if not isinstance(sequence, (list, tuple)):

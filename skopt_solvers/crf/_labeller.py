@@ -66,7 +66,9 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
     def _tokens(self, X, reset=False, **form):
         """X in any form as :class:`Tokens`; `form` is what says where the sequences of flat X are."""
         X = sequences_of(X)
-        tokens = read_tokens(self, X, kind_of(X, self.input), reset, **form)
+        # "flat" is of fit alone: sequences are held out and explained too
+        allowed = self.input if reset or self.input == "sequences" else "auto"
+        tokens = read_tokens(self, X, kind_of(X, allowed), reset, **form)
         if not reset and tokens.flat and not tokens.structured and self._structured:
             warnings.warn(
                 "This model was fitted on sequences, and X has tokens without lengths or sequence_ids: each is taken "

@@ -38,10 +38,14 @@ class ChainReports:
             `feature`, `label`, `weight`; largest first.
         """
         check_is_fitted(self)
-        names = self._feature_names() if feature_names is None else np.asarray(feature_names, dtype=object)
+        return largest_features(self.coef_, self.classes_, self._names(feature_names), n)
+
+    def _names(self, given):
+        """The names of the features, checked where they are given."""
+        names = self._feature_names() if given is None else np.asarray(given, dtype=object)
         if len(names) != self.n_features_in_:
             raise ValueError(f"feature_names must have {self.n_features_in_} names, got {len(names)}")
-        return largest_features(self.coef_, self.classes_, names, n)
+        return names
 
     def top_transitions(self, n: int = 20) -> list[dict[str, Any]]:
         """List the transitions of largest absolute weight.
@@ -78,8 +82,8 @@ class ChainReports:
 
             With `labels` the records are of what differs, and have `other`, the label that was expected. `weight` is
             that for `label` less that for `other`, or for the transition to it from the `other` of the token before.
-            The contributions sum to the logarithm of how many times as probable the predicted path is; it is 0, and
-            there are no records, where the labels are those predicted.
+            The contributions sum to ``log p(predicted) - log p(expected)``. Where the labels are those predicted, there
+            are no records.
 
         Examples
         --------
@@ -94,7 +98,7 @@ class ChainReports:
         """
         sequence = CSRSequences(x.tocsr(), [x.shape[0]]) if sp.issparse(x) else [x]
         tokens, decoder, _ = self._decoding(sequence)
-        names = self._feature_names() if feature_names is None else np.asarray(feature_names, dtype=object)
+        names = self._names(feature_names)
         paths = [decoder.best_path(tokens)]
         if labels is not None:
             expected = flat_labels([_listed(labels, len(paths[0]))], tokens, "labels")
@@ -108,7 +112,7 @@ def _listed(labels: Any, n_tokens: int) -> Any:
         return labels
     wrong = [token for token in labels if token not in range(n_tokens)]
     if wrong:
-        raise ValueError(f"labels must be of the tokens 0 to {n_tokens - 1} of x, got {wrong[0]!r}")
+        raise ValueError(f"labels must be of the {n_tokens} tokens of x, counted from 0, got {wrong[0]!r}")
     return [labels.get(token) for token in range(n_tokens)]
 
 

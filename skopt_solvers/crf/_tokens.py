@@ -168,6 +168,8 @@ def flat_labels(y, tokens, name="y"):
     given, y = y, plain_list(y)
     if tokens.flat and not _is_nested(y):
         return _as_labels(column_or_1d(given, warn=True), tokens.X.shape[0], name)
+    if not hasattr(y, "__len__"):
+        raise ValueError(f"{name} must be a list of label sequences, got {y!r}")
     if _num_samples(y) != tokens.n_sequences:
         raise ValueError(f"{name} has {_num_samples(y)} label sequences, X has {tokens.n_sequences} sequences")
     y = [sequence if type(sequence) is list else plain_list(sequence) for sequence in y]
@@ -282,6 +284,8 @@ def token_weights(sample_weight, tokens):
         if len(sample_weight) != tokens.n_sequences:
             raise ValueError(f"sample_weight has {len(sample_weight)} entries, X has {tokens.n_sequences} sequences")
         for number, (weights, length) in enumerate(zip(sample_weight, tokens.lengths, strict=True)):
+            if not hasattr(weights, "__len__"):
+                raise ValueError(f"sample_weight[{number}] must have one weight a token, got {weights!r}")
             if len(weights) != length:
                 raise ValueError(f"sample_weight[{number}] has {len(weights)} entries, X[{number}] has {length} tokens")
         sample_weight = np.concatenate([np.asarray(w, dtype=float) for w in sample_weight])

@@ -173,7 +173,7 @@ class _Reading(NamedTuple):
 
     @classmethod
     def of(cls, scheme: str, mode: str | None, delimiter: str, suffix: bool) -> "_Reading":
-        if scheme not in SCHEMES:
+        if not isinstance(scheme, str) or scheme not in SCHEMES:
             raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
         if mode not in (None, "strict"):
             raise ValueError(f"mode must be None or 'strict', got {mode!r}")
@@ -206,7 +206,7 @@ def _count_entities(
     pred_types, pred_ends = reading.entities(pred, first[:-1], number)
     right = true_types[(true_ends > 0) & (true_ends == pred_ends) & (true_types == pred_types)]
     predicted, support = pred_types[pred_ends > 0], true_types[true_ends > 0]
-    # a type whose labels make no entity, which strictly happens, is none
+    # with mode="strict" a type may have labels but no entity: it is left out
     found = np.bincount(np.concatenate([predicted, support]), minlength=len(number)) > 0
     place = np.cumsum(found) - 1
     names = {name: int(place[i]) for name, i in number.items() if found[i]}

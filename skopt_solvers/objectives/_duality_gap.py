@@ -92,6 +92,8 @@ def _bound_by_gradient(objective, point):
     Z, shifted, U = point.scratch()
     np.add(Z, _best_shift(objective, Z, U, 1e-6).astype(Z.dtype), out=shifted)
     after = objective.native.loss(shifted.ravel(), U.ravel())
+    if np.abs(_kernels.column_sums(U)).max() > _allowed_sum(after, U.dtype):
+        return np.inf
     before = objective.native.loss(Z.ravel(), shifted.ravel())
     U -= shifted
     weights = objective.weights / objective.total
@@ -102,13 +104,18 @@ def _bound_by_gradient(objective, point):
     return max(before - after, 0.0) + (norm + change) ** 2 / (2 * objective.l2)
 
 
+def _allowed_sum(loss, dtype):
+    """Return how far from 0 the dual variables may sum for an intercept, at such a loss."""
+    return _BALANCED * min(loss, 1.0) + 2 * float(np.finfo(dtype).eps)
+
+
 def _lower_bound(objective, W, margins, Z, U, precision):
     native, n = objective.native, objective.n_penalised
     Z[...] = margins
     if objective.shape[0] > n:
         Z += _best_shift(objective, Z, U, precision).astype(objective.dtype)
     loss = native.loss(Z.ravel(), U.ravel())
-    allowed = _BALANCED * min(loss, 1.0) + 2 * float(np.finfo(U.dtype).eps)
+    allowed = _allowed_sum(loss, U.dtype)
     if objective.shape[0] > n and np.abs(_kernels.column_sums(U)).max() > allowed:
         return 0.0  # so far off that no balance was found: the dual point is none
     G = np.empty_like(W)

@@ -28,7 +28,9 @@ def frequent_entries(chain: Any, size: int) -> tuple[np.ndarray, np.ndarray]:
     squares = np.repeat(chain.squared_norms(), chain.shape[1])[: chain.n_states]
     n_states = min(size - len(transitions), np.count_nonzero(squares))
     states = np.sort(np.argsort(-squares, kind="stable")[:n_states])
-    counts = column_counts(chain.X)[chain.feature_of(states)]
+    used = np.zeros(len(chain.offsets) - 1, bool)
+    used[chain.samples] = True
+    counts = column_counts(chain.X, np.repeat(used, np.diff(chain.offsets)))[chain.feature_of(states)]
     typical = np.sqrt(squares[states] / (np.maximum(counts, 1) * chain.token_weight))
     return np.concatenate([states, transitions]), np.concatenate([typical, np.ones(len(transitions))])
 

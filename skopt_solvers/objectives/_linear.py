@@ -87,7 +87,7 @@ class LinearObjective(Blocks, Sized, ObjectiveDefaults):
         self.n_samples = len(self.samples)
         self.runs = runs_of(self.samples, X, self.samples)
         copied = sp.issparse(X) and not is_streamed(X)
-        self.narrowed_bytes = X.data.nbytes + X.indices.nbytes if copied else 0
+        self.narrowed_bytes = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes if copied else 0
         self.n_threads = n_threads
         self._pass_threads = threads_of_pass(n_threads, n_entries(X) * n_outputs)
         self._by_blas = isinstance(X, np.ndarray) and by_blas(X, n_outputs)

@@ -32,7 +32,8 @@ SCHEMES = {
 class Rules(NamedTuple):
     """Tables of shape (5, 5, 2): prefix before, prefix, and whether their types are equal.
 
-    A span starts where `starts`, goes on while `continues`, and counts if where it stops `ends` holds.
+    A span starts at a token where `starts` is True, goes on while `continues` is, and counts if `ends` is True where
+    it stops.
     """
 
     starts: NDArray[np.bool_]

@@ -1,8 +1,8 @@
 """A dense block of the Hessian, whose inverse is a part of where the recursion of L-BFGS starts from.
 
 Most of what is missing near the optimum of a CRF lies in few parameters: transitions, and the weights of the features
-that nearly every token has. They are correlated, which no diagonal tells. The curvature of the thousand most frequent
-ones is estimated once, where the stochastic epochs end, and takes this part away.
+that nearly every token has. They are correlated, which no diagonal tells. The curvature of up to 2,500 of the most
+frequent ones is estimated once, where the stochastic epochs end, and takes this part away.
 """
 
 from dataclasses import dataclass

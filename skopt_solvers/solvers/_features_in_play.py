@@ -87,9 +87,11 @@ class FeaturesInPlay:
         fit, objective = self.fit, self.fit.objective
         norm = fit.norm * objective.gradient_unit
         goal = _CLOSER * norm if norm <= fit.tol else max(_CLOSER * norm, fit.tol)
-        if self.part is not None and np.isin(rows, self.rows).all():
-            self.part.go_on(goal)
-            return self.part
+        W, part = fit.position.W, self.part
+        # steps of the whole fit lie between where the part has other weights
+        if part is not None and np.isin(rows, self.rows).all() and np.array_equal(part.position.W, W[self.rows]):
+            part.go_on(goal)
+            return part
         pairs = None if self.part is None else self.part.pairs
         self.part = None  # and its copy of columns
         few = cast("NarrowedObjective", objective).of_features(rows[rows < objective.n_penalised])

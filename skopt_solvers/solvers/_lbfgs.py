@@ -177,10 +177,11 @@ class LBFGS(Solver):
         tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
         squares = 8 * objective.shape[0] if self.precondition else 0
         block = block_bytes(objective) if self._has_block(objective) else 0
-        # a trial under L1 is a position of its own
-        positions = (2 if objective.l1 else 1) * objective.position_bytes
+        # a trial under L1 is a position of its own, and so is that of the features in play
+        positions = (1 + bool(objective.l1) + bool(narrowed)) * objective.position_bytes
+        passes = (1 + bool(narrowed)) * objective.pass_bytes
         left = objective.adagrad_bytes if objective.has_adagrad_epochs and self._epochs(objective) else 0
-        return tables * objective.table_bytes + squares + positions + narrowed + objective.pass_bytes + left + block
+        return tables * objective.table_bytes + squares + positions + narrowed + passes + left + block
 
     def minimize(
         self,
@@ -289,9 +290,9 @@ class LBFGS(Solver):
         way, pairs = self.newton_way(objective), None
         if way is None:
             memory, scaling = self.pairs_kept(objective), partial(self._scaling, objective)
-            if history and history[0]["phase"] == "dual" and _has_large_history(objective):
-                memory = _FEW_PAIRS if self.memory == "auto" else memory
-                scaling = partial(self._scaling_at, position, objective)
+            by_itself = self.memory == "auto" and bool(history) and history[0]["phase"] == "dual"
+            if by_itself and _has_large_history(objective):
+                memory, scaling = _FEW_PAIRS, partial(self._scaling_at, position, objective)
             pairs = Pairs(memory, position.W, scaling, objective.n_threads, block)
         return LBFGSFit(objective, position, way, pairs, *limits, history)
 

@@ -31,7 +31,8 @@ class Pairs:
         """The diagonal that the recursion starts from; empty where it is that of ones."""
         if self.block is not None:
             return self.block.rest
-        scaling = self._scaling()
+        scaling, self._scaling = self._scaling, None  # which may hold a position
+        scaling = scaling()
         return np.empty(0, self.dtype) if scaling is None else scaling
 
     def forget(self):
@@ -39,7 +40,7 @@ class Pairs:
         had, self.order, self.gamma = bool(self.order), [], 1.0
         if not had and self.block is not None:
             self.block, had = None, True
-            del self.h0
+            vars(self).pop("h0", None)
         return had
 
     def clear(self):

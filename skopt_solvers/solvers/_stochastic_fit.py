@@ -66,7 +66,8 @@ class StochasticFit:
         schedule, self.rates_ahead = solver.schedule, np.empty((0, self.n_batches))
         automatic = isinstance(schedule, str) and schedule == "auto"
         # a solver of one's own may have a schedule that looks at the objectives
-        self.timed = automatic and type(solver).automatic_schedule.__module__.startswith(f"{__package__}.")
+        own_rule = type(solver).automatic_schedule.__module__.startswith(f"{__package__}.")
+        self.timed = automatic and own_rule and not streaming
         if automatic:
             # time counts on in a resumed fit, but the decay begins with it; the state is warm then, and a rate that is
             # given is not the one that needs a warm-up

@@ -28,6 +28,10 @@ class Token:
     """A token as spaCy has it."""
 
     text: str
+    shape: int = 1  # as spaCy's: a number
+
+    def __len__(self):
+        return len(self.text)
 
 
 class Doc:

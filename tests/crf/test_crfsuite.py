@@ -12,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_predict
 
 import skopt_solvers.crf
-from skopt_solvers import LinearChainCRF
 from skopt_solvers.crf import CRF
 
 PEOPLE, PLACES, OTHER = (
@@ -244,4 +243,3 @@ def test_a_failed_fit_leaves_the_model_as_it_was():
     with pytest.raises(ValueError, match="y has 39 label sequences"):
         model.fit(X, Y[:-1])
     assert model.crf_ is fitted
-    assert isinstance(fitted, LinearChainCRF)

@@ -232,8 +232,12 @@ def test_tokens_alone_are_taken_where_asked(expected):
     same_bits(model.fit(FLAT, LABELS, lengths=LENGTHS), LinearChainCRF(tol=1e-6).fit(FLAT, LABELS, lengths=LENGTHS))
     with pytest.raises(ValueError, match="array or CSR matrix of tokens with input='flat', got sequences"):
         model.fit(X, Y)
-    with pytest.raises(ValueError, match="array or CSR matrix of tokens with input='flat', got sequences"):
-        model.predict(SEQUENCES["CSRSequences"])
+    np.testing.assert_array_equal(
+        np.concatenate([*model.predict(SEQUENCES["CSRSequences"])]), model.predict(FLAT, lengths=LENGTHS)
+    )
+    assert model.explain(X[0])
+    held_out = LinearChainCRF(input="flat", scoring="token_f1", early_stopping=True, max_iter=3)
+    assert "validation_score" in quiet(held_out, FLAT, LABELS, lengths=LENGTHS).history_[0]
 
 
 def test_input_is_never_changed():

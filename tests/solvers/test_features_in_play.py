@@ -105,7 +105,7 @@ def test_pairs_go_with_their_rows():
     # all features: where there are no pairs, the direction is that of the scaling alone
     whole, gradient = pairs_of(range(6)), rng.randn(6, 2)
     whole.take(few, np.array([1, 3, 4]), np.arange(3))
-    direction = whole.direction(gradient)
-    np.testing.assert_allclose(direction[[1, 3, 4]], few.direction(gradient[[1, 3, 4]].copy()))
+    direction = whole.direction(gradient, 1.0)
+    np.testing.assert_allclose(direction[[1, 3, 4]], few.direction(gradient[[1, 3, 4]].copy(), 1.0))
     rest = [0, 2, 5]
     np.testing.assert_allclose(direction[rest], -few.gamma * gradient[rest] / np.sqrt(curvature[rest]))

@@ -22,7 +22,7 @@ public:
     // Expected pairs that the logarithmic way found: they are added as they are, not times M.
     std::vector<double> direct;
 
-    // Returns log Z of one sequence with scores z (n x width), which is -inf where no
+    // Returns log Z of one sequence with scores z (n x width, whose padding must be finite), which is -inf where no
     // path is allowed. `fixed` are labels that a path must pass, or kAnyLabel, and null where there are none.
     double forward(T* z, size_t n, const Transitions<T>& chain, const int32_t* fixed = nullptr) {
         n_ = n, z_ = z, chain_ = &chain, fixed_ = fixed;

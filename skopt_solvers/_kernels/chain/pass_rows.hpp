@@ -37,10 +37,11 @@ public:
 private:
     void prepare() {
         const auto& X = data_.X;
+        first.reserve(order_.sequences.size());
         if (copied_) {
             indptr_.reserve(X.n_rows + 1), indices_.reserve(X.n_entries());
             if (!ones_) values_.reserve(X.n_entries());
-            indptr_.push_back(0);
+            indptr_.assign(1, 0);
         }
         for (int64_t s : order_.sequences) {
             const size_t begin = data_.offsets[s], end = data_.offsets[s + 1];

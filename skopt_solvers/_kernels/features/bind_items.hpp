@@ -122,13 +122,26 @@ private:
 
     // Reads an integer, another number or another collection. Apart, so that the usual values stay in one loop.
     [[gnu::noinline]] void other(PyObject* value) {
-        if (std::optional<double> x = as_double(value)) return number(*x);
-        nb::object held = collected(value);
+        // NumPy before 2.4 makes a number of an array of one string
+        const PySequenceMethods* methods = Py_TYPE(value)->tp_as_sequence;
+        nb::object held = methods && methods->sq_length ? collected(value) : nb::object();
+        if (!holds_strings(held))
+            if (std::optional<double> x = as_double(value)) return number(*x);
+        if (!held.is_valid()) held = collected(value);
         if (!held.is_valid()) {
             refuse(std::string("a value must be a number, a boolean, a string, or a dict or collection of them, got ") +
                    type_name(value));
         }
         nested(held.ptr());
+    }
+
+    // Tells whether it is a dict, or a list that begins with a string.
+    static bool holds_strings(const nb::object& held) {
+        if (!held.is_valid()) return false;
+        if (PyDict_Check(held.ptr())) return true;
+        if (!PyList_Check(held.ptr()) || !PyList_GET_SIZE(held.ptr())) return false;
+        PyObject* first = PyList_GET_ITEM(held.ptr(), 0);
+        return PyUnicode_Check(first) || PyBytes_Check(first);
     }
 
     [[gnu::always_inline]] void nested(PyObject* value) {
