@@ -278,6 +278,7 @@ def test_what_joblib_maps_for_its_processes_is_in_memory(on_disk):
 CHILD = """
 import resource, sys
 import numpy as np
+from scipy.linalg import cho_factor
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
 from skopt_solvers._base import memmap
 from skopt_solvers.out_of_core import load_csr_memmap
@@ -290,6 +291,7 @@ fits = [
     LogisticRegression(early_stopping=True, solver="adam"), LinearSVC(solver="lbfgs"), LogisticRegression(l1_ratio=1),
     LinearChainCRF(solver="lbfgs"), LinearChainCRF(solver="adagrad"),
 ]
+cho_factor(np.eye(300, dtype=np.float32))  # BLAS takes its buffers once
 for model in fits:  # imports and pools before the limit
     model.set_params(max_iter=2, n_jobs=1, random_state=0).fit(X[:300], y[:300])
 used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData"))

@@ -108,16 +108,28 @@ def naming_the_value(X, offsets, flat):
 def _first_not_finite(X):
     """Return token, feature and value of the first value that is not finite, or None."""
     try:
-        X = X.tocoo() if sp.issparse(X) else np.asarray(X)
+        if sp.issparse(X):
+            entries = _entries_not_finite(X)
+            return min(entries) if entries else None
+        X = np.asarray(X)
         X = X if X.dtype.kind in "fc" else X.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None
-    if sp.issparse(X):
-        bad = np.flatnonzero(~np.isfinite(X.data))
-        entries = sorted(zip(X.row[bad].tolist(), X.col[bad].tolist(), X.data[bad].tolist(), strict=True))
-        return entries[0] if entries else None
     bad = np.argwhere(~np.isfinite(X)) if X.ndim == 2 else np.empty((0, 2))
     return (*bad[0].tolist(), X[tuple(bad[0])].item()) if len(bad) else None
+
+
+def _entries_not_finite(X):
+    """Return token, feature and value of each, without scipy's conversions, which malformed matrices crash."""
+    if X.format not in ("csr", "csc", "coo"):
+        return []
+    bad = np.flatnonzero(~np.isfinite(X.data))
+    if X.format == "coo":
+        places = X.row[bad], X.col[bad]
+    else:
+        major = np.searchsorted(X.indptr, bad, side="right") - 1
+        places = (major, X.indices[bad]) if X.format == "csr" else (X.indices[bad], major)
+    return list(zip(*(array.tolist() for array in (*places, X.data[bad])), strict=True))
 
 
 def as_rows(sequence, number):
