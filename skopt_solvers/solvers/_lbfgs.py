@@ -26,13 +26,15 @@ _CACHE, _SHARE = 2**25, 10  # bytes of a history that no cache holds, and non-ze
 
 
 def _has_large_history(objective):
-    """Return whether ten pairs leave the cache, and the squares of X are small beside them.
-
-    Then iterations cost more by their pairs than by their passes, and better ones are worth a pass at the start.
-    """
-    size = objective.shape[0] * objective.shape[1]
+    """Return whether ten pairs of a log-loss with a dual leave the cache: iterations cost more by them than by X."""
     if objective.shape[1] == 1 or objective.kinked_gradient or 20 * objective.table_bytes <= _CACHE:
         return False
+    return not objective.structured and start_epochs(objective) > 0
+
+
+def _has_small_rows(objective):
+    """Return whether the squares of X are small beside the table, so that better iterations are worth a pass."""
+    size = objective.shape[0] * objective.shape[1]
     return objective.has_newton and cast("NewtonObjective", objective).products()[1] <= _SHARE * size
 
 
@@ -48,8 +50,8 @@ class LBFGS(Solver):
 
     The recursion starts from :math:`\gamma D^{-1/2}`, with D a bound on the diagonal of the Hessian where the
     objective has one (for linear models the loss's curvature times :math:`\sum_i \omega_i x_{ij}^2`, plus the ridge),
-    and from :math:`\gamma I` without `precondition`. Where `memory` is 5 by itself, D is the diagonal at the start and
-    its power -3/4. For a CRF with L2 it starts, on up to 2,500 of the weights that are used most often, from the
+    and from :math:`\gamma I` without `precondition`. Where `memory` is 5 by itself, D is the diagonal at the start to
+    the power -3/4. For a CRF with L2 it starts, on up to 2,500 of the weights that are used most often, from the
     inverse of an estimate of their block of the Hessian, made once where the epochs end.
 
     Where the Hessian is cheap and there is no L1, steps are Newton's instead, :math:`d = -\nabla^2 F(W)^{-1} g`: linear
@@ -67,7 +69,7 @@ class LBFGS(Solver):
     memory : int or "auto", default="auto"
         Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of parameters. "auto" is 10; 20 for a CRF
         of a thousand to a million parameters, whose passes cost far more than the recursion; and 5 for a log-loss with
-        several outputs after epochs of the dual, where 10 take more than 32 MB.
+        several outputs that begins with epochs of the dual, where 10 take more than 32 MB.
     precondition : bool, default=True
     start_epochs : int or "auto", default="auto"
         Stochastic epochs before the first iteration, in an order of the samples that is always the same. Each has a
@@ -144,6 +146,8 @@ class LBFGS(Solver):
             return self.memory
         # 20 save a tenth of the passes of 10, where these cost more than the recursion; in few dimensions so many pairs
         # say more of rounding than of curvature
+        if _has_large_history(objective):
+            return _FEW_PAIRS
         n_rows, n_outputs = objective.shape
         return 20 if objective.structured and 1000 <= n_rows * n_outputs <= 10**6 else 10
 
@@ -290,9 +294,9 @@ class LBFGS(Solver):
         way, pairs = self.newton_way(objective), None
         if way is None:
             memory, scaling = self.pairs_kept(objective), partial(self._scaling, objective)
-            by_itself = self.memory == "auto" and bool(history) and history[0]["phase"] == "dual"
-            if by_itself and _has_large_history(objective):
-                memory, scaling = _FEW_PAIRS, partial(self._scaling_at, position, objective)
+            after_dual = self.memory == "auto" and bool(history) and history[0]["phase"] == "dual"
+            if after_dual and _has_large_history(objective) and _has_small_rows(objective):
+                scaling = partial(self._scaling_at, position, objective)
             pairs = Pairs(memory, position.W, scaling, objective.n_threads, block)
         return LBFGSFit(objective, position, way, pairs, *limits, history)
 

@@ -170,7 +170,8 @@ class StochasticSolver(Solver):
         if streaming:
             return held + 8 * n_rows + mean  # a count a row
         # four numbers (one output) or a slot, a count, the mean square of a row; whether a weight is finite is a byte
-        place = 4 * objective.dtype.itemsize if objective.shape[1] == 1 else 4
+        alone = objective.shape[1] == 1 and not objective.structured
+        place = 4 * objective.dtype.itemsize if alone else 4
         held += n_rows * (place + objective.dtype.itemsize + 8) + 3 * objective.margin_bytes + objective.pass_bytes
         bound = (table if averages else 0) + (objective.bound_bytes if objective.convex else 0)
         end = sparse_end_bytes(objective) if self._ends_sparse(objective) else 0

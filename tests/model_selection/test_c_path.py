@@ -345,7 +345,7 @@ def test_sequences(options):
     alone = clone(model).set_params(C=0.1).fit(X, y)
     coefs = [coef.toarray() if sp.issparse(coef) else coef for coef in (path.coefs[1], alone.coef_)]
     np.testing.assert_allclose(*coefs, atol=1e-4)
-    assert path.best_estimator.predict(X)[0].tolist() == search.predict(X)[0].tolist()
+    assert path.best_estimator.predict(X)[0] == search.predict(X)[0]
 
 
 def test_tokens_without_sequences_are_refused():
