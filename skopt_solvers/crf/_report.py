@@ -38,9 +38,9 @@ class ChainReports:
             `feature`, `label`, `weight`; largest first.
         """
         check_is_fitted(self)
-        return largest_features(self.coef_, self.classes_, self._names(feature_names), n)
+        return largest_features(self.coef_, self.classes_, self._checked_names(feature_names), n)
 
-    def _names(self, given):
+    def _checked_names(self, given):
         """The names of the features, checked where they are given."""
         names = self._feature_names() if given is None else np.asarray(given, dtype=object)
         if len(names) != self.n_features_in_:
@@ -98,7 +98,7 @@ class ChainReports:
         """
         sequence = CSRSequences(x.tocsr(), [x.shape[0]]) if sp.issparse(x) else [x]
         tokens, decoder, _ = self._decoding(sequence)
-        names = self._names(feature_names)
+        names = self._checked_names(feature_names)
         paths = [decoder.best_path(tokens)]
         if labels is not None:
             expected = flat_labels([_listed(labels, len(paths[0]))], tokens, "labels")

@@ -86,7 +86,10 @@ def _bound_by_gradient(objective, point):
     norm = float(np.sqrt(dot(gradient[:n], gradient[:n])))
     if objective.shape[0] == n:
         return norm**2 / (2 * objective.l2)
-    length = float(np.sqrt(objective.squared_norms()[:n].sum()))
+    try:
+        length = float(np.sqrt(objective.squared_norms()[:n].sum()))
+    except FloatingPointError:
+        return np.inf
     if not float(np.linalg.norm(gradient[n:])) * length <= _NEAR * norm:
         return np.inf
     Z, shifted, U = point.scratch()

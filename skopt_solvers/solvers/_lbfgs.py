@@ -29,7 +29,7 @@ def _has_large_history(objective):
     """Return whether ten pairs of a log-loss with a dual leave the cache: iterations cost more by them than by X."""
     if objective.shape[1] == 1 or objective.kinked_gradient or 20 * objective.table_bytes <= _CACHE:
         return False
-    return not objective.structured and start_epochs(objective) > 0
+    return not objective.structured
 
 
 def _has_small_rows(objective):
@@ -146,7 +146,7 @@ class LBFGS(Solver):
             return self.memory
         # 20 save a tenth of the passes of 10, where these cost more than the recursion; in few dimensions so many pairs
         # say more of rounding than of curvature
-        if _has_large_history(objective):
+        if self._epochs(objective) and _has_large_history(objective):
             return _FEW_PAIRS
         n_rows, n_outputs = objective.shape
         return 20 if objective.structured and 1000 <= n_rows * n_outputs <= 10**6 else 10
@@ -179,7 +179,7 @@ class LBFGS(Solver):
         # two sets of pairs of half the rows are in the place of one of all
         narrowed = objective.narrowed_bytes if objective.l1 else 0
         tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
-        squares = 8 * objective.shape[0] if self.precondition else 0
+        squares = 8 * objective.shape[0]  # of the scaling, or of the bound
         block = block_bytes(objective) if self._has_block(objective) else 0
         # a trial under L1 is a position of its own, and so is that of the features in play
         positions = (1 + bool(objective.l1) + bool(narrowed)) * objective.position_bytes

@@ -78,7 +78,8 @@ def test_the_peak_is_predicted(name, dtype, classes, asked):
     iterations = 15 if "lbfgs" in name else 5
     tol = 0.9 if name == "sdca" else 0  # a gap that is above tol is not proven
     model = LogisticRegression(C=0.01, solver=EVERY[name], max_iter=iterations, tol=tol, random_state=0, n_jobs=1)
-    close(*peak_of(lambda: quiet(model, X, CLASSES % classes), asked))
+    # without a scaling, the table of the bound counts, which is not made where the gradient tells the bound
+    close(*peak_of(lambda: quiet(model, X, CLASSES % classes), asked), upper=1.1 if name == "lbfgs-plain" else 1.05)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -173,7 +174,7 @@ def refused(model, *data):
 def test_what_is_needed_and_what_is_free_are_told(with_free):
     with_free(100e6)
     message = refused(LogisticRegression(), FULL, CLASSES)
-    start = r"LogisticRegression with LBFGS needs 22\d MB beside X for a table of 20,001 x 50 in float64 and what "
+    start = r"LogisticRegression with LBFGS needs 14\d MB beside X for a table of 20,001 x 50 in float64 and what "
     assert re.match(start, message) and "100 MB are free. What would fit: " in message
 
 
