@@ -34,7 +34,8 @@ def kind_of(X, input="auto"):
 def _kind_of(X, sequences_only):
     if isinstance(X, CSRSequences):
         return "matrices"
-    if X is None or isinstance(X, (str, bytes, Mapping, Set, Iterator)):
+    # a DOK matrix is a dict too
+    if X is None or (isinstance(X, (str, bytes, Mapping, Set, Iterator)) and not sp.issparse(X)):
         raise ValueError(f"X must be {FORMS}, got a {type(X).__name__}")
     if not isinstance(X, (list, tuple)):
         if sequences_only:
