@@ -21,12 +21,12 @@ _NO_COUNTERPART = (
 
 
 class CRF(BaseEstimator):
-    r"""Linear-chain conditional random field with the parameters and attributes of ``sklearn_crfsuite.CRF``.
+    """Linear-chain conditional random field with the parameters and attributes of ``sklearn_crfsuite.CRF``.
 
     Code that was written for sklearn-crfsuite runs after ``import sklearn_crfsuite`` is replaced by
     ``import skopt_solvers.crf as sklearn_crfsuite``. A fit is one of :class:`~skopt_solvers.LinearChainCRF` with
     ``C = 1 / (c1 + 2 c2)``, ``l1_ratio = c1 / (c1 + 2 c2)`` and ``fit_boundaries=False``, which has the optimum of
-    CRFsuite: :math:`\min \sum_s -\log p(y_s \mid x_s) + c_2 \|w\|_2^2 + c_1 \|w\|_1`.
+    CRFsuite: :math:`\\min \\sum_s -\\log p(y_s \\mid x_s) + c_2 \\|w\\|_2^2 + c_1 \\|w\\|_1`.
 
     Parameters
     ----------
