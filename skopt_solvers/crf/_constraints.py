@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from ..sequence import SCHEMES as TAG_SCHEMES
+from ..sequence import TagForm
 from ._forms import place
 
-SCHEMES = {"bio": "BI", "iob2": "BI", "iobes": "BIES", "bioes": "BIES"}
+SCHEMES = {name: TAG_SCHEMES[name] for name in ("bio", "iob2", "iobes", "bioes")}
 
 
 def allowed_transitions(constraints, classes):
@@ -38,15 +40,15 @@ def allowed_transitions(constraints, classes):
 
 def _of_scheme(scheme, labels):
     prefixes = SCHEMES[scheme]
-    parsed = []
+    form, parsed = TagForm(prefixes), []
     for label in labels:
-        prefix, _, kind = label.partition("-")
-        if label != "O" and (prefix not in list(prefixes) or not kind):
+        prefix, kind = form.parts(label)
+        if label != "O" and (prefix not in prefixes or not kind):
             raise ValueError(
                 f"constraints={scheme!r} needs labels 'O' and {', '.join(p + '-type' for p in prefixes)}, got {label!r}"
             )
         parsed.append((prefix, kind))
-    inside, unfinished = ("I", "") if prefixes == "BI" else ("IE", "BI")  # go on with an entity; must be gone on with
+    inside, unfinished = ("IE", "BI") if "E" in prefixes else ("I", "")  # go on with an entity; must be gone on with
 
     def follows(a, b):
         same = a[0] in "BI" and b[0] in inside and a[1] == b[1]
