@@ -236,13 +236,16 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
             parts += [start, end]
         return np.concatenate(parts).reshape(-1, self.shape[1])
 
+    def feature_counts(self):
+        """Return how many tokens of the samples have each feature."""
+        used = np.zeros(len(self.offsets) - 1, bool)
+        used[self.samples] = True
+        return column_counts(self.X, np.repeat(used, np.diff(self.offsets)))
+
     def counts(self):
         """Return how many tokens touch each row of features, sequences for other rows; not for observed pairs."""
-        lengths, used = np.diff(self.offsets), np.zeros(len(self.offsets) - 1, bool)
-        used[self.samples] = True
-        features = column_counts(self.X, np.repeat(used, lengths))
-        long, n_ends = (lengths[self.samples] > 1).sum(), 2 * self.fit_boundaries
-        return np.concatenate([features, [long] * self.n_labels, [self.n_samples] * n_ends]).astype(float)
+        long, n_ends = (np.diff(self.offsets)[self.samples] > 1).sum(), 2 * self.fit_boundaries
+        return np.concatenate([self.feature_counts(), [long] * self.n_labels, [self.n_samples] * n_ends]).astype(float)
 
     def untouched(self):
         """Rows of the features that no sample has; observed pairs are all in one."""

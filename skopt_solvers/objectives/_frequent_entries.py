@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from .._base.memmap import column_counts
-
 
 def frequent_entries(chain: Any, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the entries of a block, and the root of the mean square of each one's feature where it is not 0.
@@ -28,9 +26,7 @@ def frequent_entries(chain: Any, size: int) -> tuple[np.ndarray, np.ndarray]:
     squares = np.repeat(chain.squared_norms(), chain.shape[1])[: chain.n_states]
     n_states = min(size - len(transitions), np.count_nonzero(squares))
     states = np.sort(np.argsort(-squares, kind="stable")[:n_states])
-    used = np.zeros(len(chain.offsets) - 1, bool)
-    used[chain.samples] = True
-    counts = column_counts(chain.X, np.repeat(used, np.diff(chain.offsets)))[chain.feature_of(states)]
+    counts = chain.feature_counts()[chain.feature_of(states)]
     typical = np.sqrt(squares[states] / (np.maximum(counts, 1) * chain.token_weight))
     return np.concatenate([states, transitions]), np.concatenate([typical, np.ones(len(transitions))])
 

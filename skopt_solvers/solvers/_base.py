@@ -221,6 +221,14 @@ def curvatures(objective: "Objective") -> np.ndarray:
     return rows
 
 
+def inverse_roots(rows: np.ndarray, objective: "Objective") -> np.ndarray:
+    """Return ``1 / sqrt`` of a row's number for each entry of the table, as a vector; `rows` is written to."""
+    np.divide(1, np.sqrt(rows, out=rows), out=rows)  # in place: the tables of a fit are there already
+    table = np.empty(objective.shape, objective.dtype)
+    table[...] = rows[:, None]
+    return table.ravel()
+
+
 def rounding_of(value: float, dtype: Any) -> float:
     """Return the differences of F that are rounding: a few units in its last place."""
     return float(np.finfo(dtype).eps) * abs(value) * (4.0 if dtype == np.float64 else 0.2)

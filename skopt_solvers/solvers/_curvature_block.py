@@ -12,6 +12,7 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from .._base.threads import one_blas_thread
+from ._base import inverse_roots
 
 if TYPE_CHECKING:
     from ..objectives._interface import BlockObjective
@@ -43,7 +44,7 @@ def block_size(objective: Any) -> int:
 
     Its inverse, of size^3 multiply-adds in LAPACK's order, takes about as long as five passes at most.
     """
-    if not objective.has_curvature_block or not objective.l2:
+    if not objective.l2:
         return 0
     n_rows, n_outputs = objective.shape
     size = int(min(_MOST, n_rows * n_outputs, (10 * objective.pass_work) ** (1 / 3)))
@@ -65,10 +66,7 @@ def curvature_block(objective: "BlockObjective", W: np.ndarray) -> CurvatureBloc
     inverse = _inverted(matrix)
     if inverse is None:
         return None
-    rows = _REST * objective.squared_norms() + objective.l2
-    table = np.empty(objective.shape, objective.dtype)
-    table[...] = (1 / np.sqrt(rows))[:, None]
-    rest = table.ravel()
+    rest = inverse_roots(_REST * objective.squared_norms() + objective.l2, objective)
     rest[entries] = 0
     return CurvatureBlock(entries, inverse, rest)
 

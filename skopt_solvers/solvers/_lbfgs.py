@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ._base import STOPPED, Result, Solver, allowed_suboptimality, check_count, curvatures, run_alone
+from ._base import STOPPED, Result, Solver, allowed_suboptimality, check_count, curvatures, inverse_roots, run_alone
 from ._by_output import SHARED_EPOCHS, minimize_by_output
 from ._curvature_block import CurvatureBlock, block_bytes, curvature_block
 from ._dual_epochs import DualEpochs
@@ -320,8 +320,4 @@ class LBFGS(Solver):
         """Return the diagonal that the recursion starts from, one number for each entry of W, or None."""
         if not self.precondition:
             return None
-        rows = curvatures(objective)
-        np.divide(1, np.sqrt(rows, out=rows), out=rows)  # in place: the tables of the pairs are there already
-        table = np.empty(objective.shape, objective.dtype)
-        table[...] = rows[:, None]
-        return table.ravel()
+        return inverse_roots(curvatures(objective), objective)
