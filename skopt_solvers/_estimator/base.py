@@ -21,12 +21,13 @@ from ..objectives._penalty import as_float
 from ..solvers import SOLVERS, Solver, StochasticSolver
 from ..solvers._stochastic_fit import mean_weights
 from .fit_run import FitRun
+from .known_chunks import Count
 from .monitor import Monitor, require_together
 from .partial_fit import present_columns
 from .proof import check_provable, goal_of, nearest_bound, refuse_proof
 from .resume_state import StoredModel
 from .shared_fits import fitted_by_others
-from .stream import StreamRun
+from .stream import StreamRun, require_total
 from .unconverged import tell_unconverged, unconverged
 
 CONSTRAINTS = {
@@ -225,21 +226,28 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         refuse_proof(self, "partial_fit does one epoch a call")
         return self.classes_ if classes is None and not first else classes
 
-    def _partial_fit(self, X, y, classes, sample_weight, **form):
+    def _partial_fit(self, X, y, classes, sample_weight, n_samples=None, **form):
         solver = resolved_solver(self)
         with one_call_at_a_time(self, "partial_fit"), unchanged_on_failure(self) as undo:
             first = not hasattr(self, "classes_")
             seen = 0.0 if first else getattr(self, "_seen_classes", None)
             data = self._read(X, y, sample_weight, reset=first, **form)
-            problem = data.problem(classes, seen=seen).on_columns(present_columns)
+            problem = data.problem(classes, seen=seen)
+            require_total(n_samples, problem)
+            state = None if first else self._resumable(solver)
+            count = Count.of(data, problem, state) if n_samples is None else Count()
+            if count.again:
+                problem = data.problem(classes, seen=seen, mass=seen)
+            problem = problem.on_columns(present_columns)
             del data  # X in another form
-            amount, objective = self._objective_of_stream(problem, (0.0, 0) if first else self._seen)
+            before = (0.0, 0) if first else self._seen
+            amount, objective = self._objective_of_stream(problem, before, count, n_samples)
             solver.check(objective)
             rng = check_random_state(self.random_state)
             run = StreamRun(self, problem, solver, objective, Monitor(self), rng)
             if first:
                 run.require_memory()
-            chunk = run.chunk(None if first else self._resumable(solver))
+            chunk = run.chunk(state, count)
             result = run.epoch(chunk)
             undo.append(chunk.undo())
             state = chunk.put_back()
@@ -247,15 +255,19 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             self._seen, self._seen_classes = amount, problem.mass
         return self
 
-    def _objective_of_stream(self, problem, before):
+    def _objective_of_stream(self, problem, before, count, n_total):
         """The weight and number of all samples so far, and the objective of a chunk in this measure."""
         weight, n_samples = problem.amount
         # the penalty is that of all samples so far, and their mean weight is what each is measured by
-        seen, n_seen = before[0] + weight, before[1] + n_samples
+        if count.again:
+            seen, n_seen = before[0] + (weight - count.before), before[1]
+        else:
+            seen, n_seen = before[0] + weight, before[1] + n_samples
         if not np.isfinite(seen):
             raise ValueError("sample_weight of all calls of partial_fit must have a finite sum, got infinity")
         total = n_samples * (seen / n_seen)
-        return (seen, n_seen), problem.objective(C=as_float(self.C) * (seen / total), total=total)
+        whole = seen if n_total is None else n_total * (seen / n_seen)
+        return (seen, n_seen), problem.objective(C=as_float(self.C) * (whole / total), total=total)
 
     # Afterwards
 

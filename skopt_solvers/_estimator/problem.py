@@ -13,8 +13,8 @@ from .._base.memmap import is_streamed
 class Problem:
     """Samples, their labels as indices of classes, and their weights with the class weights in them.
 
-    A subclass gives ``objective(C, total)``, and ``amount``, the weight of all samples and the number of those that
-    have one.
+    A subclass gives ``objective(C, total)``; ``amount``, the weight of all samples and the number of those that have
+    one; and ``label_arrays``, which say together what the labels of the samples are.
 
     Attributes
     ----------

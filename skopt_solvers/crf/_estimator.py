@@ -277,6 +277,7 @@ class LinearChainCRF(ChainLabeller):
         *,
         lengths: ArrayLike | None = None,
         sequence_ids: ArrayLike | None = None,
+        n_samples: int | None = None,
     ) -> Self:
         """One epoch over X, going on from the calls before.
 
@@ -288,6 +289,8 @@ class LinearChainCRF(ChainLabeller):
         classes : array, optional
             All labels. The default is those of the first call, and a label that comes later is an error; with
             ``input="flat"`` they are needed at the first call.
+        n_samples : int, optional
+            The number of sequences of the whole data, as in :meth:`skopt_solvers.LogisticRegression.partial_fit`.
 
         Returns
         -------
@@ -301,7 +304,7 @@ class LinearChainCRF(ChainLabeller):
         X = sequences_of(X)
         if kind_of(X, self.input) == "items":
             raise ValueError("partial_fit needs numbers: transform dicts or strings by DictFeatures before")
-        return self._partial_fit(X, y, classes, sample_weight, lengths=lengths, sequence_ids=sequence_ids)
+        return self._partial_fit(X, y, classes, sample_weight, n_samples, lengths=lengths, sequence_ids=sequence_ids)
 
     def predict_entities(
         self,

@@ -186,6 +186,10 @@ class ChainProblem(Problem):
         return ChainObjective(self.X, self.tokens.offsets, seen, self.weights, **self.options, **observed, **penalty)
 
     @property
+    def label_arrays(self):
+        return [self.codes, self.tokens.lengths]
+
+    @property
     def amount(self):
         lengths = self.tokens.lengths
         return float(self.weights @ lengths), np.count_nonzero(self.weights * lengths)

@@ -73,13 +73,13 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
             raise ValueError(f"y_val must have the shape {(X.shape[0], len(problem.classes))}, got {y.shape}")
         return HeldLabels(X, y, problem.classes)
 
-    def _partial_fit(self, X, y, classes, sample_weight):
+    def _partial_fit(self, X, y, classes, sample_weight, n_samples):
         if classes is None and has_several_labels(y):
             classes = np.arange(y.shape[1] if hasattr(y, "shape") else len(y[0]))
         classes = self._classes_of_stream(classes)
         if len(classes) < 2:
             raise ValueError(f"classes must be at least 2 classes, got {classes}")
-        return super()._partial_fit(X, y, classes, sample_weight)
+        return super()._partial_fit(X, y, classes, sample_weight, n_samples)
 
     # What is stored
 

@@ -42,6 +42,10 @@ _PARTIAL_FIT = """One epoch over X, going on from the calls before.
             As in `fit`.
         classes : array, optional
             All classes; needed at the first call, but not where y is an indicator matrix.
+        n_samples : int, optional
+            The number of samples of the whole data, where it is known. The penalty then weighs as in a fit on so many,
+            from the first call on, and no chunk is looked for among those before. By default the samples so far are
+            counted, each once.
 
         Returns
         -------
@@ -49,9 +53,10 @@ _PARTIAL_FIT = """One epoch over X, going on from the calls before.
 
         Notes
         -----
-        The penalty's weight against the loss is that of all samples given so far, ``1 / (C sum s_i)``: right for a
-        stream that passes once, too weak by the number of repetitions where the same data comes again. A feature's part
-        of it goes by its count so far, a sample's weight is measured by their mean so far, and with
+        The penalty's weight against the loss is that of all samples given so far, ``1 / (C sum s_i)``. A chunk of 32 or
+        more samples that comes again, with the same labels and weights, is not counted again, so that several passes
+        over the same chunks, in any order, lead to the optimum of `fit`. A feature's part of the penalty goes by its
+        count so far, a sample's weight is measured by their mean so far, and with
         ``class_weight="balanced"`` class k weighs ``sum_m S_m / (n_classes S_k)``, S_k being the weight of its samples
         so far. Time, for schedules, is the number of calls, and a length of None is `max_iter` calls.
         """

@@ -128,6 +128,10 @@ class LabelProblem(LinearProblem):
         return self.model.objective(*given, indicator=self.indicator, **penalty)
 
     @property
+    def label_arrays(self):
+        return [self.y.indptr, self.y.indices]
+
+    @property
     def form_of_labels(self):
         return {"multilabel_": True, "_sparse_labels": self.given_sparse}
 

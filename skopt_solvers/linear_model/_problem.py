@@ -191,6 +191,10 @@ class LinearProblem(Problem):
             yield objective
 
     @property
+    def label_arrays(self):
+        return [self.labels]
+
+    @property
     def form_of_labels(self):
         return {"multilabel_": False}
 

@@ -141,6 +141,12 @@ class LinearSVC(LinearClassifier):
     @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_PARTIAL_FIT)
     def partial_fit(
-        self, X: Matrix, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: Matrix,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        n_samples: int | None = None,
     ) -> Self:
-        return self._partial_fit(X, y, classes, sample_weight)
+        return self._partial_fit(X, y, classes, sample_weight, n_samples)

@@ -280,7 +280,7 @@ def test_sample_weights_near_the_largest_number():
     model.partial_fit(X, Y, np.unique(Y), sample_weight=weights)
     assert np.isfinite(model.coef_).all()
     with pytest.raises(ValueError, match="sample_weight of all calls of partial_fit"):
-        model.partial_fit(X, Y, sample_weight=weights)
+        model.partial_fit(X[::-1], Y[::-1], sample_weight=weights)
 
 
 def test_C_of_any_type_of_number():
