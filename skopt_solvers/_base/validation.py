@@ -7,6 +7,8 @@ import scipy.sparse as sp
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from .containers import refuse_container, refuse_labels
+
 
 def numbers_of(estimator: Any, *data: Any, reset: bool) -> Any:
     """Return X, or X and y, as scikit-learn validates them: X is dense or CSR, of float32 or float64.
@@ -19,11 +21,17 @@ def numbers_of(estimator: Any, *data: Any, reset: bool) -> Any:
         estimator.n_features_in_ = data[0].shape[1]
         vars(estimator).pop("feature_names_in_", None)
         return data if len(data) > 1 else data[0]
+    for values, name in zip(data, ("X", "y"), strict=False):
+        refuse_container(values, name)
     data = tuple(map(as_numpy, data))
     options = dict(accept_sparse="csr", dtype=[np.float64, np.float32], accept_large_sparse=True)
     try:
         with np.errstate(invalid="ignore"):  # a sum of finite values may be infinite
             return validate_data(estimator, *data, reset=reset, **options)
+    except TypeError:
+        if len(data) > 1:
+            refuse_labels(data[1], "y")
+        raise
     except (OverflowError, RuntimeError, IndexError) as error:  # the last two where a list changes while it is read
         raise ValueError(f"X must hold numbers that float64 has: {error}") from error
 
@@ -70,4 +78,5 @@ def check_labels(y: Any, name: str = "y") -> None:
     try:
         check_classification_targets(y)
     except TypeError as error:
+        refuse_labels(y, name)
         raise ValueError(f"{name} must have labels of one type: {error}") from error

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import scipy.sparse as sp
 
+from .._base.containers import refuse_container
 from .._base.plain_lists import n_dimensions, plain_sequences
 from ..sequence import CSRSequences
 
@@ -17,7 +18,10 @@ FORMS = (
 
 def sequences_of(X):
     """Return X with lists in the place of columns and collections of other libraries."""
-    return X if isinstance(X, CSRSequences) else plain_sequences(X)
+    if isinstance(X, CSRSequences):
+        return X
+    refuse_container(X, "X")
+    return plain_sequences(X)
 
 
 def kind_of(X, input="auto"):
@@ -135,6 +139,7 @@ def _entries_not_finite(X):
 
 def as_rows(sequence, number):
     """Return a sequence of X that is not sparse as an array of numbers of its tokens, one row each."""
+    refuse_container(sequence, f"X[{number}]")
     try:
         rows = np.asarray(sequence)
     except ValueError as error:

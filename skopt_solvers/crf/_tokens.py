@@ -11,6 +11,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _num_samples, column_or_1d
 
 from .. import _kernels
+from .._base.containers import refuse_container
 from .._base.csr import canonical_csr, check_structure
 from .._base.plain_lists import plain_list
 from .._base.threads import effective_threads
@@ -165,6 +166,7 @@ def _stacked(X):
 
 def flat_labels(y, tokens, name="y"):
     """The labels of all tokens, one after another: an array, or a list of objects of which None is missing."""
+    refuse_container(y, name)
     given, y = y, plain_list(y)
     if tokens.flat and not _is_nested(y):
         return _as_labels(column_or_1d(given, warn=True), tokens.X.shape[0], name)
@@ -279,6 +281,7 @@ def token_weights(sample_weight, tokens):
     n_tokens = tokens.X.shape[0]
     if sample_weight is None:
         return np.ones(n_tokens)
+    refuse_container(sample_weight, "sample_weight")
     sample_weight = plain_list(sample_weight)
     if _is_nested(sample_weight):
         if len(sample_weight) != tokens.n_sequences:

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils.validation import _check_sample_weight
 
+from .._base.containers import refuse_container
 from .._base.csr import canonical_csr, check_structure
 from .._base.dense import readable
 from .._base.threads import effective_threads
@@ -281,6 +282,7 @@ def row_weights(sample_weight, X):
         return np.ones(X.shape[0])
     if isinstance(sample_weight, (complex, np.complexfloating)):
         raise ValueError(f"sample_weight must be real, got {sample_weight!r}")
+    refuse_container(sample_weight, "sample_weight")
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if not (weights > 0).any():
         raise ValueError("sample_weight must have a positive entry, got only zeros")
