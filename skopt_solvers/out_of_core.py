@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -88,12 +89,15 @@ def save_csr_memmap(path: FilePath, chunks: Iterable[Any] | HasShape) -> Any:
     return load_csr_memmap(path)
 
 
-def load_csr_memmap(path: FilePath) -> Any:
+def load_csr_memmap(path: FilePath, *, verify: bool = False) -> Any:
     """Read a matrix that :func:`save_csr_memmap` wrote, in read-only memory maps.
 
     Parameters
     ----------
     path : str or path-like
+    verify : bool, default=False
+        Whether to compare the checksums of all files, which reads each of them once: it finds numbers that have
+        changed since they were written. Without it sizes and the starts of the rows are checked.
 
     Returns
     -------
@@ -105,11 +109,23 @@ def load_csr_memmap(path: FilePath) -> Any:
     FileNotFoundError
         Where there is no such folder.
     ValueError
-        Where one of its files is missing, too short, or does not fit to the others.
+        Where one of its files is missing, damaged, or does not fit to the others; with `verify` also where the folder
+        has no checksums, since it was written by version 0.1.
 
     Notes
     -----
-    Sizes and the starts of the rows are checked here, by a pass over the rows. `fit` checks the range of the indices.
+    `fit` checks the range of the indices.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import scipy.sparse as sp
+    >>> from skopt_solvers.out_of_core import load_csr_memmap, save_csr_memmap
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> _ = save_csr_memmap(folder.name + "/X", sp.eye_array(3, format="csr"))
+    >>> load_csr_memmap(folder.name + "/X", verify=True).sum()
+    np.float64(3.0)
+    >>> folder.cleanup()
     """
     path = Path(path)
     if not path.is_dir():
@@ -123,19 +139,46 @@ def load_csr_memmap(path: FilePath) -> Any:
         indices = _opened(path, "indices", said["index"], nnz)
         indptr = _opened(path, "indptr", said["index"], n_rows + 1)
         lengths = None if n_sequences is None else _opened(path, "lengths", "int64", n_sequences)
+        if verify:
+            _verify(said, dict(data=data, indices=indices, indptr=indptr, lengths=lengths))
         _check_rises(indptr, nnz)
         X = sp.csr_matrix((data, indices, indptr), shape=(n_rows, n_columns))
         X.has_sorted_indices = X.has_canonical_format = True
         return X if lengths is None else CSRSequences(X, np.array(lengths))
-    except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # what damaged files make json, numpy and scipy raise is of many kinds
         raise ValueError(f"{str(path)!r} is not a matrix of save_csr_memmap, or is damaged: {error}") from error
 
 
 def _opened(path: Path, name: str, dtype: DTypeLike, size: int) -> np.ndarray:
-    array = np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    array = np.lib.format.open_memmap(path / f"{name}.npy", mode="r")
     if array.dtype != np.dtype(dtype) or array.shape != (size,):
         raise ValueError(f"{name}.npy has {array.shape} numbers of {array.dtype}, expected ({size},) of {dtype}")
     return array
+
+
+def _verify(said: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Raise ValueError where the description or an array is not what was written."""
+    if "checksums" not in said:
+        raise ValueError("it has no checksums: version 0.1 wrote it. Read it without verify, or write it again")
+    sums = said["checksums"]
+    found = {name: _checksum(array) for name, array in arrays.items() if array is not None}
+    found["description"] = _checksum_of_description(said)
+    wrong = [name for name in {**sums, **found} if sums.get(name) != found.get(name)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)} have changed since they were written: their checksums are others")
+
+
+def _checksum(array: np.ndarray, so_far: int = 0) -> int:
+    for begin in range(0, len(array), _PIECE):
+        so_far = zlib.crc32(np.ascontiguousarray(array[begin : begin + _PIECE]).data, so_far)
+    return so_far
+
+
+def _checksum_of_description(said: dict[str, Any]) -> int:
+    rest = {key: value for key, value in said.items() if key != "checksums"}
+    return zlib.crc32(json.dumps(rest, sort_keys=True).encode())
 
 
 def _check_rises(indptr: np.ndarray, nnz: int) -> None:
@@ -216,6 +259,8 @@ class _Writer:
         said = dict(format=_FORMAT, version=_VERSION, shape=self.shape, nnz=self.nnz, dtype=self.dtype.name)
         n_sequences = self.files["lengths"].size if self.sequences else None
         said.update(index=index.name, n_sequences=n_sequences)
+        sums = {part: file.checksum for part, file in self.files.items()}
+        said["checksums"] = {**sums, "description": _checksum_of_description(said)}
         (self.folder / _DESCRIPTION).write_text(json.dumps(said), encoding="utf-8")
 
 
@@ -224,6 +269,7 @@ class _Array:
 
     def __init__(self, path: Path, dtype: np.dtype) -> None:
         self.path, self.dtype, self.size, self.file = path, dtype, 0, open(path, "wb")
+        self.checksum = 0
         self.header = self._write_header()
 
     def _write_header(self) -> int:
@@ -233,7 +279,9 @@ class _Array:
         return self.file.tell()
 
     def append(self, values: np.ndarray) -> None:
-        self.file.write(np.ascontiguousarray(values, self.dtype).data)
+        values = np.ascontiguousarray(values, self.dtype)
+        self.file.write(values.data)
+        self.checksum = zlib.crc32(values.data, self.checksum)
         self.size += len(values)
 
     def close(self) -> None:
@@ -257,4 +305,4 @@ class _Array:
         new.close()
         del old
         os.replace(new.path, path)
-        self.dtype = dtype
+        self.dtype, self.checksum = dtype, new.checksum

@@ -143,6 +143,12 @@ def describe(**changes):
         ("csr.json", lambda path: path.unlink()),
         ("csr.json", lambda path: path.write_text("{")),
         ("csr.json", lambda path: path.write_text("[]")),
+        ("csr.json", lambda path: path.write_text("[" * 100_000)),
+        ("csr.json", describe(shape=["3", "a"])),
+        ("csr.json", describe(shape=[10**30, 10**30])),
+        ("csr.json", describe(dtype="f4,(2")),
+        ("data.npy", lambda path: path.write_bytes(path.read_bytes().replace(b"{'descr'", b"{(descr'"))),
+        ("data.npy", lambda path: path.write_bytes(b"PK\x03\x04" + path.read_bytes())),
         ("csr.json", describe(version=2)),
         ("csr.json", describe(nnz=X.nnz + 1)),
         ("csr.json", describe(shape=[X.shape[0] - 1, X.shape[1]])),
@@ -153,6 +159,56 @@ def test_a_damaged_folder_is_an_error(tmp_path, name, damage):
     damage(tmp_path / "X" / name)
     with pytest.raises(ValueError, match="damaged"):
         load_csr_memmap(tmp_path / "X")
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+def test_a_checksum_finds_whatever_has_changed(tmp_path, sequences):
+    """Bytes are changed at random: a matrix that is verified is an error, or equal where a header says the same."""
+    given = CSRSequences(X, [X.shape[0] - 7, 7]) if sequences else X
+    save_csr_memmap(tmp_path / "X", given)
+    whole = {path: path.read_bytes() for path in sorted((tmp_path / "X").iterdir())}
+    rng = np.random.RandomState(0)
+    refused = 0
+    for case in range(200):
+        path = sorted(whole)[case % len(whole)]
+        content = bytearray(whole[path])
+        for _ in range(rng.randint(1, 4)):
+            # headers and descriptions are hit more often than their length asks for
+            place = rng.randint(min(len(content), 150) if case % 2 else len(content))
+            content[place] ^= 1 << rng.randint(8)
+        path.write_bytes(content)
+        try:
+            got = load_csr_memmap(tmp_path / "X", verify=True)
+        except ValueError as error:
+            assert str(tmp_path / "X") in str(error)
+            refused += 1
+        else:
+            matrix = got.matrix if sequences else got
+            assert path.suffix == ".npy" and (matrix != X).nnz == 0
+        path.write_bytes(whole[path])
+    assert refused > 150
+    assert load_csr_memmap(tmp_path / "X", verify=True).shape == X.shape or sequences
+
+
+def test_a_number_that_has_changed_is_found_where_it_is_asked_for(tmp_path):
+    save_csr_memmap(tmp_path / "X", X)
+    path = tmp_path / "X" / "data.npy"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert load_csr_memmap(tmp_path / "X").shape == X.shape
+    with pytest.raises(ValueError, match="damaged: data have changed since they were written"):
+        load_csr_memmap(tmp_path / "X", verify=True)
+
+
+def test_a_folder_of_an_older_version_has_no_checksums(tmp_path):
+    save_csr_memmap(tmp_path / "X", X)
+    description = tmp_path / "X" / "csr.json"
+    said = json.loads(description.read_text())
+    del said["checksums"]
+    description.write_text(json.dumps(said))
+    assert load_csr_memmap(tmp_path / "X").shape == X.shape
+    with pytest.raises(ValueError, match=r"has no checksums: version 0\.1 wrote it"):
+        load_csr_memmap(tmp_path / "X", verify=True)
 
 
 # Fitting
