@@ -18,25 +18,21 @@ ROOT = Path(__file__).parents[1]
 # Rooms whose members get their types when they are rewritten; none is to be added.
 LATER = ("skopt_solvers.model_selection", "skopt_solvers.objectives")
 
-NAMES_OF_README = """
-import numpy as np
-from scipy.sparse import csr_matrix
-
-texts: list[str] = []
-labels: list[str] = []
-X = csr_matrix((4, 3))
-y = np.zeros(4)
-"""
-
 KNOWN = """
 from typing import Any, assert_type
 
-from skopt_solvers import LogisticRegression
+import numpy as np
+from scipy.sparse import csr_matrix
+
 from skopt_solvers.crf import Entity
+from skopt_solvers.solvers import Adam
 from skopt_solvers.schedules import Schedule
-from skopt_solvers.sequence import CSRSequences
+from skopt_solvers.sequence import CSRSequences, read_conll
 from skopt_solvers.solvers import Solver, StochasticSolver
 
+X, y = csr_matrix((4, 3)), np.zeros(4)
+svm = LinearSVC(loss="squared_hinge", l1_ratio=1.0, solver="lbfgs").fit(X, y)
+words_of, chunks = read_conll("train.txt", columns=(0, 2))
 assert_type(svm, LinearSVC)
 assert_type(svm.predict(X), np.ndarray)
 assert_type(svm.decision_function(X), np.ndarray)
@@ -56,16 +52,16 @@ assert_type(logistic.predict_proba(X), np.ndarray)
 assert_type(logistic.predict_topk(X, k=2).labels, np.ndarray)
 
 crf = LinearChainCRF(constraints="bio", solver=Adam(schedule=lambda t: 1 / (1 + t)))
-assert_type(crf.fit(words, chunks), LinearChainCRF)
+assert_type(crf.fit(words_of, chunks), LinearChainCRF)
 assert_type(crf.fit(X, y, lengths=[2, 2]), LinearChainCRF)
-assert_type(crf.predict(test_words, known_labels=test_chunks), np.ndarray)
-assert_type(crf.predict_entities(test_words, min_probability=0.5), list[list[Entity]])
-assert_type(crf.predict_entities(words)[0][0].probability, float)
-assert_type(crf.explain(words[0], labels={0: "O"}), list[dict[str, Any]])
+assert_type(crf.predict(words_of, known_labels=chunks), np.ndarray)
+assert_type(crf.predict_entities(words_of, min_probability=0.5), list[list[Entity]])
+assert_type(crf.predict_entities(words_of)[0][0].probability, float)
+assert_type(crf.explain(words_of[0], labels={0: "O"}), list[dict[str, Any]])
 assert_type(crf.transition_coef_, np.ndarray)
-assert_type(words, list[list[str]])
-assert_type(TokenFeatures().fit(words), TokenFeatures)
-assert_type(TokenFeatures().fit_transform(words), CSRSequences)
+assert_type(words_of, list[list[str]])
+assert_type(TokenFeatures().fit(words_of), TokenFeatures)
+assert_type(TokenFeatures().fit_transform(words_of), CSRSequences)
 
 
 class SignSGD(StochasticSolver):
@@ -120,7 +116,7 @@ def test_mypy_accepts_the_package():
 
 @pytest.mark.parametrize("check", [partial(mypy, "--allow-untyped-defs"), pyright], ids=["mypy", "pyright"])
 def test_readme(check, tmp_path):
-    right = "\n".join([NAMES_OF_README, python_of_readme(), KNOWN])
+    right = "\n".join([python_of_readme(), KNOWN])
     path = tmp_path / "readme.py"
     path.write_text(right + MISTAKES, encoding="utf-8")
     n_right = right.count("\n") + 1
