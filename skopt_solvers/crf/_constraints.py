@@ -1,16 +1,18 @@
 """The transitions that a scheme of labels, a matrix or a function allows."""
 
+from functools import lru_cache
+
 import numpy as np
 
-from ..sequence import SCHEMES as TAG_SCHEMES
-from ..sequence import TagForm
+from ..sequence import OUTSIDE, PREFIXES, SCHEMES, STRICT, TagForm
 from ._forms import place
-
-SCHEMES = {name: TAG_SCHEMES[name] for name in ("bio", "iob2", "iobes", "bioes")}
 
 
 def allowed_transitions(constraints, classes):
     """The possible transitions of ``constraints`` over `classes`.
+
+    Those of None and of a scheme are made once and cannot be written to; an array and a function are asked anew each
+    time, since they may have changed.
 
     Returns
     -------
@@ -18,11 +20,11 @@ def allowed_transitions(constraints, classes):
         From (row) to (column); then the labels that may begin, and that may end a sequence.
     """
     K = len(classes)
-    allowed = np.ones((K + 2, K), dtype=bool)
     if constraints is None:
-        return allowed
+        return _all_transitions(K)
+    allowed = np.ones((K + 2, K), dtype=bool)
     if isinstance(constraints, str) and constraints in SCHEMES:
-        return _of_scheme(constraints, [str(c) for c in classes])
+        return _of_scheme(constraints, tuple(map(str, classes.tolist())))
     if callable(constraints):
         labels = classes.tolist()
         allowed[:K] = [[bool(constraints(a, b)) for b in labels] for a in labels]
@@ -38,24 +40,41 @@ def allowed_transitions(constraints, classes):
     return allowed
 
 
+@lru_cache(maxsize=64)
+def _all_transitions(n_labels):
+    return _fixed(np.ones((n_labels + 2, n_labels), dtype=bool))
+
+
+@lru_cache(maxsize=64)
 def _of_scheme(scheme, labels):
-    prefixes = SCHEMES[scheme]
-    form, parsed = TagForm(prefixes), []
+    """The transitions at which no tag breaks the scheme, by the tables that read its entities strictly.
+
+    A tag begins an entity or goes on with one, and the one before it goes on or may end there. O stands before and
+    after a sequence.
+    """
+    letters, rules = SCHEMES[scheme], STRICT[scheme]
+    form, number, facts = TagForm(letters), {}, [(OUTSIDE, -1)]
     for label in labels:
-        prefix, kind = form.parts(label)
-        if label != "O" and (prefix not in prefixes or not kind):
-            raise ValueError(
-                f"constraints={scheme!r} needs labels 'O' and {', '.join(p + '-type' for p in prefixes)}, got {label!r}"
-            )
-        parsed.append((prefix, kind))
-    inside, unfinished = ("IE", "BI") if "E" in prefixes else ("I", "")  # go on with an entity; must be gone on with
+        letter, kind = form.parts(label)
+        if label == "O":
+            facts.append((OUTSIDE, -1))
+        elif letter in letters and kind:
+            facts.append((PREFIXES.index(letters[letter]), number.setdefault(kind, len(number))))
+        else:
+            needed = ", ".join(f"{letter}-type" for letter in letters)
+            raise ValueError(f"constraints={scheme!r} needs labels 'O' and {needed}, got {label!r}")
+    prefix, kind = np.array(facts).T
+    before, after = np.ix_(prefix, prefix)
+    pairs = before, after, (kind[:, None] == kind).astype(int)
+    goes_on = rules.continues[pairs]
+    begun = (after == OUTSIDE) | goes_on | rules.starts[pairs]
+    allowed = begun & ((before == OUTSIDE) | goes_on | rules.ends[pairs])
+    return _fixed(np.vstack([allowed[1:, 1:], allowed[0, 1:], allowed[1:, 0]]))
 
-    def follows(a, b):
-        same = a[0] in "BI" and b[0] in inside and a[1] == b[1]
-        return same or (b[0] not in inside and a[0] not in unfinished)
 
-    rows = [[follows(a, b) for b in parsed] for a in parsed]
-    return np.array([*rows, [b[0] not in inside for b in parsed], [a[0] not in unfinished for a in parsed]], dtype=bool)
+def _fixed(allowed):
+    allowed.flags.writeable = False
+    return allowed
 
 
 def check_possible(codes, within, offsets, allowed, classes):

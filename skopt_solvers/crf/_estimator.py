@@ -13,9 +13,9 @@ from .._estimator.base import CONSTRAINTS, is_stochastic
 from .._estimator.monitor import FitInfo
 from ..feature_extraction import DictFeatures
 from ..metrics import entity_f1_scorer, sequence_accuracy_scorer, token_f1_scorer
+from ..sequence import SCHEMES
 from ..solvers import Solver
 from ..solvers._registry import with_solver_names
-from ._constraints import SCHEMES
 from ._entities import Entity, SpanLabels, check_choice, find_entities
 from ._forms import kind_of, sequences_of
 from ._labeller import ChainLabeller
@@ -76,10 +76,11 @@ class LinearChainCRF(ChainLabeller):
         Whether there are weights a and e for the labels that begin and end a sequence.
     transitions : {"all", "observed"}, default="all"
         Which pairs of labels have a weight T; others score 0 (they are not forbidden).
-    constraints : {"bio", "iob2", "iobes", "bioes"}, ndarray of bool, callable or None, default=None
+    constraints : str, ndarray of bool, callable or None, default=None
         Transitions that are possible; others have probability 0 in training and prediction. A matrix is (from, to)
-        over the sorted labels; a callable gets two labels (from, to). The schemes ("iob2" is "bio", "bioes" is "iobes")
-        also say which labels may begin and end a sequence.
+        over the sorted labels; a callable gets two labels (from, to). A string is a scheme, one of "iob2" (or "bio"),
+        "iob1", "ioe1", "ioe2", "iobes" (or "bioes"), "bilou" and "bmes", which also says what labels may begin and end
+        a sequence.
     class_weight : dict, "balanced" or None, default=None
         Factors on the weights of tokens, by label. The weight of a sequence is the mean over its tokens.
     max_iter : int, default=100

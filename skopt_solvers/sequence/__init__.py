@@ -7,6 +7,8 @@ from ._folds import SequenceKFold
 from ._lengths import flat_lengths as flat_lengths
 from ._lengths import run_lengths as run_lengths
 from ._spans import CONLLEVAL as CONLLEVAL
+from ._spans import OUTSIDE as OUTSIDE
+from ._spans import PREFIXES as PREFIXES
 from ._spans import SCHEMES as SCHEMES
 from ._spans import STRICT as STRICT
 from ._spans import Rules as Rules

@@ -1,5 +1,6 @@
 """What a fitted LinearChainCRF says: paths, probabilities, constraints and explanations, against all label paths."""
 
+import itertools
 import json
 import pickle
 import re
@@ -12,6 +13,7 @@ import seqeval.metrics
 
 from skopt_solvers import LinearChainCRF
 from skopt_solvers.crf._constraints import allowed_transitions
+from skopt_solvers.sequence import SCHEMES, STRICT, TagForm, facts_of, spans
 
 from ..chain_reference import codes, enumeration, objective, quiet, tagging
 
@@ -182,6 +184,36 @@ def test_constraints_are_read(name):
     np.testing.assert_array_equal(allowed_transitions(constraints, np.array(classes)), allowed)
 
 
+@pytest.mark.parametrize("scheme", sorted(SCHEMES))
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_schemes_allow_the_tags_that_are_read_as_whole_entities(scheme, length):
+    """A sequence is possible just where the strict reading of the metrics leaves no tag outside an entity."""
+    classes = sorted(["O"] + [f"{letter}-{kind}" for letter in SCHEMES[scheme] for kind in "ab"])
+    K, every = len(classes), np.array(list(itertools.product(range(len(classes)), repeat=length)))
+    prefixes, kinds = facts_of(classes, TagForm(SCHEMES[scheme]), {}, "")[every.ravel()].T
+    first = np.tile(np.arange(length) == 0, len(every))
+    inside = prefixes == 0
+    for begin, end in zip(*spans(prefixes, kinds, first, STRICT[scheme]), strict=True):
+        inside[begin:end] = True
+    allowed = allowed_transitions(scheme, np.array(classes))
+    possible = allowed[K, every[:, 0]] & allowed[K + 1, every[:, -1]]
+    possible &= allowed[every[:, :-1], every[:, 1:]].all(axis=1)
+    np.testing.assert_array_equal(possible, inside.reshape(-1, length).all(axis=1))
+
+
+def test_constraints_that_are_edited_are_read_anew():
+    matrix, classes, state = np.ones((2, 2), bool), np.array(["a", "b"]), []
+    matrix[0, 0] = allowed_transitions(matrix, classes)[1, 1] = False
+    assert not allowed_transitions(matrix, classes)[0, 0] and allowed_transitions(matrix, classes)[1, 1]
+    ask = lambda a, b: not state  # noqa: E731
+    assert allowed_transitions(ask, classes).all()
+    state.append(1)
+    assert not allowed_transitions(ask, classes)[:2].any()
+    for shared in (None, "bio"):
+        with pytest.raises(ValueError, match="read-only"):
+            allowed_transitions(shared, np.array(["B-a", "O"]))[0, 0] = False
+
+
 @pytest.mark.parametrize("name", CONSTRAINTS)
 @pytest.mark.parametrize("state_features", ["all", "observed"])
 @pytest.mark.parametrize("fit_boundaries", [True, False])
@@ -244,7 +276,8 @@ def test_labels_that_constraints_forbid_are_refused():
     ("iobes", "constraints='iobes' needs labels 'O' and B-type, I-type, E-type, S-type"),
     (np.ones((2, 2), bool), r"boolean array of shape \(4, 4\)"),
     (np.ones((4, 4)), "boolean array .* got an array of float64"),
-    ("bilou", "'constraints' parameter"),
+    ("bilou", "constraints='bilou' needs labels 'O' and B-type, I-type, L-type, U-type, got 'L0'"),
+    ("bilu", "'constraints' parameter"),
     (3, "'constraints' parameter"),
 ])  # fmt: skip
 def test_bad_constraints_are_refused(constraints, message):
