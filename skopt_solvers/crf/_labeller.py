@@ -96,11 +96,14 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
     def _decoding(self, X, known_labels=None, **form):
         """X as tokens, what decodes them, and the labels that they must have, as indices of classes."""
-        check_is_fitted(self)
+        if "coef_" not in vars(self):  # scikit-learn's answer takes as long as the tags of a sentence
+            check_is_fitted(self)
         tokens = self._tokens(X, **form)
         allowed = allowed_transitions(self.constraints, self.classes_)
         parts = self.coef_, self.transition_coef_, self.start_coef_, self.end_coef_
-        decoder, fixed = Decoder(*parts, allowed, effective_threads(self.n_jobs)), None
+        # threads share out whole sequences, and to count the cores takes as long as a short one
+        n_threads = 1 if self.n_jobs is None and tokens.n_sequences == 1 else effective_threads(self.n_jobs)
+        decoder, fixed = Decoder(*parts, allowed, n_threads), None
         if known_labels is not None:
             labels = flat_labels(known_labels, tokens, "known_labels")
             fixed = encode(labels, self.classes_, tokens.offsets, "known_labels")

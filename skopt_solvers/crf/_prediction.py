@@ -42,7 +42,10 @@ class Decoder:
             first, label, state = coef.indptr.astype(np.int64), coef.indices.astype(np.int32), coef.data
         else:
             state = np.ascontiguousarray(coef.T).ravel()
-        allow = lambda scores, possible: np.where(possible, scores, -np.inf).astype(dtype)  # noqa: E731
+        if allowed.all():
+            allow = lambda scores, _: np.ascontiguousarray(scores, dtype)  # noqa: E731
+        else:
+            allow = lambda scores, possible: np.where(possible, scores, -np.inf).astype(dtype)  # noqa: E731
         return _kernels.chain_decoder(
             with_dtype(tokens.X, dtype),
             tokens.offsets,

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, compress
+from itertools import chain, compress, pairwise
 from numbers import Integral
 
 import numpy as np
@@ -15,10 +15,10 @@ from .._base.containers import refuse_container
 from .._base.csr import canonical_csr, check_structure
 from .._base.plain_lists import plain_list
 from .._base.threads import effective_threads
-from .._base.validation import check_labels, numbers_of
+from .._base.validation import check_labels, is_plain, numbers_of
 from ..feature_extraction import DictFeatures
 from ..objectives import MISSING
-from ..sequence import CSRSequences, flat_lengths
+from ..sequence import CSRSequences, flat_lengths, offsets_of
 from ._forms import as_rows, naming_the_value, place_text
 
 
@@ -52,7 +52,7 @@ class Tokens:
         if self.flat:
             return values
         out = np.empty(self.n_sequences, dtype=object)
-        for s, (begin, end) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
+        for s, (begin, end) in enumerate(pairwise(self.offsets.tolist())):
             out[s] = values[begin:end]
         return out
 
@@ -83,17 +83,22 @@ def read_tokens(estimator, X, kind, reset, lengths=None, sequence_ids=None):
         with naming_the_value(X, None, True):
             matrix = _validated(estimator, X, reset)
         n_tokens = matrix.shape[0]
-        counts = flat_lengths(n_tokens, lengths, sequence_ids) if structured else np.ones(n_tokens, np.int64)
+        offsets = (
+            offsets_of(flat_lengths(n_tokens, lengths, sequence_ids))
+            if structured
+            else np.arange(n_tokens + 1, dtype=np.int64)
+        )
     else:
         matrix, counts = (X.matrix, X.lengths) if isinstance(X, CSRSequences) else _stacked(X)
+        offsets = offsets_of(counts)
         if matrix.shape[0] or reset:
-            with naming_the_value(matrix, _offsets(counts), False):
+            with naming_the_value(matrix, offsets, False):
                 matrix = _validated(estimator, matrix, reset)
         else:
             matrix = sp.csr_matrix((0, estimator.n_features_in_), dtype=np.float64)
     if reset:
         vars(estimator).pop("vectorizer_", None)
-    return Tokens(matrix, _offsets(counts), kind == "flat", structured or kind != "flat")
+    return Tokens(matrix, offsets, kind == "flat", structured or kind != "flat")
 
 
 def _vectorized(estimator, X, reset):
@@ -108,10 +113,14 @@ def _vectorized(estimator, X, reset):
     return Tokens(X.matrix, X.offsets, False, True)
 
 
+_FEW_TOKENS = 64  # to count the threads takes longer than to check so many
+
+
 def _validated(estimator, X, reset):
-    canonical = check_structure(X, effective_threads(estimator.n_jobs))
+    few = sp.issparse(X) and X.shape[0] <= _FEW_TOKENS
+    canonical = check_structure(X, 1 if few else effective_threads(estimator.n_jobs))
     given = X
-    X = numbers_of(estimator, X, reset=reset)
+    X = X if not reset and is_plain(estimator, X) else numbers_of(estimator, X, reset=reset)
     owned = sp.issparse(X) and not (hasattr(given, "data") and np.shares_memory(X.data, given.data))
     X = canonical_csr(X, owned, canonical if X is given else None)
     if not _kernels.rows_increase(X.indptr, X.indices):  # whatever X says of itself
@@ -119,10 +128,6 @@ def _validated(estimator, X, reset):
         X.has_sorted_indices = False
         X.sort_indices()
     return X
-
-
-def _offsets(lengths):
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def _fits_together(sequence):

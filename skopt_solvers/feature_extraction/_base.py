@@ -5,14 +5,14 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from .._base.csr import csr_of
 from .._base.pickling import Persistent, check_array, damaged
 from .._base.plain_lists import plain_sequences
 from .._base.sklearn_compat import Interval
 from .._kernels import _features
-from ..sequence import CSRSequences
+from ..sequence import CSRSequences, trusted_sequences
 
 _SUFFIXES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
 
@@ -20,8 +20,15 @@ _SUFFIXES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
 CONSTRAINTS: dict[str, Any] = {"min_count": [Interval(Integral, 1, None, closed="left")], "dtype": "no_validation"}
 
 
-class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Base of both transformers, with the parameters, names and pickles that they share."""
+class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator):
+    """Base of both transformers, with the parameters, names and pickles that they share.
+
+    They have no `set_output`, since no table holds sequences.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # scikit-learn asks each class anew, and wraps `transform` for a sixth of the tags of a sentence
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
 
     _parameter_constraints = CONSTRAINTS
 
@@ -86,9 +93,9 @@ class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator, auto_wrap_o
         data, indices, indptr = rows
         if not len(data):
             data = np.ones(len(indices), dtype=self.dtype)
-        matrix = sp.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, n_columns))
+        matrix = csr_of(data, indices, indptr, (len(indptr) - 1, n_columns))
         matrix.has_canonical_format = True
-        return CSRSequences(matrix, lengths)
+        return trusted_sequences(matrix, lengths)
 
 
 def _as_list(X: Any) -> list:

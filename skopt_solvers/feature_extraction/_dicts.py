@@ -132,7 +132,8 @@ class DictFeatures(_SequenceFeatures):
         if self.n_features is not None:
             self._validate_params()
             return self._hash(X, self.n_features)
-        check_is_fitted(self, "_table")
+        if "_table" not in vars(self):  # to ask scikit-learn takes as long as to look up a sentence
+            check_is_fitted(self, "_table")
         rows, lengths = self._kernel("look_up")(self._table, X)
         return self._sequences(self._kernel("canonical")(*rows), lengths, self.n_features_out_)
 

@@ -164,7 +164,8 @@ class TokenFeatures(_SequenceFeatures):
         -------
         CSRSequences
         """
-        check_is_fitted(self)
+        if "_fitted" not in vars(self):
+            check_is_fitted(self)
         lengths, columns = _columns(_as_list(X), self.n_columns_)
         blocks = token_blocks(self, lengths, columns)
         if [block.places for block in blocks] != [places for places, _, _ in self._fitted]:

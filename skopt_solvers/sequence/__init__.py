@@ -3,6 +3,8 @@
 from .._base.public_names import publish
 from ._conll import read_conll
 from ._csr import CSRSequences
+from ._csr import offsets_of as offsets_of
+from ._csr import trusted_sequences as trusted_sequences
 from ._folds import SequenceKFold
 from ._lengths import flat_lengths as flat_lengths
 from ._lengths import run_lengths as run_lengths
