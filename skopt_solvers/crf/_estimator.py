@@ -83,7 +83,7 @@ class LinearChainCRF(ChainLabeller):
         a sequence.
     class_weight : dict, "balanced" or None, default=None
         Factors on the weights of tokens, by label. The weight of a sequence is the mean over its tokens.
-    max_iter : int, default=100
+    max_iter : int, default=200
         Most iterations, or epochs of a stochastic solver.
     tol : float, default=1e-4
         lbfgs: relative decrease of the objective in 10 iterations, or largest entry of its gradient over C.
@@ -170,7 +170,7 @@ class LinearChainCRF(ChainLabeller):
         transitions: str = "all",
         constraints: str | ArrayLike | Callable[[Any, Any], bool] | None = None,
         class_weight: dict[Any, float] | str | None = None,
-        max_iter: int = 100,
+        max_iter: int = 200,
         tol: float = 1e-4,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
