@@ -14,6 +14,7 @@ import skopt_solvers
 
 MODULES = [
     "skopt_solvers",
+    "skopt_solvers.callbacks",
     "skopt_solvers.feature_extraction",
     "skopt_solvers.inspection",
     "skopt_solvers.metrics",

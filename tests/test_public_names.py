@@ -14,8 +14,8 @@ MODULES = [
     *(
         f"skopt_solvers.{name}"
         for name in (
-            "crf feature_extraction feature_extraction.text inspection linear_model metrics model_selection objectives "
-            "out_of_core schedules sequence solvers"
+            "callbacks crf feature_extraction feature_extraction.text inspection linear_model metrics model_selection "
+            "objectives out_of_core schedules sequence solvers"
         ).split()
     ),
 ]

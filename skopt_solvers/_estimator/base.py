@@ -22,7 +22,7 @@ from ..solvers import SOLVERS, Solver, StochasticSolver
 from ..solvers._stochastic_fit import mean_weights
 from .fit_run import FitRun
 from .known_chunks import Count
-from .monitor import Monitor, require_together
+from .monitor import Monitor, callbacks_of, require_together
 from .partial_fit import present_columns
 from .proof import check_provable, goal_of, nearest_bound, refuse_proof
 from .resume_state import StoredModel
@@ -46,7 +46,7 @@ CONSTRAINTS = {
     "n_jobs": [None, Integral],
     "verbose": ["verbose"],
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
-    "callback": [callable, None],
+    "callback": [callable, list, tuple, None],
     "interrupt": [StrOptions({"raise", "keep"})],
     "max_suboptimality": [Interval(Real, 0, 1, closed="neither"), None],
 }
@@ -86,6 +86,12 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         values, known = {name: getattr(self, name) for name in self._get_param_names()}, defaults(type(self))
         other = {name: value for name, value in values.items() if value is not known.get(name, _NO_DEFAULT)}
         validate_parameter_constraints(self._parameter_constraints, other, caller_name=type(self).__name__)
+        for number, callback in enumerate(callbacks_of(self.callback)):
+            if not callable(callback):
+                raise ValueError(
+                    f"The 'callback' parameter of {type(self).__name__} must be a callable, a list of callables or "
+                    f"None, got a list with {callback!r} at {number}"
+                )
 
     def __skopt_check__(self) -> None:
         """Raise scikit-learn's error where a parameter is out of range; before a copy, which some values refuse."""
@@ -244,7 +250,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             amount, objective = self._objective_of_stream(problem, before, count, n_samples)
             solver.check(objective)
             rng = check_random_state(self.random_state)
-            run = StreamRun(self, problem, solver, objective, Monitor(self), rng)
+            run = StreamRun(self, problem, solver, objective, Monitor(self, goes_on=not first), rng)
             if first:
                 run.require_memory()
             chunk = run.chunk(state, count)

@@ -2,13 +2,17 @@
 
 import copy
 import time
-from collections.abc import Callable
+import uuid
+import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from ..solvers import Result
+from .fit_place import place_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,14 @@ class FitInfo:
     learning_rate : float or None
     seconds : float, since `fit` was called.
     record : dict, the entry of ``history_``; what a callback adds to it stays there.
+    fit : str, the name of this fit, or of this stream of `partial_fit`, which no other has.
+    candidate : int or None
+        The number of the candidate in the searches of `skopt_solvers.model_selection`, as all are tried; of the
+        estimator in `fit_many`, of C in `C_path`, and of the solver with its schedule in `compare_solvers`.
+    parameters : dict, the parameters of that candidate; empty elsewhere.
+    fold : int or None
+        The number of the fold in these searches and in `C_path`. The fit to all rows has none.
+    seed : int or None, `random_state` where that is an integer.
 
     Examples
     --------
@@ -43,10 +55,25 @@ class FitInfo:
     seconds: float
     record: dict
     _fitted: Callable = field(repr=False)
+    fit: str = ""
+    candidate: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fold: int | None = None
+    seed: int | None = None
 
     def fitted(self) -> Any:
         """Return the estimator as if the fit had ended here, with a copy of the parameters."""
         return self._fitted()
+
+
+_NAMES: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()  # of the last fits, by their estimators
+
+
+def callbacks_of(value: Any) -> list[Callable[[FitInfo], Any]]:
+    """Return what the parameter `callback` means, as a list."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def require_together(X_val, y_val):
@@ -70,9 +97,11 @@ class Monitor:
         Of the fit, for scikit-learn's callbacks, which are not called without.
     told : dict, optional
         What these are told of the fit.
+    goes_on : bool, default=False
+        Whether the fit is a part of the stream that the estimator's last fit was of.
     """
 
-    def __init__(self, estimator, context=None, told=None):
+    def __init__(self, estimator, context=None, told=None, goes_on=False):
         self.estimator, self.began = estimator, time.perf_counter()
         self.score = self.attributes = self.stopped = None
         self.settling = 0
@@ -80,6 +109,8 @@ class Monitor:
         self.best = (-np.inf, None, None)  # validation score, weights, iteration
         self.least = (np.inf, None)  # objective, weights
         self.errstate = np.geterr()  # of the one who called fit, for callbacks
+        self.callbacks = callbacks_of(estimator.callback)
+        self.belongs = self._belongs(goes_on) if self.callbacks else {}
         self.context, self.told = context, told
         if context is not None:
             context.call_on_fit_task_begin(**told)
@@ -112,7 +143,7 @@ class Monitor:
             shown = {k: v for k, v in record.items() if k != "iteration" and v is not None and np.ndim(v) == 0}
             values = ", ".join(f"{k} {v}" if isinstance(v, str) else f"{k} {v:.6g}" for k, v in shown.items())
             print(f"{type(estimator).__name__}: iteration {record['iteration']}: {values}")
-        if estimator.callback is not None or self.context is not None:
+        if self.callbacks or self.context is not None:
             with np.errstate(**self.errstate):
                 stop = self._callbacks(W, record) or stop
         if not stop and estimator.max_time is not None and self._seconds() >= estimator.max_time:
@@ -171,16 +202,37 @@ class Monitor:
     def _callbacks(self, W, record):
         """Tell them all; whether one asks to stop."""
         estimator, stop = self.estimator, False
-        if estimator.callback is not None:
+        if self.callbacks:
             values = (record["iteration"], record["objective"], record["learning_rate"])
-            info = FitInfo(estimator, *values, self._seconds(), record, lambda: self.fitted(W))
-            stop = bool(estimator.callback(info))
+            info = FitInfo(estimator, *values, self._seconds(), record, lambda: self.fitted(W), **self.belongs)
+        for number, callback in enumerate(self.callbacks):
+            try:
+                stop = bool(callback(info)) or stop
+            except Exception as error:
+                which = f"callback[{number}]" if isinstance(estimator.callback, (list, tuple)) else "callback"
+                error.add_note(
+                    f"{which} of {type(estimator).__name__} raised this after iteration {info.iteration}: {callback!r}"
+                )
+                raise
         if self.context is not None:
             task = self.context.subcontext(task_name="iteration")
             task.call_on_fit_task_begin(**self.told)
             attributes = dict(reconstruction_attributes=lambda: vars(self.fitted(W)))
             stop = task.call_on_fit_task_end(**self.told, **attributes) or stop
         return stop
+
+    def _belongs(self, goes_on):
+        """Return the name of the fit and its place, for callbacks."""
+        place, seed = place_of(self.estimator), self.estimator.random_state
+        if not goes_on or self.estimator not in _NAMES:
+            _NAMES[self.estimator] = uuid.uuid4().hex[:12]
+        return dict(
+            fit=_NAMES[self.estimator],
+            candidate=place.candidate,
+            parameters=place.parameters,
+            fold=place.fold,
+            seed=int(seed) if isinstance(seed, Integral) else None,
+        )
 
     def fitted(self, W):
         """Return the estimator as if the fit had ended at W."""

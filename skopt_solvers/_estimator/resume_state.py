@@ -1,6 +1,7 @@
 """A pickle holds the weights of a model once, and the solver's state where a later call would use it."""
 
-from typing import Self
+import copy
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -47,8 +48,17 @@ class StoredModel(Persistent):
 
     __copy__ = shallow_copy
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy as a pickle does, but with the callbacks."""
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        copied.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        copied.callback = copy.deepcopy(self.callback, memo)
+        return copied
+
     def __getstate__(self):
         attributes = super().__getstate__()
+        if "classes_" in attributes:
+            attributes["callback"] = None  # of the fit, not of the model; jobs of a search get estimators with theirs
         kept = attributes.pop("_resume", None)
         if kept is not None and (self.warm_start or kept["streamed"]) and self._belongs(kept):
             state, rows = kept["state"], kept["rows"]

@@ -1,6 +1,6 @@
 """The linear-chain conditional random field, with a pluggable solver."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -180,7 +180,7 @@ class LinearChainCRF(ChainLabeller):
         n_jobs: int | None = None,
         verbose: int = 0,
         max_time: float | None = None,
-        callback: Callable[[FitInfo], Any] | None = None,
+        callback: Callable[[FitInfo], Any] | Sequence[Callable[[FitInfo], Any]] | None = None,
         interrupt: str = "raise",
         scoring: str | Callable[..., float] | None = None,
         max_suboptimality: float | None = None,

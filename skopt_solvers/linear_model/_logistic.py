@@ -1,6 +1,6 @@
 """Logistic regression with a pluggable solver."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -75,9 +75,10 @@ class LogisticRegression(LinearClassifier):
     max_time : float or None, default=None
         Seconds since `fit` was called, > 0, after which no further iteration or epoch begins. The weights are then the
         best so far: those of the least objective, or with early stopping of the best validation score.
-    callback : callable or None, default=None
-        ``callback(info)`` after each iteration, with a :class:`~skopt_solvers.FitInfo`; True stops. In scikit-learn 1.9
-        its own callbacks (``set_callbacks``) work beside it.
+    callback : callable, list of callables or None, default=None
+        ``callback(info)`` after each iteration, with a :class:`~skopt_solvers.FitInfo`; True stops. Of a list each is
+        called, in order. Ready ones are in :mod:`skopt_solvers.callbacks`. A pickle of a fitted model has none. In
+        scikit-learn 1.9 its own callbacks (``set_callbacks``) work beside it.
     interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does in `fit`. "raise" leaves the estimator as it was. "keep" ends the fit with the best weights of
         the iterations that were finished, and a warning.
@@ -152,7 +153,7 @@ class LogisticRegression(LinearClassifier):
         n_jobs: int | None = None,
         verbose: int = 0,
         max_time: float | None = None,
-        callback: Callable[[FitInfo], Any] | None = None,
+        callback: Callable[[FitInfo], Any] | Sequence[Callable[[FitInfo], Any]] | None = None,
         interrupt: str = "raise",
         scoring: str | Callable[..., float] | None = None,
         max_suboptimality: float | None = None,

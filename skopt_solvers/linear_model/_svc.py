@@ -1,6 +1,6 @@
 """Linear support vector machines with a pluggable solver."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -90,7 +90,7 @@ class LinearSVC(LinearClassifier):
         n_jobs: int | None = None,
         verbose: int = 0,
         max_time: float | None = None,
-        callback: Callable[[FitInfo], Any] | None = None,
+        callback: Callable[[FitInfo], Any] | Sequence[Callable[[FitInfo], Any]] | None = None,
         interrupt: str = "raise",
         scoring: str | Callable[..., float] | None = None,
         max_suboptimality: float | None = None,

@@ -22,6 +22,7 @@ from .._base.caller import stacklevel_of_caller
 from .._base.csr import check_structure
 from .._base.sklearn_compat import takes_sample_weight
 from .._base.threads import effective_threads
+from .._estimator.fit_place import Place, fits_have_place
 from ..crf import LinearChainCRF
 from ..linear_model import LinearSVC, LogisticRegression
 from ..linear_model._classifier import LinearClassifier
@@ -248,20 +249,26 @@ class _Fits:
     def fold(self, number):
         """Fit the training rows of a fold at every C, and score the models."""
         part = self.source.fold(number)
-        for i, model in self._along(part):
-            self.scores[i, number] = part.score(model)
-            self.n_iter[i, number], self.converged[i, number] = model.n_iter_, model.converged_
+        with fits_have_place(lambda model: self._place(model, number)):
+            for i, model in self._along(part):
+                self.scores[i, number] = part.score(model)
+                self.n_iter[i, number], self.converged[i, number] = model.n_iter_, model.converged_
 
     def all_data(self, refits):
         """Fit all data at every C, for `refits` to keep."""
         refits.part = self.source.all_data()
-        for i, model in self._along(refits.part):
-            refits.add(i, model)
+        with fits_have_place(self._place):
+            for i, model in self._along(refits.part):
+                refits.add(i, model)
 
     def to_all_data(self, i):
         """Return the model of all data at one C, and what it was fitted to."""
         part = self.source.all_data()
-        return next(fitted_along(part.template, part.data, part.counts, self.Cs[[i]])), part
+        with fits_have_place(self._place):
+            return next(fitted_along(part.template, part.data, part.counts, self.Cs[[i]])), part
+
+    def _place(self, model, fold=None):
+        return Place(int(np.flatnonzero(self.Cs == model.C)[0]), {"C": model.C}, fold)
 
     def _along(self, part):
         Cs = self.Cs[self.order]

@@ -17,8 +17,9 @@ from .._base.named import named
 from .._base.typing import Matrix, Sequences
 from .._estimator.base import resolved_solver
 from .._estimator.fit_many import fit_each
+from .._estimator.fit_place import Place, fits_have_place
 from .._estimator.last_step import model_and_rows
-from .._estimator.monitor import require_together
+from .._estimator.monitor import callbacks_of, require_together
 from ..schedules import ScheduleLike
 from ..solvers import LBFGS, SDCA, Solver
 
@@ -167,14 +168,12 @@ class _Course:
 
     def watch(self):
         """Make the model keep its records here, besides its own callback."""
-        own = self.model.callback
 
         def keep(info):
             self.records.append(info.record)
             self.scores.append(np.nan if self.score is None else float(self.score(info.fitted())))
-            return own(info) if own is not None else False
 
-        self.model.callback = keep
+        self.model.callback = [keep, *callbacks_of(self.model.callback)]
 
     def end(self, error):
         """Take note of how the fit has ended; raise its error where it is another than divergence."""
@@ -281,10 +280,19 @@ def _reference(reader, problem):
 def _fit(courses, data, share):
     X, y, weights = data
     together = [courses] if share else [[course] for course in courses]
+    places = _places(courses)
     for part in together:
-        errors = fit_each([course.model for course in part], X, y, [weights] * len(part))
+        with fits_have_place(lambda model: places.get(id(model), Place())):
+            errors = fit_each([course.model for course in part], X, y, [weights] * len(part))
         for course, error in zip(part, errors, strict=True):
             course.end(error)
+
+
+def _places(courses):
+    """Return the place of each model, by its id: seeds of one solver with one schedule are one candidate."""
+    pairs = list(dict.fromkeys(course.labels[:2] for course in courses))
+    named = {pair: Place(i, dict(zip(("solver", "schedule"), pair, strict=True))) for i, pair in enumerate(pairs)}
+    return {id(course.model): named[course.labels[:2]] for course in courses}
 
 
 def _optimum(courses, model, reference, optimum, data):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._estimator.fit_many import fit_each
+from .._estimator.fit_place import Place, fits_have_place
 
 
 def fit_many(
@@ -59,7 +60,9 @@ def fit_many(
     estimators = list(estimators)
     if len({id(estimator) for estimator in estimators}) < len(estimators):
         raise ValueError("estimators must be different objects, got one twice")
-    found = fit_each(estimators, X, y, _weights_of_each(sample_weight, len(estimators)))
+    places = {id(estimator): Place(candidate=i) for i, estimator in enumerate(estimators)}
+    with fits_have_place(lambda estimator: places.get(id(estimator), Place())):
+        found = fit_each(estimators, X, y, _weights_of_each(sample_weight, len(estimators)))
     if errors == "raise":
         for error in found:
             if error is not None:

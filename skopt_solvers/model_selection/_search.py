@@ -43,7 +43,7 @@ class SharesWork(BaseSearchCV):
     def __setattr__(self, name: str, value: Any) -> None:
         work = active_work() if name == "best_estimator_" else None
         if work is not None:  # scikit-learn fits it next
-            work.refits(value)
+            work.refits(value, self.best_index_, self.best_params_)
         super().__setattr__(name, value)
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:

@@ -12,13 +12,14 @@ from sklearn.pipeline import Pipeline
 
 from .._base.sklearn_compat import MultimetricScorer
 from .._estimator.fit_many import ExpectedFits
+from .._estimator.fit_place import Place, fits_have_place
 from .._estimator.shared_fits import fits_by
 from .._estimator.shared_scores import SharedProducts, products_by
 from .._estimator.unconverged import unconverged_told_to
 from ..feature_extraction._shared_counts import SharedCounts
 from ..solvers._together import TimeIsOver
 from ._fit_reports import FitReport, report_of
-from ._search_plan import Task, candidate_of, final_estimator
+from ._search_plan import Task, candidate_of, final_estimator, fold_of
 from ._shared_rows import SharedRows
 from ._shared_steps import SharedMultimetricScorer, SharedScorer, SharedSteps
 
@@ -163,16 +164,31 @@ def _run_shared(job: Job, steps: SharedSteps, texts: SharedCounts, done: Done) -
 
 def _fit_sharing_passes(group: Sequence[tuple[int, Task]], shared: Shared, done: Done, options: JobOptions) -> None:
     until = [np.inf if candidate_of(task) == options.always else options.until for _, task in group]
-    fits = ExpectedFits([final_estimator(task) for _, task in group], until)
+    finals = [final_estimator(task) for _, task in group]
+    fits = ExpectedFits(finals, until)
+    places = {id(final): _place(task) for final, (_, task) in zip(finals, group, strict=True)}
     try:
         with fits_by(fits), products_by(SharedProducts(fits.groups, lambda X: any(each.keeps(X) for each in shared))):
-            _fit_group(group, shared, done, options.keep_histories)
+            _fit_group(group, shared, done, options.keep_histories, places)
     finally:
         done.counts.update(passes=fits.n_passes, fits_in_passes=fits.n_fits)
 
 
-def _fit_group(group: Sequence[tuple[int, Task]], shared: Shared | None, done: Done, keep: bool) -> None:
-    for number, (function, (estimator, *rest), kwargs) in group:
+def _place(task: Task) -> Place:
+    return Place(candidate_of(task), task[2]["parameters"], fold_of(task))
+
+
+def _fit_group(
+    group: Sequence[tuple[int, Task]],
+    shared: Shared | None,
+    done: Done,
+    keep: bool,
+    together: dict[int, Place] | None = None,
+) -> None:
+    """Fit and score one after the other; `together` has the places of those that are fitted when the first is."""
+    for number, task in group:
+        function, (estimator, *rest), kwargs = task
+        own, others = _place(task), together or {}
         fit_and_score, scorer = function.function, kwargs["scorer"]
         if shared is not None:
             steps, rows = shared
@@ -182,7 +198,10 @@ def _fit_group(group: Sequence[tuple[int, Task]], shared: Shared | None, done: D
                 estimator.memory, kwargs = steps, {**kwargs, "scorer": shares(scorer, steps)}
         told: list[tuple[Any, str]] = []
         try:
-            with unconverged_told_to(lambda *one, told=told: told.append(one)):
+            with (
+                unconverged_told_to(lambda *one, told=told: told.append(one)),
+                fits_have_place(lambda one, own=own, others=others: others.get(id(one), own)),
+            ):
                 scores = fit_and_score(estimator, *rest, **kwargs)
         except TimeIsOver:
             continue

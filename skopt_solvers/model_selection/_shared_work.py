@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._base.sklearn_compat import SEARCHES_COUNT_FITS, Parallel, delayed
+from .._estimator.fit_place import Place, fits_have_place
 from ..feature_extraction._shared_counts import SharedCounts
 from ..feature_extraction._shared_vectorizers import hand_back, take_over
 from ._fit_reports import FitReport
@@ -49,6 +50,8 @@ class SharedWork:
     results : dict, optional
         `cv_results_`, when they are known.
     refitted : list of estimators
+    place : Place
+        Of a fit in this thread that is not one of the candidates': that of the best to all rows, when it is known.
     """
 
     prefer: str | None
@@ -65,10 +68,12 @@ class SharedWork:
     results: dict[str, Any] | None = None
     refitted: list[Any] = field(default_factory=list)
     began: float = field(default_factory=time.time)
+    place: Place = field(default_factory=Place)
 
-    def refits(self, estimator: Any) -> None:
-        """Let an estimator that is fitted next take the counts, until the search ends."""
+    def refits(self, estimator: Any, best: int, parameters: dict[str, Any]) -> None:
+        """Let the best estimator of `cv_results_`, which is fitted next, take the counts until the search ends."""
         take_over(estimator)
+        self.place = Place(self.finished[best], parameters)
         self.refitted.append(estimator)
 
     @contextmanager
@@ -76,7 +81,7 @@ class SharedWork:
         """Let the fits of a search inside share; afterwards nothing that is left over is kept."""
         token = _active.set(self)
         try:
-            with self.texts.active():
+            with self.texts.active(), fits_have_place(lambda estimator: self.place):
                 yield
         finally:
             _active.reset(token)

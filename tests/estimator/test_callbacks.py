@@ -1,6 +1,8 @@
 """Callbacks, the clock and Ctrl-C, for every solver of every model."""
 
+import copy
 import os
+import pickle
 import signal
 import threading
 import time
@@ -11,9 +13,11 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression, _kernels
+from skopt_solvers.model_selection import C_path, compare_solvers, fit_many
+from skopt_solvers.model_selection import GridSearchCV as GridSearch
 from skopt_solvers.solvers import AdaGrad
 
 from ..reference import CHAIN_NAMES, LOSSES, NAMES, linear_objective, text_like
@@ -290,3 +294,90 @@ def test_bad_parameters_are_named(bad, message):
     X, y = text_like(n=50)
     with pytest.raises(ValueError, match=message):
         clone(LogisticRegression(**bad)).fit(X, y)
+
+
+def test_a_list_of_callbacks_is_told_in_order_and_each_can_stop():
+    X, y = text_like(n=50)
+    told = []
+    several = [lambda info: told.append("a") or info.iteration == 2, lambda info: told.append("b")]
+    model = quiet(LogisticRegression(**options("adagrad"), callback=several), X, y)
+    assert told == ["a", "b"] * 2 and model.stop_reason_ == "the callback asked to stop"
+    assert clone(model).callback == several
+    told.clear()
+    model.set_params(callback=tuple(several)).partial_fit(X, y)
+    model.set_params(callback=[]).partial_fit(X, y)
+    assert told == ["a", "b"]
+
+
+def fails(info):
+    raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_callback_that_fails_is_named(n_jobs):
+    X, y = text_like(n=50)
+    model = LogisticRegression(solver="adagrad", random_state=0, callback=[print, fails])
+    with pytest.raises(RuntimeError, match="broken") as caught:
+        cross_val_score(model, X, y, cv=2, n_jobs=n_jobs, error_score="raise")
+    (note,) = caught.value.__notes__
+    assert note.startswith("callback[1] of LogisticRegression raised this after iteration 1: <function fails")
+    with pytest.raises(RuntimeError, match="callback of LogisticRegression raised this"):
+        model.set_params(callback=fails).fit(X, y)
+
+
+def test_an_entry_of_a_list_that_cannot_be_called_is_named():
+    X, y = text_like(n=50)
+    with pytest.raises(ValueError, match=r"'callback' parameter of LinearSVC must be .* got a list with 3 at 1"):
+        LinearSVC(callback=[print, 3]).fit(X, y)
+
+
+@pytest.mark.parametrize("model", [LogisticRegression, LinearSVC, LinearChainCRF])
+def test_a_stored_model_has_no_callbacks_and_a_copy_has(model):
+    X, y = problem(model)
+    seen = []
+    fitted = quiet(model(**options("adagrad"), callback=[seen.append, lambda info: None]), X, y)
+    assert pickle.loads(pickle.dumps(fitted)).callback is None
+    copied = copy.deepcopy(fitted)
+    assert len(copied.callback) == 2 and not np.shares_memory(copied.coef_, fitted.coef_)
+    np.testing.assert_array_equal(copied.coef_, fitted.coef_)
+    unfitted = pickle.loads(pickle.dumps(model(callback=fails)))  # as it goes to a process of a search
+    assert unfitted.callback is fails
+
+
+def told_of(call, model):
+    """The places of the fits that `call` makes of a model, each once."""
+    places = {}
+
+    def callback(info):
+        places[info.fit] = (info.candidate, -1 if info.fold is None else info.fold, info.seed, info.estimator.C)
+
+    call(clone(model).set_params(callback=callback))
+    return sorted(places.values())
+
+
+def test_a_callback_knows_the_candidate_the_fold_and_the_seed():
+    X, y = text_like(n=60)
+    model = LogisticRegression(solver="adagrad", max_iter=30, tol=0.01, random_state=3)
+    Cs = [0.1, 0.2]
+    folds = [(i, k, 3, C) for i, C in enumerate(Cs) for k in (0, 1)]
+    for max_time in (None, 1000):  # together, and one candidate after the other
+        search = GridSearch(model, {"C": Cs}, cv=2, max_time=max_time, refit=lambda results: 1)
+        assert told_of(lambda one, search=search: search.set_params(estimator=one).fit(X, y), model) == sorted(
+            [*folds, (1, -1, 3, 0.2)]
+        )
+    told = told_of(lambda one: C_path(one, X, y, Cs, cv=2, return_coefs=True), model)
+    assert told == sorted([*folds, *((i, -1, 3, C) for i, C in enumerate(Cs))])
+    told = told_of(lambda one: fit_many([clone(one).set_params(C=C) for C in Cs], X, y), model)
+    assert told == [(0, -1, 3, 0.1), (1, -1, 3, 0.2)]
+    options = dict(solvers=["adagrad", "adam"], seeds=[5, 6], max_iter=3)
+    told = told_of(lambda one: compare_solvers(one, X, y, **options), model)
+    assert told == [(i, -1, seed, 1.0) for i in (0, 1) for seed in (5, 6)]
+
+
+def test_outside_of_searches_a_fit_has_a_name_and_no_place():
+    X, y = text_like(n=50)
+    infos = []
+    for _ in range(2):
+        quiet(LogisticRegression(**options("adagrad"), callback=infos.append), X, y)
+    assert len({info.fit for info in infos}) == 2
+    assert {(info.candidate, info.fold, info.seed, len(info.parameters)) for info in infos} == {(None, None, 0, 0)}
