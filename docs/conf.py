@@ -12,6 +12,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
 myst_enable_extensions = ["amsmath", "dollarmath"]
@@ -47,6 +48,10 @@ sphinx_gallery_conf = {
     "doc_module": ("skopt_solvers",),
     "reference_url": {"skopt_solvers": None},
 }
+
+# the button copies commands without their prompts and without what they print
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = project
