@@ -36,8 +36,8 @@ class LogisticRegression(LinearClassifier):
     C : float, default=1.0
         Weight of the loss, > 0; ``np.inf`` for no penalty.
     multi_class : {"softmax", "ovr"}, default="softmax"
-        Of three classes or more: one model of all, or for each class a problem of its own, it against the rest, all
-        fitted in the same passes over X.
+        For three classes or more: "softmax" fits one model of all classes. "ovr" (one-versus-rest) fits one model for
+        each class, this class against all others; all of them in the same passes over X.
     l1_ratio : float, default=0.0
         In [0, 1]: 0 is L2, 1 is L1, between is elastic net. L1 gives exact zeros with every solver;
         sdca takes L2 alone.
