@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -77,6 +77,32 @@ class DictFeatures(_SequenceFeatures):
         self.min_count = min_count
         self.n_features = n_features
         self.dtype = dtype
+
+    @classmethod
+    def from_names(cls, names: Iterable[str], *, dtype: DTypeLike = np.float32) -> Self:
+        """Return a fitted transformer whose columns have these names.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Different names, as `get_feature_names_out` gives them.
+        dtype : {numpy.float32, numpy.float64}, default=numpy.float32
+
+        Returns
+        -------
+        DictFeatures
+
+        Examples
+        --------
+        >>> from skopt_solvers.feature_extraction import DictFeatures
+        >>> DictFeatures.from_names(["word:dog", "title"]).transform([[{"word": "dog"}]])[0].toarray().tolist()
+        [[1.0, 0.0]]
+        """
+        encoded = [name.encode() for name in names]
+        features = cls(dtype=dtype)
+        features._table = features._loaded((b"".join(encoded), np.array([len(name) for name in encoded], np.uint32)))
+        features._vocabulary, features.n_features_out_ = None, len(encoded)
+        return features
 
     def fit_transform(self, X: Iterable[Any], y: object = None) -> CSRSequences:
         """Learn the features of X and return it as rows of a matrix, in one walk.
