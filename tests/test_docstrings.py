@@ -21,6 +21,7 @@ MODULES = [
     "skopt_solvers.model_selection",
     "skopt_solvers.objectives",
     "skopt_solvers.out_of_core",
+    "skopt_solvers.persistence",
     "skopt_solvers.schedules",
     "skopt_solvers.sequence",
     "skopt_solvers.solvers",

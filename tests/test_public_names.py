@@ -15,7 +15,7 @@ MODULES = [
         f"skopt_solvers.{name}"
         for name in (
             "callbacks crf feature_extraction feature_extraction.text inspection linear_model metrics model_selection "
-            "objectives out_of_core schedules sequence solvers"
+            "objectives out_of_core persistence schedules sequence solvers"
         ).split()
     ),
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
 from sklearn.utils.metaestimators import _safe_split as rows_of
@@ -86,6 +87,7 @@ def with_names(function: Callable[..., Any], **names: Any) -> Callable[..., Any]
 
 __all__ = [
     "SEARCHES_COUNT_FITS",
+    "BaseSearchCV",
     "CallbackSupportMixin",
     "Interval",
     "LinearClassifierMixin",

@@ -1,11 +1,13 @@
 """Run scikit-learn's fits of vectorizers of counts, with compiled counts in the place of a matrix."""
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.utils.validation import check_is_fitted
 
 from .._base.pickling import Persistent
 from .._base.rollback import unchanged_on_failure
@@ -15,6 +17,18 @@ from ._shared_counts import CountedDocuments, SharedVocabulary, shared_counts
 from ._text_counts import TermCounts, count, count_known, is_compiled, sorted_rows
 from ._text_rules import plan
 from ._text_vocabulary import CompiledVocabulary
+
+
+def with_parameters_of(vectorizer: Any, cls: type) -> Any:
+    """Return a vectorizer of scikit-learn's with the parameters of one of ours, not fitted.
+
+    Parameters
+    ----------
+    vectorizer : CountVectorizer, TfidfVectorizer or HashingVectorizer
+    cls : type
+        Its base in scikit-learn.
+    """
+    return cls(**{name: value for name, value in vectorizer.get_params(deep=False).items() if name != "n_jobs"})
 
 
 class NewVocabulary:
@@ -169,6 +183,29 @@ class CountsTerms(Persistent, CountVectorizer):
 
     def _scikit_transform(self, raw_documents: Iterable[Any]) -> Any:
         return CountVectorizer.transform(self, raw_documents)
+
+    def to_sklearn(self) -> Any:
+        """Return a fitted vectorizer of scikit-learn's own, which gives the same rows.
+
+        It holds a copy of the vocabulary, a dict, and what else was learned, and knows nothing of this package.
+
+        Returns
+        -------
+        vectorizer
+            ``sklearn.feature_extraction.text.CountVectorizer`` or ``TfidfVectorizer``, as the class is.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`, where no vocabulary is given.
+        """
+        if self.vocabulary is None:
+            check_is_fitted(self, "vocabulary_")
+        result = self.__skopt_sklearn__()
+        for name in ("vocabulary_", "fixed_vocabulary_", "_tfidf"):
+            if hasattr(self, name):
+                setattr(result, name, copy.deepcopy(getattr(self, name)))
+        return result
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

@@ -17,7 +17,7 @@ from .._base.threads import effective_threads
 from .._kernels import _text
 from ._text_counts import TermCounts, columns_of, is_compiled
 from ._text_rules import plan
-from ._text_vectorizer import CountsTerms
+from ._text_vectorizer import CountsTerms, with_parameters_of
 
 __all__ = ["CountVectorizer", "HashingVectorizer", "TfidfVectorizer"]
 
@@ -135,6 +135,9 @@ class CountVectorizer(CountsTerms):
             Its rows are sorted.
         """
         return self._matrix(self._scikit_transform(raw_documents))
+
+    def __skopt_sklearn__(self) -> sklearn_text.CountVectorizer:
+        return with_parameters_of(self, sklearn_text.CountVectorizer)
 
 
 @documented_like(
@@ -254,6 +257,13 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
             check_is_fitted(self, msg="The TF-IDF vectorizer is not fitted")
         return self._weighed(self._scikit_transform(raw_documents))
 
+    def to_sklearn(self) -> sklearn_text.TfidfVectorizer:
+        check_is_fitted(self, "_tfidf")
+        return super().to_sklearn()
+
+    def __skopt_sklearn__(self) -> sklearn_text.TfidfVectorizer:
+        return with_parameters_of(self, sklearn_text.TfidfVectorizer)
+
     def _fit_weights(self, raw_documents: Iterable[Any]) -> Any:
         self._check_params()
         with unchanged_on_failure(self):
@@ -369,6 +379,18 @@ class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_ou
         if not rows.n_documents:
             return super().transform([])  # which says so
         return TermCounts(rows, n_threads, bool(self.binary)).matrix(self.dtype, norm=self.norm)
+
+    def to_sklearn(self) -> sklearn_text.HashingVectorizer:
+        """Return a vectorizer of scikit-learn's own with the same parameters, which gives the same rows.
+
+        Returns
+        -------
+        sklearn.feature_extraction.text.HashingVectorizer
+        """
+        return self.__skopt_sklearn__()
+
+    def __skopt_sklearn__(self) -> sklearn_text.HashingVectorizer:
+        return with_parameters_of(self, sklearn_text.HashingVectorizer)
 
     def _is_compiled(self) -> bool:
         return is_compiled(self.dtype) and np.dtype(self.dtype).kind == "f" and self.norm in (None, "l1", "l2")

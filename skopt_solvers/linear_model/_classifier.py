@@ -21,13 +21,18 @@ from .._estimator.fit_many import MOST_OUTPUTS
 from .._estimator.shared_scores import product_by_others
 from ._labels import HeldLabels, LabelData, has_several_labels, predicted_labels, read_labels
 from ._problem import HeldRows, LinearData, LinearModel, read_features, read_rows
+from ._to_sklearn import with_weights_of
 from ._topk import TopK, check_topk, top_classes
 
 LINEAR_CONSTRAINTS = {**CONSTRAINTS, "fit_intercept": ["boolean"]}
 
 
 class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
-    """Base of the linear classifiers. A subclass gives its `Loss` in `_loss(n_classes)`."""
+    """Base of the linear classifiers.
+
+    A subclass gives its `Loss` in ``_loss(n_classes)``, and the unfitted estimator of scikit-learn that has its
+    parameters in ``__skopt_sklearn__()``.
+    """
 
     coef_: Any  # an array, or a sparse matrix after `sparsify`
     intercept_: np.ndarray
@@ -209,6 +214,45 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         with np.errstate(over="ignore", invalid="ignore"):
             indices, scores = top_classes(X, self.coef_, self.intercept_, k, coef_threshold, n_threads)
         return TopK(self.classes_[indices], _finite_scores(scores))
+
+    def to_sklearn(self) -> Any:
+        """Return a fitted estimator of scikit-learn's own that predicts the same.
+
+        It holds copies of the weights and knows nothing of this package, so what reads models of scikit-learn (PMML,
+        eli5, treelite, skl2onnx) reads it. :func:`skopt_solvers.persistence.to_sklearn` makes it of whole pipelines.
+
+        ============================================  ======================================================
+        fitted here                                   returned
+        ============================================  ======================================================
+        LogisticRegression, softmax or two classes    ``sklearn.linear_model.LogisticRegression``
+        LinearSVC of every loss and `multi_class`     ``sklearn.svm.LinearSVC``
+        LogisticRegression, "ovr", of three classes   ``sklearn.multiclass.OneVsRestClassifier`` of the first
+        several labels a sample                       ``sklearn.multiclass.OneVsRestClassifier`` of either
+        ============================================  ======================================================
+
+        Returns
+        -------
+        estimator
+            Its predictions are those of this one, up to rounding in the type of the weights; the logarithms of small
+            probabilities have fewer digits, since scikit-learn computes the probabilities first. Parameters that mean
+            the same are taken along. A further `fit` is scikit-learn's, whose classes do not have all losses and
+            penalties: in the place of "smoothed_hinge" and "modified_huber" it minimises the squared hinge.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from skopt_solvers import LogisticRegression
+        >>> X, y = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["a", "b", "c"]
+        >>> model = LogisticRegression(C=10).fit(X, y).to_sklearn()
+        >>> type(model).__module__, model.predict(X).tolist()
+        ('sklearn.linear_model._logistic', ['a', 'b', 'c'])
+        """
+        check_is_fitted(self)
+        return with_weights_of(self, self.__skopt_sklearn__(), self._sparse_labels)
 
     def suboptimality_bound(self, X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         r"""Return a proven upper bound of :math:`P(W) - \min P`, whatever solver made W.

@@ -17,6 +17,7 @@ from ..solvers import Solver
 from ..solvers._registry import with_solver_names
 from ._classifier import LINEAR_CONSTRAINTS, LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
+from ._to_sklearn import sklearn_logistic
 
 
 @with_solver_names
@@ -181,6 +182,9 @@ class LogisticRegression(LinearClassifier):
 
     def _loss(self, n_classes):
         return LOG_LOSSES[self.multi_class if n_classes > 2 else "ovr"]
+
+    def __skopt_sklearn__(self):
+        return sklearn_logistic(self)
 
     @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_FIT)

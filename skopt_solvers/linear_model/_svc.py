@@ -14,6 +14,7 @@ from ..objectives._losses import MULTI_CLASS
 from ..solvers import Solver
 from ._classifier import LINEAR_CONSTRAINTS, LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
+from ._to_sklearn import sklearn_svc
 
 
 class LinearSVC(LinearClassifier):
@@ -123,6 +124,9 @@ class LinearSVC(LinearClassifier):
             others = ", ".join(repr(name) for name in SVC_LOSSES if multi_class in SVC_LOSSES[name])
             raise ValueError(f"loss must be one of {others} where multi_class={multi_class!r}, got {self.loss!r}")
         return SVC_LOSSES[self.loss][multi_class]
+
+    def __skopt_sklearn__(self):
+        return sklearn_svc(self)
 
     @_fit_context(prefer_skip_nested_validation=False)
     @_documented(_FIT)

@@ -6,12 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn import model_selection as sklearn_search
-from sklearn.model_selection._search import BaseSearchCV
 
 from .._base.caller import stacklevel_of_caller
 from .._base.inherited_docs import documented_like
 from .._base.rollback import unchanged_on_failure
-from .._base.sklearn_compat import Interval, MultimetricScorer, StrOptions, _fit_context, with_names
+from .._base.sklearn_compat import BaseSearchCV, Interval, MultimetricScorer, StrOptions, _fit_context, with_names
 from .._estimator.unconverged import tell_unconverged
 from ._fit_reports import columns, histories, summary_of_unconverged
 from ._shared_rows import is_of_package

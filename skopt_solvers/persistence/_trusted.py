@@ -2,14 +2,14 @@
 
 import scipy.sparse as sp
 
-from .crf import CRF, LinearChainCRF
-from .feature_extraction import DictFeatures, TokenFeatures
-from .feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
-from .linear_model import LinearSVC, LogisticRegression
-from .model_selection import CPath
-from .schedules import SCHEDULES, ScheduleSequence
-from .sequence import CSRSequences, SequenceKFold
-from .solvers import SOLVERS
+from ..crf import CRF, LinearChainCRF
+from ..feature_extraction import DictFeatures, TokenFeatures
+from ..feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from ..linear_model import LinearSVC, LogisticRegression
+from ..model_selection import CPath
+from ..schedules import SCHEDULES, ScheduleSequence
+from ..sequence import CSRSequences, SequenceKFold
+from ..solvers import SOLVERS
 
 __all__ = ["TRUSTED_TYPES"]
 

@@ -1,0 +1,9 @@
+"""Models in files, and ways to other libraries."""
+
+from .._base.public_names import publish
+from ._sklearn import to_sklearn
+from ._trusted import TRUSTED_TYPES
+
+__all__ = ["TRUSTED_TYPES", "to_sklearn"]
+
+publish(__name__)
