@@ -7,7 +7,6 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.svm import LinearSVC
 
@@ -31,7 +30,7 @@ def sklearn_logistic(model: Any) -> Any:
         if signature(LogisticRegression).parameters["penalty"].default == "l2":  # before scikit-learn 1.8
             parameters.update(penalty="elasticnet")
     one = LogisticRegression(**parameters)
-    return OneVsRestClassifier(one) if model.multi_class == "ovr" else one
+    return _one_versus_rest(one) if model.multi_class == "ovr" else one
 
 
 def sklearn_svc(model: Any) -> LinearSVC:
@@ -51,6 +50,13 @@ def sklearn_svc(model: Any) -> LinearSVC:
     return LinearSVC(loss=loss, penalty=penalty, dual="auto", multi_class=model.multi_class, **parameters)
 
 
+def _one_versus_rest(estimator: Any) -> Any:
+    # scikit-learn's linear models do not import it, so that it would make the import of this package longer
+    from sklearn.multiclass import OneVsRestClassifier
+
+    return OneVsRestClassifier(estimator)
+
+
 def with_weights_of(model: Any, empty: Any, sparse_labels: bool) -> Any:
     """Return a classifier of scikit-learn's with the weights of a fitted one of ours.
 
@@ -67,11 +73,11 @@ def with_weights_of(model: Any, empty: Any, sparse_labels: bool) -> Any:
     -------
     estimator
     """
-    one = empty.estimator if isinstance(empty, OneVsRestClassifier) else empty
+    one = getattr(empty, "estimator", empty)
     intercept = np.broadcast_to(model.intercept_, model.coef_.shape[:1])
     if not model.multilabel_ and (one is empty or len(model.classes_) == 2):
         return _filled(one, model, model.coef_, intercept, model.classes_)
-    several, sides = OneVsRestClassifier(one), np.array([0, 1])
+    several, sides = _one_versus_rest(one), np.array([0, 1])
     several.estimators_ = [
         _filled(clone(one), model, model.coef_[[row]], intercept[[row]], sides) for row in range(len(intercept))
     ]

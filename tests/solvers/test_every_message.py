@@ -390,6 +390,8 @@ def prose(node):
         return
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
         return
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_note":
+        return  # of a callback's own error: test_callbacks
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return
     if isinstance(node, ast.Constant) and re.search(r"[a-z]{2,} | [a-z]{2,}", str(node.value)):
