@@ -219,7 +219,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         """Return a fitted estimator of scikit-learn's own that predicts the same.
 
         It holds copies of the weights and knows nothing of this package, so what reads models of scikit-learn (PMML,
-        eli5, treelite, skl2onnx) reads it. :func:`skopt_solvers.persistence.to_sklearn` makes it of whole pipelines.
+        eli5, skl2onnx) reads it. :func:`skopt_solvers.persistence.to_sklearn` makes it of whole pipelines.
 
         ============================================  ======================================================
         fitted here                                   returned

@@ -17,7 +17,7 @@ def to_sklearn(model: Any) -> Any:
     A Pipeline, FeatureUnion, ColumnTransformer, OneVsRestClassifier, CalibratedClassifierCV or another estimator of
     scikit-learn may hold ours at any depth. Of a search its ``best_estimator_`` is taken. What is returned predicts the
     same, needs this package no longer, and what reads models of scikit-learn reads it: PMML (sklearn2pmml), eli5,
-    treelite, skl2onnx.
+    skl2onnx.
 
     Parameters
     ----------
