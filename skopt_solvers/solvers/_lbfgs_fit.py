@@ -10,7 +10,7 @@ import numpy as np
 from .. import _kernels
 from .._base.words import compared
 from ._base import STOPPED, least_fall, pseudo_gradient, relative_bound, remedies, rounding_of, unproven
-from ._line_search import backtrack, strong_wolfe
+from ._line_search import SeenRounding, backtrack, strong_wolfe
 from ._newton import newton_step
 from ._pairs import Pairs
 
@@ -32,6 +32,7 @@ class LBFGSFit:
     steepest : ndarray, the (pseudo-)gradient at the position; `norm` is its largest entry.
     best : the least objective and the least norm so far.
     waited : int, iterations since one of these two fell.
+    rounding : what the trials have shown of the rounding of the objective.
     proven : the last relative bound of the suboptimality, and the number of values then.
     next_proof : the norm at which the next proof is tried, or the number of values.
     reason : str or None, why the fit has ended, or may end once it is proven.
@@ -58,6 +59,10 @@ class LBFGSFit:
     advice: str = ""
     converged: bool = False
     ended: bool = False
+    rounding: SeenRounding = field(init=False)
+
+    def __post_init__(self):
+        self.rounding = SeenRounding(self.objective.dtype)
 
     @property
     def phase(self):
@@ -185,7 +190,7 @@ class LBFGSFit:
     def _quasi_newton_step(self):
         """Return the length of a step along the recursion's direction, or along the gradient; None where none pays."""
         objective, value = self.objective, self.position.value
-        noise = rounding_of(value, objective.dtype)
+        noise = max(rounding_of(value, objective.dtype), self.rounding.most)
         while True:
             D = self.pairs.direction(self.steepest, value)
             if objective.l1:
@@ -206,9 +211,11 @@ class LBFGSFit:
         return length
 
     def _along(self, D, slope, noise):
-        position = self.position
+        position, phi = self.position, self.position.along(D)
+        if self.objective.convex and not position.cheap_trials:
+            phi = self.rounding.watched(phi, position.value, slope)
         options = dict(step=self.pairs.first_step(), noise=noise, cheap_trials=position.cheap_trials)
-        length = strong_wolfe(position.along(D), position.value, slope, **options)
+        length = strong_wolfe(phi, position.value, slope, **options)
         if length is not None:
             position.move(length)
         return length

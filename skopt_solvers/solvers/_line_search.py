@@ -7,6 +7,7 @@ _SUFFICIENT = 1e-4  # c1
 # than a gradient, closer steps save a third of the iterations.
 _CURVATURE, _CURVATURE_OF_CHEAP = 0.9, 0.2
 MAX_TRIALS, _MAX_HALVINGS = 25, 40
+_SHORT = 1000  # a step along which the value falls by so many units in its last place at most
 
 
 def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, cheap_trials=True):
@@ -49,6 +50,41 @@ def strong_wolfe(phi, value, slope, *, step=1.0, noise=0.0, cheap_trials=True):
             break
         step = beyond if high is None else _between(low, high)
     return low[0] if low[0] > 0 else None
+
+
+class SeenRounding:
+    """The rounding in values of a convex function, as the trials of a fit have shown it.
+
+    A convex `phi` has ``t phi'(0) <= phi(t) - phi(0) <= t phi'(t)``. A value beyond is wrong by at least what it is
+    beyond, since slopes keep their digits where a difference of values has none left.
+
+    Attributes
+    ----------
+    most : float
+        The largest that was seen; 0 before.
+    """
+
+    def __init__(self, dtype):
+        self.most, self._eps = 0.0, float(np.finfo(dtype).eps)
+
+    def watched(self, phi, value, slope):
+        """Return `phi` with the trapezoidal rule of the slopes in the place of values that rounding has spoilt.
+
+        It looks at short steps alone: a longer one falls by more than rounding, also that of its slope.
+        """
+
+        def trial(step):
+            f, s = phi(step)
+            short = -step * slope <= _SHORT * self._eps * abs(value)
+            if not (short and np.isfinite(f) and slope <= s < np.inf):
+                return f, s
+            beyond = max(f - value - step * s, value + step * slope - f)
+            if beyond <= 0:
+                return f, s
+            self.most = max(self.most, beyond)
+            return value + step * (slope + s) / 2, s
+
+        return trial
 
 
 def _beyond(low, step, slope):
