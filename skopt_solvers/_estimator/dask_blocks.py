@@ -1,15 +1,19 @@
 """Values that stay where they were made, one a block, and sums over them: on the workers of a cluster, or here."""
 
+import traceback
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 
 import dask
 from dask.base import get_scheduler
+from dask.optimization import cull
 
 from .._base.threads import in_dask_task
 from ..objectives._summed import summed
 
 _FAN = 4  # values that a task of a tree brings together
 _ATTEMPTS = 5  # of a sum, where workers die in the middle of it
+_PATIENCE = 600  # seconds that a sum waits for a worker where all are gone
 
 
 def hold(blocks):
@@ -20,8 +24,35 @@ def hold(blocks):
         )
     client = getattr(get_scheduler(), "__self__", None)
     if not hasattr(client, "scatter"):
-        return Here(dask.compute(*blocks))
+        whole = dask.config.set({"admin.traceback.shorten": []})
+        with _noted(lambda error: _blocks_that_need(error, blocks)), whole:
+            return Here(dask.compute(*blocks))
     return OnCluster(client, client.compute(list(blocks)))
+
+
+@contextmanager
+def _noted(failed):
+    """An error says which blocks could not be made, by ``failed(error)``; those that read a block say so themselves."""
+    try:
+        yield
+    except Exception as error:
+        numbers = [] if getattr(error, "__notes__", None) else failed(error)
+        if numbers:
+            some = ", ".join(map(str, numbers[:3])) + (", ..." if len(numbers) > 3 else "")
+            noun = "block" if len(numbers) == 1 else "blocks"
+            error.add_note(f"in a task that makes {noun} {some} of X, y or sample_weight")
+        raise
+
+
+def _blocks_that_need(error, blocks):
+    """The numbers of the blocks that need the task of dask's own schedulers in which an error was raised.
+
+    The key of a task is in the frame that runs it, if dask has not shortened the traceback, and nowhere else. The
+    scheduler of processes brings no frames back, and then no block is named.
+    """
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    keys = [frame.f_locals.get("key") for frame in frames if frame.f_code.co_name == "execute_task"]
+    return [i for i, block in enumerate(blocks) if any(key in cull(dict(block.dask), [block.key])[0] for key in keys)]
 
 
 class _Held:
@@ -88,7 +119,7 @@ class OnCluster(_Held):
         return OnCluster(self.client, [self._submit(function, value, *arguments) for value in self.futures])
 
     def gather(self, function):
-        with self.map(function) as results:
+        with self.map(function) as results, _noted(lambda error: _failed(results.futures)):
             return self.client.gather(results.futures)
 
     def merged(self, merge):
@@ -105,17 +136,20 @@ class OnCluster(_Held):
         """The arguments go to each worker once; each thread sums over its values, and the sums are added as a tree.
 
         What was sent is data that nobody can make again: where it has died with the workers that had it, the sum begins
-        again. It goes to one worker, and from there to those whose tasks ask for it: a broadcast (of distributed
-        2026.8) never ends if a worker dies in the middle.
+        again; where all workers are gone, it waits for one. It goes to one worker, and from there to those whose tasks
+        ask for it: a broadcast (of distributed 2026.8) never ends if a worker dies in the middle.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                sent = self.client.scatter(list(arguments), hash=False) if arguments else []
+                sent = self.client.scatter(list(arguments), hash=False, timeout=_PATIENCE) if arguments else []
                 sums = self._tree(
                     [self._submit(_partial_sum, method, group, *sent) for group in self._groups()], summed
                 )
                 return sums[-1].result()
-            except (CancelledError, OSError):  # OSError: a connection is lost, or a time is over
+            except (CancelledError, OSError) as error:  # OSError: a connection is lost, or a time is over
+                if isinstance(error, TimeoutError) and not self.client.nthreads():
+                    message = f"the cluster has lost all its workers, and none came in {_PATIENCE} s"
+                    raise TimeoutError(message) from error
                 if attempt == _ATTEMPTS:
                     raise
 
@@ -139,6 +173,10 @@ class OnCluster(_Held):
 
     def _submit(self, function, *arguments):
         return self.client.submit(function, *arguments, pure=False)
+
+
+def _failed(futures):
+    return [i for i, future in enumerate(futures) if future.status == "error"]
 
 
 def _partial_sum(method, values, *arguments):

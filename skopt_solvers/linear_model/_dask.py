@@ -199,6 +199,8 @@ class _RowFacts(Facts):
 def _rows(number, X, y, sample_weight, estimator, model):
     """A block, checked as one process checks X; None where it has no rows."""
     with block(number):
+        if np.ndim(getattr(X, "shape", None)) != 1:
+            raise ValueError(f"X must have CSR or dense matrices as its blocks, got a {type(X).__qualname__}")
         if not X.shape[0]:
             check_consistent_length(X, y)
             return None
