@@ -170,7 +170,8 @@ def _verify(said: dict[str, Any], arrays: dict[str, Any]) -> None:
         raise ValueError(f"{', '.join(wrong)} have changed since they were written: their checksums are others")
 
 
-def _checksum(array: np.ndarray, so_far: int = 0) -> int:
+def _checksum(array: np.ndarray) -> int:
+    so_far = 0
     for begin in range(0, len(array), _PIECE):
         so_far = zlib.crc32(np.ascontiguousarray(array[begin : begin + _PIECE]).data, so_far)
     return so_far

@@ -243,7 +243,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             state = None if first else self._resumable(solver)
             count = Count.of(data, problem, state) if n_samples is None else Count()
             if count.again:
-                problem = data.problem(classes, seen=seen, mass=seen)
+                balanced = self.class_weight == "balanced"  # then its weights go by those of the whole
+                problem = data.problem(classes, seen=seen, mass=seen) if balanced else replace(problem, mass=seen)
             problem = problem.on_columns(present_columns)
             del data  # X in another form
             before = (0.0, 0) if first else self._seen

@@ -1,8 +1,8 @@
 """The base of the callbacks that the package brings, and what they read of a fit."""
 
-import importlib
+import os
 from numbers import Real
-from types import ModuleType
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -41,10 +41,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (Real, np.bool_))
 
 
-def needed(module: str, owner: str, extra: str) -> ModuleType:
-    """Return an optional module; ImportError that names the extra where it is not installed."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        raise ImportError(f"{owner} needs {package}: pip install 'skopt_solvers[{extra}]'") from error
+def absolute_path(path: Any, name: str) -> Path:
+    """Return a path that workers in other folders understand too; TypeError where it is none."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a str or a path, got {type(path).__name__}")
+    return Path(path).absolute()

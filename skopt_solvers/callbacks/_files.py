@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._estimator.monitor import FitInfo
-from ._base import Callback, place_of, values_of
+from ._base import Callback, absolute_path, place_of, values_of
 
 _COLUMNS = (
     *("fit", "candidate", "fold", "seed", "parameters", "iteration", "elapsed"),
@@ -27,11 +27,9 @@ class _LineLog(Callback):
     path: Path
 
     def _begin(self, path: Any, append: bool, first: str = "") -> None:
-        if not isinstance(path, (str, os.PathLike)):
-            raise TypeError(f"path must be a str or a path, got {type(path).__name__}")
+        self.path = absolute_path(path, "path")
         if not isinstance(append, bool):
             raise TypeError(f"append must be True or False, got {append!r}")
-        self.path = Path(path).absolute()  # workers may be in another folder
         if append and self.path.exists() and self.path.stat().st_size:
             with open(self.path, encoding="utf-8", newline="") as file:
                 there = file.readline()

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from numbers import Integral
 from typing import Any, NoReturn
 
+from .._base.optional_package import needed
 from .._estimator.monitor import FitInfo
-from ._base import Callback, needed, values_of
+from ._base import Callback, values_of
 
 
 class OptunaPruning(Callback):

@@ -1,12 +1,11 @@
 """Write the iterations of fits into experiment trackers: TensorBoard and MLflow."""
 
-import os
 import time
-from pathlib import Path
 from typing import Any
 
+from .._base.optional_package import needed
 from .._estimator.monitor import FitInfo
-from ._base import Callback, needed, place_of, values_of
+from ._base import Callback, absolute_path, place_of, values_of
 
 
 def _name_of(info: FitInfo) -> str:
@@ -47,10 +46,8 @@ class TensorBoardLog(Callback):
     """
 
     def __init__(self, folder: Any) -> None:
-        if not isinstance(folder, (str, os.PathLike)):
-            raise TypeError(f"folder must be a str or a path, got {type(folder).__name__}")
+        self.folder = absolute_path(folder, "folder")
         needed("tensorboard", "TensorBoardLog", "tensorboard")
-        self.folder = Path(folder).absolute()
 
     def __call__(self, info: FitInfo) -> None:
         """Write the numbers of an iteration.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from .._base.optional_package import needed
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
@@ -24,10 +26,7 @@ _WIDEST = 0.4
 
 def require_matplotlib(caller: str) -> None:
     """Raise an ImportError that names the extra where matplotlib is missing."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f"{caller} needs matplotlib: pip install 'skopt_solvers[plot]'") from error
+    needed("matplotlib", caller, "plot")
 
 
 def last_step(estimator: Any) -> Any:

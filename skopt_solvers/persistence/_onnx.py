@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .._base.optional_package import needed
 from ._sklearn import to_sklearn
 
 
@@ -54,8 +55,5 @@ def to_onnx(model: Any, X: Any = None, *, initial_types: Any = None, **options: 
     >>> session.run(["label"], {"X": X})[0].tolist()  # doctest: +SKIP
     [0, 1, 0, 1]
     """
-    try:
-        import skl2onnx
-    except ImportError as error:
-        raise ImportError("to_onnx needs skl2onnx: pip install 'skopt_solvers[onnx]'") from error
+    skl2onnx = needed("skl2onnx", "to_onnx", "onnx")
     return skl2onnx.to_onnx(to_sklearn(model), X, initial_types=initial_types, **options)
