@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import sys
 import threading
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -12,13 +11,15 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 
 from skopt_solvers import LinearChainCRF, LinearSVC, LogisticRegression
 from skopt_solvers.feature_extraction import DictFeatures, TokenFeatures
 
 from ..chain_reference import tagging
 from ..reference import text_like
+
+# Filters belong to the whole process: a thread that set and reset them would change those of the others.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 THREADS, COPIES = 6, 3
 X, LABELS = text_like(n=900, d=600, length=40, n_classes=12, dtype=np.float32)
@@ -41,9 +42,7 @@ FITS = {
 
 def fitted(name):
     model, inputs, labels = FITS[name]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return clone(model).fit(inputs, labels)
+    return clone(model).fit(inputs, labels)
 
 
 def weights(name):
@@ -71,9 +70,7 @@ def at_once(tasks):
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
-        # every thread filters warnings for the whole process, so that is done here, once
-        with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with ThreadPoolExecutor(THREADS) as pool:
             answers = [(name, pool.submit(task)) for _ in range(COPIES) for name, task in tasks.items()]
             for name, answer in answers:
                 same_bits(answer.result(), alone[name])
