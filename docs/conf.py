@@ -1,5 +1,6 @@
 """Sphinx configuration; ``sphinx-build -W -b html docs docs/_build/html`` with the package installed."""
 
+import os
 from importlib.metadata import version as installed_version
 
 project = "skopt_solvers"
@@ -55,6 +56,16 @@ copybutton_prompt_is_regexp = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = project
+# the release workflow says where the pages will lie; elsewhere there is one version, and nothing to switch to
+if site := os.environ.get("DOCS_URL"):
+    html_theme_options = {
+        "switcher": {
+            "json_url": f"{site.rstrip('/')}/switcher.json",
+            "version_match": ".".join(version.split(".")[:2]),
+        },
+        "navbar_start": ["navbar-logo", "version-switcher"],
+        "check_switcher": False,  # the list is written after the build
+    }
 # pages that have no section of their own need no navigation in it
 html_sidebars = {
     page: []

@@ -1,6 +1,8 @@
 """What stands in several files is the same in all for a release, and a build says what it lacks."""
 
+import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -40,3 +42,20 @@ def test_a_build_without_a_compiler_says_what_to_install(tmp_path):
     assert done.returncode == 1
     assert "needs a C++20 compiler: g++ 12, clang 14" in " ".join(done.stderr.split())
     assert "None was found" in done.stderr
+
+
+def test_pages_of_a_version_come_beside_those_of_others(tmp_path):
+    add_version = runpy.run_path(str(ROOT / "docs" / "add_version.py"))["add_version"]
+    pages, site = tmp_path / "pages", tmp_path / "site"
+    pages.mkdir()
+    for version, text in [("0.9", "old"), ("0.10", "new"), ("0.9", "mended")]:
+        (pages / "index.html").write_text(text)
+        add_version(pages, site, version, "https://example.org/docs")
+    assert {name: (site / name / "index.html").read_text() for name in ("0.9", "0.10")} == {
+        "0.9": "mended",
+        "0.10": "new",
+    }
+    assert "url=0.10/" in (site / "index.html").read_text()
+    newest, older = json.loads((site / "switcher.json").read_text())
+    assert (newest["version"], newest["preferred"]) == ("0.10", True)
+    assert older == {"version": "0.9", "url": "https://example.org/docs/0.9/"}
