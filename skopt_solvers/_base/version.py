@@ -1,3 +1,3 @@
 """Name the version of the package, which a stored model holds."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
