@@ -222,6 +222,12 @@ def draw_binary(found):
     bars("benchmarks_binary", panels, "ms")
 
 
+def draw_classes(found):
+    heads = {"softmax": "20 newsgroups, softmax", "one-versus-rest squared hinge": "20 newsgroups, squared hinge"}
+    panels = [(title, column(found, (head,), "1e-3", 1)) for title, head in heads.items()]
+    bars("benchmarks_classes", panels, "ms")
+
+
 def draw_defaults(found):
     cells, rows = table(found, "rcv1", "20news2", "nsmc", row="Vowpal Wabbit")
     panels = []
@@ -300,7 +306,16 @@ def main():
         draw_solvers()
         draw_transitions()
         found = tables((DOCS / "benchmarks.md").read_text(encoding="utf-8"))
-        for draw in (draw_binary, draw_defaults, draw_features, draw_l1, draw_tagging, draw_paths, draw_labels):
+        for draw in (
+            draw_binary,
+            draw_classes,
+            draw_defaults,
+            draw_features,
+            draw_l1,
+            draw_tagging,
+            draw_paths,
+            draw_labels,
+        ):
             draw(found)
         draw_growth(found)
 
