@@ -1,4 +1,4 @@
-"""The C++ of the kernels is as clang-format writes it, with lines of 120 columns and files of 400 lines at most."""
+"""The C++ of the package is as clang-format writes it, with lines of 120 columns and files of 400 lines at most."""
 
 import subprocess
 import sys
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
-SOURCES = sorted(path for suffix in ("*.hpp", "*.cpp") for path in (ROOT / "skopt_solvers" / "_kernels").rglob(suffix))
+PACKAGE = ROOT / "skopt_solvers"
+SOURCES = sorted(path for suffix in ("*.hpp", "*.cpp", "*.h") for path in PACKAGE.rglob(suffix))
 
 
 def clang_format(*arguments, **options):

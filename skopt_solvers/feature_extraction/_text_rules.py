@@ -30,7 +30,7 @@ _STEPS = (
     *("build_analyzer", "build_preprocessor", "build_tokenizer", "get_stop_words", "decode"),
     *("_word_ngrams", "_char_ngrams", "_char_wb_ngrams"),
 )
-_OWN_STEPS = tuple((name, getattr(sklearn_text.CountVectorizer, name)) for name in _STEPS)
+_THEIR_STEPS = tuple((name, getattr(sklearn_text.CountVectorizer, name)) for name in _STEPS)
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,11 @@ def token_pattern(pattern: str) -> TokenPattern | None:
     return TokenPattern(one, min_length, bool(found["begin"]), not re.search(one, separators))
 
 
+def has_own_steps(vectorizer: Any) -> bool:
+    """Return whether a subclass, or the object itself, has another method in the place of one of scikit-learn's."""
+    return any(getattr(type(vectorizer), name) is not step or name in vars(vectorizer) for name, step in _THEIR_STEPS)
+
+
 def plan(
     vectorizer: Any, documents: Iterable[Any], hashes: bool = False, ngram_range: tuple[int, int] | None = None
 ) -> Plan | None:
@@ -103,7 +108,7 @@ def plan(
     ngram_range : (int, int), optional
         Default: the vectorizer's.
     """
-    if any(getattr(type(vectorizer), name) is not step or name in vars(vectorizer) for name, step in _OWN_STEPS):
+    if has_own_steps(vectorizer):
         return None
     analyzes = callable(vectorizer.analyzer)
     if analyzes or (vectorizer.analyzer == "word" and vectorizer.tokenizer is not None):

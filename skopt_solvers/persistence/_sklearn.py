@@ -53,7 +53,7 @@ def to_sklearn(model: Any) -> Any:
     """
     if not isinstance(model, BaseEstimator):
         raise TypeError(f"model must be an estimator, got {type(model).__name__}")
-    model = _best(model)
+    model = best_of(model)
     if _is_ours(model):
         return _converter(model)()
     check_is_fitted(model)
@@ -62,13 +62,13 @@ def to_sklearn(model: Any) -> Any:
     return copy.deepcopy(model, known)  # which takes what is known for the copy of each
 
 
-def _best(model: Any) -> Any:
+def best_of(model: Any) -> Any:
     """Return the best estimator of a search, and any other estimator itself."""
     if not isinstance(model, BaseSearchCV):
         return model
     if not hasattr(model, "best_estimator_"):
         raise NotFittedError(f"model must have a best_estimator_, and this {type(model).__name__} has none")
-    return _best(model.best_estimator_)
+    return best_of(model.best_estimator_)
 
 
 def _is_ours(value: Any) -> bool:
