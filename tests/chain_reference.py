@@ -26,6 +26,10 @@ FORMS = {
     "missing, observed": dict(missing=True, observed=True, some_transitions=True),
     "constrained": dict(constrained=True),
     "constrained, missing": dict(constrained=True, missing=True, observed=True),
+    "vectors": dict(n_dense=2),
+    "vectors alone": dict(n_dense=4, some_transitions=True, fit_boundaries=False),
+    "vectors, observed": dict(n_dense=1, observed=True, some_transitions=True),
+    "vectors, constrained, missing": dict(n_dense=3, constrained=True, missing=True),
     "extreme": dict(scale=1000.0),
     "extreme, constrained, missing": dict(scale=1000.0, missing=True, constrained=True),
 }
@@ -120,6 +124,7 @@ class ChainProblem:
     allowed: np.ndarray = None
     pairs: tuple = None
     scale: float = 1.0
+    n_dense: int = 0  # the last columns of X, which kernels get as an array
 
     def __post_init__(self):
         K = self.n_labels
@@ -132,13 +137,19 @@ class ChainProblem:
 
     def objective(self, dtype=np.float64, index=np.int32, n_threads=1):
         """The compiled objective."""
-        X = sp.csr_matrix(self.X.astype(dtype))
+        X, vectors = self.blocks(dtype)
         X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
         return ChainObjective(
             X, self.offsets, self.labels, self.weights, n_labels=self.n_labels, C=self.C, l1_ratio=self.l1_ratio,
             fit_boundaries=self.fit_boundaries, transitions=self.transitions, allowed=self.allowed, pairs=self.pairs,
-            n_threads=n_threads,
+            n_threads=n_threads, vectors=vectors,
         )  # fmt: skip
+
+    def blocks(self, dtype):
+        """X as the kernels take it: CSR, and an array or None."""
+        n_sparse = self.X.shape[1] - self.n_dense
+        X = sp.csr_matrix(self.X.astype(dtype))
+        return X[:, :n_sparse], X[:, n_sparse:].toarray() if self.n_dense else None
 
     def table(self, seed=0):
         """Random weights, a part of them 0, as multiples of a power of two: sums of products with X are exact."""
@@ -221,7 +232,8 @@ class ChainProblem:
         return np.concatenate([*parts, ends.ravel() if self.fit_boundaries else []]).reshape(self.objective().shape)
 
     def tokens(self, dtype=np.float64):
-        return Tokens(sp.csr_matrix(self.X.astype(dtype)), self.offsets, False, True)
+        X, vectors = self.blocks(dtype)
+        return Tokens(X, self.offsets, False, True, vectors)
 
     def decoder(self, W, dtype=np.float64, known=None, n_threads=1):
         """The compiled decoder of the sequences at the weights W."""
@@ -266,6 +278,7 @@ def random_problem(
     if observed:
         mask = rng.rand(n_features, K) < 0.6
         mask[0, 0] = True
+        mask[n_features - options.get("n_dense", 0) :] = True
         first = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
         options["pairs"] = first, np.nonzero(mask)[1].astype(np.int32)
     weights = rng.randint(4, size=len(lengths)) / 2
@@ -302,6 +315,7 @@ def problems(draw, **fixed):
     flags = ("fit_boundaries", "observed", "some_transitions", "missing", "constrained")
     options = {flag: draw(st.booleans()) for flag in flags}
     options["n_features"] = draw(st.integers(1, 4))
+    options["n_dense"] = draw(st.integers(0, options["n_features"]))
     options["scale"] = draw(st.sampled_from([1.0, 1.0, 30.0, 1000.0]))
     return random_problem(lengths, draw(st.integers(1, 4)), draw(st.integers(0, 10**6)), **{**options, **fixed})
 

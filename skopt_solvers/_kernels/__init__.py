@@ -88,17 +88,24 @@ def indicator(
     return getattr(_core, "Indicator" + _FLOATS[np.dtype(dtype)])(*_aligned(indptr, indices, *factors))
 
 
-def chain(X: sp.csr_matrix, *args: Any, **kwargs: Any) -> Any:
+def chain(X: sp.csr_matrix, *args: Any, vectors: NDArray[Any] | None = None, **kwargs: Any) -> Any:
     """Return the compiled objective of a linear-chain CRF.
 
-    Rows of X are sorted, without duplicates and stored zeros.
+    Rows of X are sorted, without duplicates and stored zeros. `vectors` are more features of its rows, as an array.
     """
-    return _over("Chain", X, *args, **kwargs)
+    return _over("Chain", X, *args, *_dense_block(X, vectors), **kwargs)
 
 
-def chain_decoder(X: sp.csr_matrix, *args: Any) -> Any:
+def chain_decoder(X: sp.csr_matrix, *args: Any, vectors: NDArray[Any] | None = None) -> Any:
     """Return the compiled decoder of a fitted chain over the sequences of X."""
-    return _over("Decoder", X, *args)
+    return _over("Decoder", X, *args, *_dense_block(X, vectors))
+
+
+def _dense_block(X: sp.csr_matrix, vectors: NDArray[Any] | None) -> tuple[NDArray[Any], int]:
+    """Return the numbers of vectors row after row, where they lie if their type is that of X, and their size."""
+    if vectors is None:
+        return np.empty(0, X.data.dtype), 0
+    return np.ascontiguousarray(vectors, X.data.dtype).ravel(), vectors.shape[1]
 
 
 def column_sums(table: NDArray[Any]) -> NDArray[np.float64]:
@@ -127,12 +134,18 @@ def _aligned(*values: Any) -> list[Any]:
 
 
 def observed_pairs(
-    X: sp.csr_matrix, labels: NDArray[np.int32], n_labels: int
+    X: sp.csr_matrix, labels: NDArray[np.int32], n_labels: int, n_dense: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the (column, label) pairs that occur, as ``first`` and ``label`` of the objective."""
+    """Return the (column, label) pairs that occur, as ``first`` and ``label`` of the objective.
+
+    After the columns of X come all pairs of `n_dense` features that every token has.
+    """
     first = np.empty(X.shape[1] + 1, np.int64)
     indptr, indices, labels = _aligned(X.indptr, X.indices, labels)
     label = _core.observed_pairs(indptr, indices, labels, X.shape[1], n_labels, first)
+    if n_dense:
+        first = np.concatenate([first, first[-1] + n_labels * np.arange(1, n_dense + 1)])
+        label = np.concatenate([label, np.tile(np.arange(n_labels, dtype=np.int32), n_dense)])
     return first, label
 
 

@@ -158,6 +158,8 @@ class _Chain(Generic[_T, _I]):
         label: NDArray[np.int32],
         transitions: NDArray[np.int32],
         allowed: NDArray[np.bool_],
+        vectors: NDArray[_T],
+        vector_size: int,
         l1: float,
         l2: float,
         n_threads: int,
@@ -205,6 +207,8 @@ class _Decoder(Generic[_T, _I]):
         end: NDArray[_T],
         fixed: NDArray[np.int32],
         n_threads: int,
+        vectors: NDArray[_T],
+        vector_size: int,
     ) -> None: ...
     def viterbi(self, path: NDArray[np.int32]) -> None: ...
     def marginals(self, P: NDArray[_T]) -> None: ...

@@ -57,6 +57,7 @@ class Decoder:
             allow(self.end, allowed[K + 1]),
             np.empty(0, np.int32) if fixed is None else fixed,
             self.n_threads,
+            vectors=tokens.vectors,
         )
 
     def best_path(self, tokens, fixed=None, name="known_labels"):

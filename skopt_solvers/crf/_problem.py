@@ -176,14 +176,17 @@ class ChainProblem(Problem):
         transitions = np.arange(K * K, dtype=np.int32)
         if self.model.transitions == "observed":
             transitions = np.unique(seen[:-1][steps] * np.int32(K) + seen[1:][steps])
-        pairs = _kernels.observed_pairs(self.X, seen, K) if self.model.state_features == "observed" else None
+        n_dense, pairs = 0 if self.tokens.vectors is None else self.tokens.vectors.shape[1], None
+        if self.model.state_features == "observed":
+            pairs = _kernels.observed_pairs(self.X, seen, K, n_dense)
         return seen, dict(transitions=transitions, pairs=pairs)
 
     def objective(self, **penalty):
         """Return the objective; `penalty` may have `C`, in the place of the model's, and `total`."""
         seen, observed = self.observed
         penalty = {"C": self.model.C, "l1_ratio": self.model.l1_ratio, **penalty}
-        return ChainObjective(self.X, self.tokens.offsets, seen, self.weights, **self.options, **observed, **penalty)
+        given = {**self.options, **observed, **penalty, "vectors": self.tokens.vectors}
+        return ChainObjective(self.X, self.tokens.offsets, seen, self.weights, **given)
 
     @property
     def label_arrays(self):
@@ -240,7 +243,8 @@ class HeldSequences:
                 f"scoring needs a label for each token of the validation sequences, got None in sequence "
                 f"{self.sequences[missing]} (counted from 0)"
             )
-        return CSRSequences(self.tokens.X, self.tokens.lengths)[self.sequences], labels, None
+        tokens = self.tokens
+        return CSRSequences(tokens.X, tokens.lengths, vectors=tokens.vectors)[self.sequences], labels, None
 
     def accuracy(self, objective, W):
         """Return the token accuracy of a table W of an objective."""

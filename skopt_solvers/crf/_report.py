@@ -103,7 +103,7 @@ class ChainReports:
         if labels is not None:
             expected = flat_labels([_listed(labels, len(paths[0]))], tokens, "labels")
             paths.append(decoder.best_path(tokens, encode(expected, self.classes_, tokens.offsets, "labels"), "labels"))
-        return contributions(tokens.X, decoder, paths, self.classes_, names)
+        return contributions(tokens.all_features, decoder, paths, self.classes_, names)
 
 
 def _listed(labels: Any, n_tokens: int) -> Any:

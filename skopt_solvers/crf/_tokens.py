@@ -20,6 +20,7 @@ from ..feature_extraction import DictFeatures
 from ..objectives import MISSING
 from ..sequence import CSRSequences, flat_lengths, offsets_of
 from ._forms import as_rows, naming_the_value, place_text
+from ._vectors import read_with_vectors
 
 
 @dataclass
@@ -32,12 +33,15 @@ class Tokens:
     offsets : ndarray of shape (n_sequences + 1,), int64
     flat : bool, whether the user gave tokens, and gets tokens back.
     structured : bool, whether the user said which tokens make a sequence.
+    vectors : ndarray of shape (n_tokens, size), of the dtype of X, or None
+        The features after those of X, which every token has.
     """
 
     X: sp.csr_matrix
     offsets: np.ndarray
     flat: bool
     structured: bool
+    vectors: np.ndarray | None = None
 
     @property
     def lengths(self):
@@ -46,6 +50,11 @@ class Tokens:
     @property
     def n_sequences(self):
         return len(self.offsets) - 1
+
+    @property
+    def all_features(self):
+        """The features of the tokens as one CSR: X, and the vectors as its last columns."""
+        return self.X if self.vectors is None else sp.hstack([self.X, self.vectors], format="csr")
 
     def like_input(self, values):
         """One value a token, as the user's X: flat, or an object array of parts, one a sequence."""
@@ -77,6 +86,7 @@ def read_tokens(estimator, X, kind, reset, lengths=None, sequence_ids=None):
     if structured and kind != "flat":
         name = "lengths" if lengths is not None else "sequence_ids"
         raise ValueError(f"{name} is for X of tokens; the sequences of X have their own lengths")
+    vectors = None
     if kind == "items":
         return _vectorized(estimator, X, reset)
     if kind == "flat":
@@ -88,6 +98,10 @@ def read_tokens(estimator, X, kind, reset, lengths=None, sequence_ids=None):
             if structured
             else np.arange(n_tokens + 1, dtype=np.int64)
         )
+    elif getattr(X, "vectors", None) is not None:
+        with naming_the_value(X.matrix, X.offsets, False):
+            matrix, vectors = read_with_vectors(estimator, X, reset, _validated)
+        offsets = X.offsets
     else:
         matrix, counts = (X.matrix, X.lengths) if isinstance(X, CSRSequences) else _stacked(X)
         offsets = offsets_of(counts)
@@ -98,7 +112,7 @@ def read_tokens(estimator, X, kind, reset, lengths=None, sequence_ids=None):
             matrix = sp.csr_matrix((0, estimator.n_features_in_), dtype=np.float64)
     if reset:
         vars(estimator).pop("vectorizer_", None)
-    return Tokens(matrix, offsets, kind == "flat", structured or kind != "flat")
+    return Tokens(matrix, offsets, kind == "flat", structured or kind != "flat", vectors)
 
 
 def _vectorized(estimator, X, reset):
@@ -109,8 +123,8 @@ def _vectorized(estimator, X, reset):
     X = vectorizer.fit_transform(X) if reset else vectorizer.transform(X)
     if reset:
         vars(estimator).pop("feature_names_in_", None)
-        estimator.n_features_in_, estimator.vectorizer_ = X.matrix.shape[1], vectorizer
-    return Tokens(X.matrix, X.offsets, False, True)
+        estimator.n_features_in_, estimator.vectorizer_ = vectorizer.n_features_out_, vectorizer
+    return Tokens(X.matrix, X.offsets, False, True, X.vectors)
 
 
 _FEW_TOKENS = 64  # to count the threads takes longer than to check so many

@@ -65,15 +65,20 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     n_threads : int
     total : float, optional
         What the weights are divided by, in the place of ``sum_r w_r n_r``.
+    vectors : ndarray of shape (n_tokens, size), optional
+        The last features of the tokens, which all of them have. They have a weight for each label, also with `pairs`,
+        which name these weights too.
     """
 
     def __init__(
         self, X, offsets, labels, weights, *, n_labels, C, l1_ratio, fit_boundaries, transitions, allowed, pairs=None,
-        n_threads=1, total=None,
+        n_threads=1, total=None, vectors=None,
     ):  # fmt: skip
         self.X, self.offsets, self.labels, self.n_labels = X, offsets, labels, n_labels
         self.dtype, self.n_threads, self.allowed = X.dtype, n_threads, allowed
-        self._pass_threads = threads_of_pass(n_threads, X.shape[0] * n_labels * (n_labels + 10.0))
+        self.vectors = None if vectors is None else np.ascontiguousarray(vectors, X.dtype)
+        self.n_dense = 0 if vectors is None else vectors.shape[1]
+        self._pass_threads = threads_of_pass(n_threads, X.shape[0] * n_labels * (n_labels + 10.0 + self.n_dense))
         self._n_entries, lengths = n_entries(X), np.diff(offsets)
         if not len(labels) == X.shape[0] == offsets[-1] or offsets[0] != 0 or (lengths < 0).any():
             raise ValueError(
@@ -95,7 +100,7 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         self.pairs, self.transitions, self.fit_boundaries = pairs, transitions, bool(fit_boundaries)
         if pairs is None:
             first, label = np.empty(0, np.int64), np.empty(0, np.int32)
-            n_rows, n_outputs = X.shape[1] + n_labels + (2 if fit_boundaries else 0), n_labels
+            n_rows, n_outputs = self.n_features + n_labels + (2 if fit_boundaries else 0), n_labels
         else:
             first, label = pairs
             n_rows, n_outputs = len(label) + len(transitions) + (2 * n_labels if fit_boundaries else 0), 1
@@ -117,6 +122,7 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
             n_threads=n_threads,
             block=block_size(X) if is_streamed(X) else _ALL,
             copied=_may_be_copied(X),
+            vectors=self.vectors,
         )
 
     # The likelihood has a gradient everywhere, and the covariance of a token's label no eigenvalue above 1/2.
@@ -125,6 +131,11 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     structured = has_samples = has_adagrad_epochs = has_curvature_block = True
     # L-BFGS may end when the objective has hardly fallen in so many iterations.
     decrease_window = 10
+
+    @property
+    def n_features(self):
+        """The columns of X, and after them those of the vectors."""
+        return self.X.shape[1] + self.n_dense
 
     @property
     def gradient_unit(self):
@@ -163,17 +174,18 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
 
     @property
     def _padded_bytes(self):
-        return self.X.shape[1] * self._width * self.dtype.itemsize
+        return self.n_features * self._width * self.dtype.itemsize
 
     @property
     def pass_work(self):
         """About how many multiply-adds a pass takes, those that lie scattered in memory counted as two."""
-        return self._width * (4.0 * self._n_entries + 6.0 * self.X.shape[0] * self.n_labels)
+        n_tokens = self.X.shape[0]
+        return self._width * (4.0 * self._n_entries + n_tokens * (6.0 * self.n_labels + 2.0 * self.n_dense))
 
     @property
     def n_states(self):
         """The number of weights of features, which the table begins with."""
-        return len(self.pairs[1]) if self.pairs is not None else self.X.shape[1] * self.n_labels
+        return len(self.pairs[1]) if self.pairs is not None else self.n_features * self.n_labels
 
     def feature_of(self, states):
         """Return the feature of each of these weights."""
@@ -198,15 +210,19 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     def observed(self):
         """A copy that knows the bytes of the same problem with the pairs that occur, and can do no more."""
         other = copy.copy(self)
-        other.pairs = _kernels.observed_pairs(self.X, self.labels, self.n_labels)
+        other.pairs = _kernels.observed_pairs(self.X, self.labels, self.n_labels, self.n_dense)
         ends = 2 * self.n_labels if self.fit_boundaries else 0
         other.shape = (len(other.pairs[1]) + len(self.transitions) + ends, 1)
         return other
 
+    def resized(self, n_features=None, dtype=None):
+        """As of any objective; the vectors stay."""
+        return super().resized(None if n_features is None else max(n_features - self.n_dense, 0), dtype)
+
     @property
     def coefficients(self):
         """Features and labels: the shape of the part of the table that `coef_` shows."""
-        return self.X.shape[1], self.n_labels
+        return self.n_features, self.n_labels
 
     def split(self, W):
         """W as state weights (rows of features, or pairs), transitions (from, to), start and end weights."""
@@ -240,7 +256,8 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         """Return how many tokens of the samples have each feature."""
         used = np.zeros(len(self.offsets) - 1, bool)
         used[self.samples] = True
-        return column_counts(self.X, np.repeat(used, np.diff(self.offsets)))
+        used = np.repeat(used, np.diff(self.offsets))
+        return np.concatenate([column_counts(self.X, used), np.full(self.n_dense, np.count_nonzero(used))])
 
     def counts(self):
         """Return how many tokens touch each row of features, sequences for other rows; not for observed pairs."""

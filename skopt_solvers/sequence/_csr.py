@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from .._base.csr import check_structure
+from ._vectors import read_vectors
 
 
 class CSRSequences:
@@ -22,6 +23,17 @@ class CSRSequences:
     matrix : CSR of shape (n_tokens, n_features)
     lengths : array of shape (n_sequences,)
         Tokens of each sequence, in order; their sum is n_tokens.
+    vectors : array of shape (n_tokens, size), or list of one such array a sequence, optional
+        More features, which every token has: word vectors, say. They stay an array, which is not copied if it is one of
+        float32 or float64. To a model they are the last features, after the columns of the matrix.
+
+    Attributes
+    ----------
+    matrix, lengths :
+        As given.
+    vectors : ndarray of shape (n_tokens, size), or None
+    offsets : ndarray of shape (n_sequences + 1,)
+        Tokens ``offsets[s]`` to ``offsets[s + 1]`` are sequence s.
 
     Examples
     --------
@@ -30,13 +42,23 @@ class CSRSequences:
     >>> sequences = CSRSequences(sp.eye(5, format="csr"), [2, 3])
     >>> len(sequences), sequences[1].shape, sequences[[1, 0]].lengths.tolist()
     (2, (3, 5), [3, 2])
+
+    Vectors lie beside the matrix. A sequence alone shows them as its last columns.
+
+    >>> import numpy as np
+    >>> sequences = CSRSequences(sp.eye(5, format="csr"), [2, 3], vectors=np.ones((5, 4), np.float32))
+    >>> sequences
+    <CSRSequences: 2 sequences, 5 tokens, 5 features and vectors of 4>
+    >>> sequences[1].shape, sequences[[1]].vectors.shape
+    ((3, 9), (3, 4))
     """
 
     matrix: sp.csr_matrix
     lengths: np.ndarray
     offsets: np.ndarray
+    vectors: np.ndarray | None = None  # of pickles too that were made before there were any
 
-    def __init__(self, matrix: Any, lengths: ArrayLike) -> None:
+    def __init__(self, matrix: Any, lengths: ArrayLike, *, vectors: Any = None) -> None:
         self.matrix = matrix
         self.lengths = np.asarray(lengths, dtype=np.int64)
         if not sp.issparse(matrix) or matrix.format != "csr":
@@ -48,6 +70,7 @@ class CSRSequences:
                 f"{self.lengths.sum()} in {self.lengths.size} sequences"
             )
         self.offsets = offsets_of(self.lengths)
+        self.vectors = read_vectors(vectors, self.lengths)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,7 +82,8 @@ class CSRSequences:
 
     def __repr__(self) -> str:
         n_tokens, n_features = self.matrix.shape
-        return f"<CSRSequences: {len(self)} sequences, {n_tokens} tokens, {n_features} features>"
+        vectors = "" if self.vectors is None else f" and vectors of {self.vectors.shape[1]}"
+        return f"<CSRSequences: {len(self)} sequences, {n_tokens} tokens, {n_features} features{vectors}>"
 
     @overload
     def __getitem__(self, key: int) -> sp.csr_matrix: ...
@@ -74,14 +98,25 @@ class CSRSequences:
             if not -len(self) <= key < len(self):
                 raise IndexError(f"sequence {key} of {len(self)}")
             key = key % len(self)
-            return self.matrix[self.offsets[key] : self.offsets[key + 1]]
+            return self._columns(slice(self.offsets[key], self.offsets[key + 1]))
         chosen = np.arange(len(self))[key]
         if isinstance(key, slice) and key.step in (None, 1):
             first, last = (chosen[0], chosen[-1] + 1) if len(chosen) else (0, 0)
-            return CSRSequences(self.matrix[self.offsets[first] : self.offsets[last]], self.lengths[chosen])
+            return self._tokens(slice(self.offsets[first], self.offsets[last]), chosen)
         parts = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in chosen]
         rows = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-        return CSRSequences(self.matrix[rows], self.lengths[chosen])
+        return self._tokens(rows, chosen)
+
+    def _tokens(self, rows: Any, chosen: np.ndarray) -> "CSRSequences":
+        vectors = None if self.vectors is None else self.vectors[rows]
+        return CSRSequences(self.matrix[rows], self.lengths[chosen], vectors=vectors)
+
+    def _columns(self, rows: slice) -> sp.csr_matrix:
+        """Return all features of tokens as one matrix."""
+        matrix = self.matrix[rows]
+        if self.vectors is None:
+            return matrix
+        return sp.hstack([matrix, self.vectors[rows].astype(matrix.dtype)], format="csr")
 
     def __iter__(self) -> Iterator[sp.csr_matrix]:
         return (self[i] for i in range(len(self)))
@@ -94,8 +129,8 @@ def offsets_of(lengths: np.ndarray) -> np.ndarray:
     return offsets
 
 
-def trusted_sequences(matrix: sp.csr_matrix, lengths: np.ndarray) -> CSRSequences:
+def trusted_sequences(matrix: sp.csr_matrix, lengths: np.ndarray, vectors: np.ndarray | None = None) -> CSRSequences:
     """Return the sequences of a matrix and int64 lengths that a kernel has made: nothing is checked."""
     made = CSRSequences.__new__(CSRSequences)
-    made.matrix, made.lengths, made.offsets = matrix, lengths, offsets_of(lengths)
+    made.matrix, made.lengths, made.offsets, made.vectors = matrix, lengths, offsets_of(lengths), vectors
     return made

@@ -170,12 +170,14 @@ class Case(TextArguments):
 
     def chain(self):
         indptr, indices, data, d = self.csr()
-        n, K = len(indptr) - 1, self.r.choice([1, 2, 3, 17])
+        n, K, dense = len(indptr) - 1, self.r.choice([1, 2, 3, 17]), self.r.choice([0, 1, 5, 30])
+        n_columns, d = d, d + dense
         offsets, (first, label) = self.sequences(n), self.pairs(d, K)
         active, boundaries = np.flatnonzero(np.diff(offsets)).astype(np.int64), self.r.random() < 0.5
         transitions = np.flatnonzero(self.rng.rand(K * K) < 0.8).astype(np.int32)
         objective = self.call(
-            getattr(self.core, "Chain" + self.suffix), indptr=indptr, indices=indices, data=data, n_columns=d,
+            getattr(self.core, "Chain" + self.suffix), indptr=indptr, indices=indices, data=data,
+            n_columns=n_columns, vectors=self.numbers(n * dense), vector_size=dense,
             offsets=offsets, labels=self.integers(self.r.choice([-1, 0]), K, n),
             omega=np.abs(self.numbers(len(offsets) - 1)), active=active[: self.r.choice([1, len(active)])], n_labels=K,
             boundaries=boundaries, first=first, label=label, transitions=transitions,
@@ -214,11 +216,13 @@ class Case(TextArguments):
 
     def decoder(self):
         indptr, indices, data, d = self.csr()
-        n, K = len(indptr) - 1, self.r.choice([1, 2, 3, 17])
+        n, K, dense = len(indptr) - 1, self.r.choice([1, 2, 3, 17]), self.r.choice([0, 1, 5, 30])
+        n_columns, d = d, d + dense
         offsets, (first, label) = self.sequences(n), self.pairs(d, K)
         forbid = lambda a: np.where(self.rng.rand(len(a)) < 0.2, -np.inf, a).astype(self.T)  # noqa: E731
         decoder = self.call(
-            getattr(self.core, "Decoder" + self.suffix), indptr=indptr, indices=indices, data=data, n_columns=d,
+            getattr(self.core, "Decoder" + self.suffix), indptr=indptr, indices=indices, data=data,
+            n_columns=n_columns, vectors=self.numbers(n * dense), vector_size=dense,
             offsets=offsets, W=self.numbers(len(label) if len(first) else d * K), first=first, label=label,
             transitions=forbid(self.numbers(K * K)), start=forbid(self.numbers(K)), end=self.numbers(K),
             fixed=self.integers(-1, K, n * self.r.choice([0, 1])), n_threads=self.threads(),

@@ -92,12 +92,13 @@ def test_a_chain_refuses_rows_that_are_not_sorted(kernels, index, rows, right):
     matrix = malformed(indptr, indices, np.ones(len(indices)), (len(rows), 3))
     n, none = len(rows), np.empty(0, np.int32)
     arguments = [np.array([0, n]), np.zeros(n, np.int32), np.ones(1), np.arange(1 if n else 0), 1, False]
-    arguments += [np.empty(0, np.int64), none, np.zeros(1, np.int32), np.ones(3, bool), 0.0, 0.0]
+    arguments += [np.empty(0, np.int64), none, np.zeros(1, np.int32), np.ones(3, bool)]
+    options = dict(l1=0.0, l2=0.0, n_threads=1, block=1, copied=True)
     if right:
-        _kernels.chain(matrix, *arguments, n_threads=1, block=1, copied=True)
+        _kernels.chain(matrix, *arguments, **options)
     else:
         with pytest.raises(ValueError, match="indices of a row must increase"):
-            _kernels.chain(matrix, *arguments, n_threads=1, block=1, copied=True)
+            _kernels.chain(matrix, *arguments, **options)
 
 
 def test_sizes_whose_product_overflows_are_refused(kernels):

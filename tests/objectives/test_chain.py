@@ -235,7 +235,7 @@ def test_epochs_of_adagrad_are_those_of_its_steps(kernels, form, dtype, rtol, n_
     rates = [0.5, 0.3, 0.7]
     given = (0.1 * problem.table()).astype(dtype)
     if problem.pairs is None:  # transitions that are not listed have rows, and no weight
-        given[objective.X.shape[1] :].ravel()[np.setdiff1d(range(n_labels**2), objective.transitions)] = 0
+        given[objective.n_features :].ravel()[np.setdiff1d(range(n_labels**2), objective.transitions)] = 0
     expected, got = given.copy(), given.copy()
     losses = epochs_of_gradients(objective, expected, orders, rates, 8)
     np.testing.assert_allclose(objective.adagrad_epochs(got, orders, rates, 8, 1e-8), losses, rtol=rtol)
@@ -267,21 +267,22 @@ def test_epochs_over_sequences_that_are_not_there_are_refused(orders):
 # Threads
 
 
-@pytest.mark.parametrize("form", ["all", "observed", "missing", "extreme"])
+@pytest.mark.parametrize("form", ["all", "observed", "missing", "extreme", "vectors", "vectors, observed"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_labels", [3, 9, 16])
 def test_threads_do_not_change_a_bit(kernels, form, dtype, n_labels):
     rng = np.random.RandomState(0)
     lengths = rng.randint(0, 30, size=300 if n_labels > 3 else 3000)
     n, options = lengths.sum(), FORMS[form]
+    n_dense = 11 * options.get("n_dense", 0)
     X = sp.random(n, 50, density=0.1, format="csr", random_state=rng)
     labels = rng.randint(n_labels, size=n).astype(np.int32)
     if "missing" in options:
         labels[rng.rand(n) < 0.2] = MISSING
     pairs = None
     if "observed" in options:
-        pairs = _kernels.observed_pairs(X, labels, n_labels)
-    problem = ChainProblem(X, lengths, labels, rng.rand(len(lengths)), n_labels, pairs=pairs)
+        pairs = _kernels.observed_pairs(X[:, : 50 - n_dense], labels, n_labels, n_dense)
+    problem = ChainProblem(X, lengths, labels, rng.rand(len(lengths)), n_labels, pairs=pairs, n_dense=n_dense)
     assert n * n_labels * (n_labels + 10) > 3 * 10**5, "so much work is shared by three threads"
     W = (options.get("scale", 1.0) * rng.randn(*problem.objective().shape)).astype(dtype)
     answers = []

@@ -11,7 +11,7 @@ from ..chain_reference import DTYPES, ChainProblem
 LENGTHS = [9, 8, 8, 8, 7, 7, 1, 5, 5, 3, 1]
 
 
-def problem_of(lengths, n_labels, ones, seed=0):
+def problem_of(lengths, n_labels, ones, seed=0, n_dense=0):
     """Sequences that share no feature, so that the gradient of each is in rows of its own."""
     rng = np.random.RandomState(seed)
     blocks = [sp.random(n, 6, density=0.5, format="csr", random_state=rng) for n in lengths]
@@ -19,20 +19,22 @@ def problem_of(lengths, n_labels, ones, seed=0):
     if ones:
         X.data[:] = 1
     labels = rng.randint(n_labels, size=sum(lengths)).astype(np.int32)
-    return ChainProblem(X, lengths, labels, rng.rand(len(lengths)) + 0.5, n_labels)
+    return ChainProblem(X, lengths, labels, rng.rand(len(lengths)) + 0.5, n_labels, n_dense=n_dense)
 
 
 @pytest.mark.parametrize("n_labels", [2, 9, 17, 22, 30, 70])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("scale", [1.0, 60.0])
-def test_a_sequence_has_the_same_bits_alone_and_beside_others(kernels, n_labels, dtype, scale):
-    problem = problem_of(LENGTHS, n_labels, ones=False)
+@pytest.mark.parametrize("n_dense", [0, 45])
+def test_a_sequence_has_the_same_bits_alone_and_beside_others(kernels, n_labels, dtype, scale, n_dense):
+    problem = problem_of(LENGTHS, n_labels, ones=False, n_dense=n_dense)
     W = (scale * np.random.RandomState(1).randn(*problem.objective().shape)).astype(dtype)
 
     def gradient(weights):
+        X, vectors = problem.blocks(dtype)
         objective = ChainObjective(
-            problem.X.astype(dtype), problem.offsets, problem.labels, weights, n_labels=n_labels, C=2.0, l1_ratio=0.0,
-            fit_boundaries=True, transitions=problem.transitions, allowed=problem.allowed, total=50.0,
+            X, problem.offsets, problem.labels, weights, n_labels=n_labels, C=2.0, l1_ratio=0.0,
+            fit_boundaries=True, transitions=problem.transitions, allowed=problem.allowed, total=50.0, vectors=vectors,
         )  # fmt: skip
         return objective.value_and_gradient(W)[1]
 

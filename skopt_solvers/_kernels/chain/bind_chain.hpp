@@ -17,6 +17,8 @@ struct ChainArrays {
     In<int64_t> active, first;
     In<int32_t> label, transitions;
     In<bool> allowed;
+    In<T> vectors;
+    size_t vector_size;
 };
 
 template <class T, class I>
@@ -27,9 +29,10 @@ class BoundChain final : public ChainObjective<T, I> {
 public:
     BoundChain(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<int32_t> labels,
                In<T> omega, In<int64_t> active, size_t n_labels, bool boundaries, In<int64_t> first, In<int32_t> label,
-               In<int32_t> transitions, In<bool> allowed, double l1, double l2, int n_threads, size_t block,
-               bool copied)
-        : BoundChain(Arrays{indptr, indices, data, offsets, labels, omega, active, first, label, transitions, allowed},
+               In<int32_t> transitions, In<bool> allowed, In<T> vectors, size_t vector_size, double l1, double l2,
+               int n_threads, size_t block, bool copied)
+        : BoundChain(Arrays{indptr, indices, data, offsets, labels, omega, active, first, label, transitions, allowed,
+                            vectors, vector_size},
                      n_columns, n_labels, boundaries, Penalty<T>{l1, l2}, n_threads, block, copied) {}
 
     double value_and_gradient(In<T> W, Out<T> G) {
@@ -79,7 +82,8 @@ private:
         const Csr<T, I> X = csr(a.indptr, a.indices, a.data, n_columns);
         require(increase(X.indptr, X.n_rows, X.indices), "the indices of a row must increase");
         const size_t n_sequences = sequences_of(a.offsets, a.indptr);
-        product(std::max<size_t>({n_columns, X.n_rows, 1}), K);
+        const DenseBlock<T> V = dense_block(a.vectors, a.vector_size, X.n_rows, n_columns);
+        product(std::max<size_t>({n_columns + V.n_columns, X.n_rows, 1}), K);
         require(K > 0 && a.labels.size() == X.n_rows && between(a.labels, kAnyLabel, K),
                 "labels must be one a token, from -1 to n_labels - 1");
         require(a.omega.size() == n_sequences && between(a.active, 0, n_sequences),
@@ -92,15 +96,16 @@ private:
         require(between(a.transitions, 0, product(K, K)) && a.allowed.size() == K * K + 2 * K,
                 "transitions or allowed do not fit n_labels");
         require(block > 0, "block must be positive");
-        check_pairs(a.first, a.label, n_columns, K);
-        return {X, offsets, n_sequences, a.labels.data(), a.omega.data(), a.active.data(), a.active.size()};
+        check_pairs(a.first, a.label, n_columns + V.n_columns, K);
+        return {X, offsets, n_sequences, a.labels.data(), a.omega.data(), a.active.data(), a.active.size(), V};
     }
 
     static ChainLayout<T> layout_of(const Arrays& a, size_t n_columns, size_t K, bool boundaries) {
         const auto* allowed = reinterpret_cast<const uint8_t*>(a.allowed.data());
         const size_t n_transitions = a.transitions.size();
         const auto* first = pointer_or_null(a.first);
-        return {n_columns, K, boundaries, first, a.label.data(), a.transitions.data(), n_transitions, allowed};
+        const size_t n_features = n_columns + a.vector_size;
+        return {n_features, K, boundaries, first, a.label.data(), a.transitions.data(), n_transitions, allowed};
     }
 
     void require_tables(const In<T>& W, const Out<T>& G) const {

@@ -16,11 +16,13 @@ class BoundDecoder final : public ChainDecoder<T, I> {
 public:
     BoundDecoder(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<T> W,
                  In<int64_t> first, In<int32_t> label, In<T> transitions, In<T> start, In<T> end, In<int32_t> fixed,
-                 int n_threads)
-        : Decoder(csr(indptr, indices, data, n_columns), offsets.data(), sequences_of(offsets, indptr),
-                  layout_of(n_columns, start.size(), W, first, label), W.data(), chain_of(transitions, start, end),
-                  labels_of(fixed, indptr.size() - 1, start.size()), n_threads),
-          kept_(indptr, indices, data, offsets, W, first, label, fixed) {}
+                 int n_threads, In<T> vectors, size_t vector_size)
+        : Decoder(csr(indptr, indices, data, n_columns),
+                  dense_block(vectors, vector_size, indptr.size() - 1, n_columns), offsets.data(),
+                  sequences_of(offsets, indptr), layout_of(n_columns + vector_size, start.size(), W, first, label),
+                  W.data(), chain_of(transitions, start, end), labels_of(fixed, indptr.size() - 1, start.size()),
+                  n_threads),
+          kept_(indptr, indices, data, offsets, W, first, label, fixed, vectors) {}
 
     void viterbi(Out<int32_t> path) const {
         require(path.size() == this->n_tokens(), "path has the wrong size");
@@ -89,12 +91,12 @@ public:
     }
 
 private:
-    static ChainLayout<T> layout_of(size_t n_columns, size_t K, const In<T>& W, const In<int64_t>& first,
+    static ChainLayout<T> layout_of(size_t n_features, size_t K, const In<T>& W, const In<int64_t>& first,
                                     const In<int32_t>& label) {
-        require(K > 0 && W.size() == (first.size() ? label.size() : product(n_columns, K)),
+        require(K > 0 && W.size() == (first.size() ? label.size() : product(n_features, K)),
                 "W must have a weight for each pair");
-        check_pairs(first, label, n_columns, K);
-        return {n_columns, K, false, pointer_or_null(first), label.data(), nullptr, 0, nullptr};
+        check_pairs(first, label, n_features, K);
+        return {n_features, K, false, pointer_or_null(first), label.data(), nullptr, 0, nullptr};
     }
 
     static Transitions<T> chain_of(const In<T>& transitions, const In<T>& start, const In<T>& end) {
@@ -116,7 +118,7 @@ private:
         return pointer_or_null(fixed);
     }
 
-    std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<int32_t>> kept_;
+    std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<int32_t>, In<T>> kept_;
 };
 
 template <class T, class I>
@@ -124,10 +126,10 @@ static void bind(nb::module_& m, const char* name) {
     using Bound = BoundDecoder<T, I>;
     nb::class_<Bound>(m, name)
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<T>, In<T>, In<T>,
-                      In<int32_t>, int>(),
+                      In<int32_t>, int, In<T>, size_t>(),
              array("indptr"), array("indices"), array("data"), "n_columns"_a, array("offsets"), array("W"),
              array("first"), array("label"), array("transitions"), array("start"), array("end"), array("fixed"),
-             "n_threads"_a)
+             "n_threads"_a, array("vectors"), "vector_size"_a)
         .def("viterbi", &Bound::viterbi, array("path"))
         .def("marginals", &Bound::marginals, array("P"))
         .def("log_likelihood", &Bound::log_likelihood, array("labels"), array("out"))

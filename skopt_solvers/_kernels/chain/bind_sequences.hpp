@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/bind_arrays.hpp"
+#include "chain/dense_block.hpp"
 
 // Returns the number of sequences that the offsets cut the rows of X into.
 template <class I>
@@ -14,6 +15,14 @@ size_t sequences_of(const In<int64_t>& offsets, const In<I>& indptr) {
     require(static_cast<size_t>(offsets.data()[offsets.size() - 1]) == indptr.size() - 1,
             "offsets must end at the number of rows");
     return offsets.size() - 1;
+}
+
+// Returns the block of dense features whose rows lie in `vectors`, those of the features after the columns of X.
+template <class T>
+DenseBlock<T> dense_block(const In<T>& vectors, size_t vector_size, size_t n_tokens, size_t n_columns) {
+    require(vectors.size() == product(n_tokens, vector_size), "vectors must have vector_size numbers a token");
+    product(n_columns, 1), product(vector_size, 1);
+    return {vectors.data(), n_columns, vector_size};
 }
 
 inline void check_pairs(const In<int64_t>& first, const In<int32_t>& label, size_t n_columns, size_t K) {

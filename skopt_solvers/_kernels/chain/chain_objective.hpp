@@ -13,6 +13,7 @@
 #include "base/parallel.hpp"
 #include "base/touched_columns.hpp"
 #include "chain/curvature_block.hpp"
+#include "chain/dense_block.hpp"
 #include "chain/gradient_rows.hpp"
 #include "chain/likelihood.hpp"
 #include "chain/parameter_layout.hpp"
@@ -52,7 +53,7 @@ public:
 
     int threads() const {
         const size_t K = likelihood.K();
-        return threads_for(n_threads_, static_cast<double>(n_tokens_) * K * (K + 10));
+        return threads_for(n_threads_, static_cast<double>(n_tokens_) * K * (K + 10 + data().V.n_columns));
     }
 
     // Returns sum_s omega_s nll_s, and writes its gradient where G is given.
@@ -95,6 +96,7 @@ public:
         double times = n_seen / static_cast<double>(data().n_active);
         touched_.count_as(count, layout().n_features, times);
         long_count_ = count[layout().n_features] / times;
+        if (data().V.n_columns) set_dense_count(count[data().V.first] / times);
     }
 
     const RowGradient<T>& gradient(const T* W, const int64_t* batch, size_t n) override {
@@ -117,7 +119,7 @@ public:
         }
         likelihood.finish_pairs(A_.data(), worker_.lattice.direct, tail.pairs);
         batch_.loss = loss;
-        scatter_batch(scale);
+        scatter_batch(batch, n, scale);
         T share_pairs = long_count_ > 0 ? scale * static_cast<T>(long_ones) / static_cast<T>(long_count_) : T(0);
         batch_rows_.end(tail, share_pairs, scale * static_cast<T>(n) / static_cast<T>(data().n_active), batch_);
         return batch_;
@@ -127,6 +129,7 @@ public:
     // 1/K of the tokens, and boundaries in one token of a sequence.
     void squared_norms(double* square) const {
         const auto& X = data().X;
+        const auto& V = data().V;
         std::vector<double> features(layout().n_features, 0.0);
         double later = 0, ends = 0;
         for (size_t a = 0; a < data().n_active; ++a) {
@@ -136,6 +139,9 @@ public:
             later += omega * static_cast<double>(end - begin - 1);
             for (size_t p = X.indptr[begin]; p < static_cast<size_t>(X.indptr[end]); ++p)
                 features[X.indices[p]] += omega * X.data[p] * X.data[p];
+            for (size_t token = begin; token < end; ++token)
+                for (size_t j = 0; j < V.n_columns; ++j)
+                    features[V.first + j] += omega * V.row(token)[j] * V.row(token)[j];
         }
         layout().spread(features.data(), later / static_cast<double>(likelihood.K()), ends, square);
     }
@@ -165,6 +171,7 @@ private:
         if (!touched_.prepared()) {
             data().list_tokens(data().active, data().n_active, tokens_);
             touched_.prepare(X, tokens_.data(), tokens_.size());
+            set_dense_count(static_cast<double>(tokens_.size()));
         }
         data().list_tokens(batch, n, tokens_);
         touched_.touch(X, tokens_.data(), tokens_.size(),
@@ -172,32 +179,62 @@ private:
         layout().unpack(W, likelihood.transitions);
         reserve(z_, tokens_.size() * width);
         reserve(d_, tokens_.size() * width);
-        local_W_.assign(touched_.size * width, T(0));
-        for (size_t r = 0; r < touched_.size; ++r) layout().expand(W, touched_.columns[r], &local_W_[r * width]);
+        list_dense_columns();
+        local_W_.assign(n_batch_columns() * width, T(0));
+        for (size_t r = 0; r < n_batch_columns(); ++r) layout().expand(W, touched_.columns[r], &local_W_[r * width]);
         const uint32_t* local = touched_.local.data();
         for (size_t i = 0; i < tokens_.size(); ++i) {
             size_t begin = X.indptr[tokens_[i]], nnz = X.indptr[tokens_[i] + 1] - begin;
             gather_rows(local, X.data + begin, nnz, local_W_.data(), width, &z_[i * width]);
             local += nnz;
         }
+        const T* dense_W = local_W_.data() + touched_.size * width;
+        each_of_batch(batch, n, [&](size_t begin, size_t end, size_t i) {
+            add_dense_scores(data().V, begin, end, dense_W, width, z_.data() + i * width);
+        });
     }
 
     // Turns the gradient d_ with respect to the scores into rows of features.
-    void scatter_batch(T scale) {
+    void scatter_batch(const int64_t* batch, size_t n, T scale) {
         const size_t width = likelihood.width();
         const auto& X = data().X;
-        batch_rows_.begin(touched_.columns.data(), touched_.size, batch_);
-        local_G_.assign(touched_.size * width, T(0));
+        const size_t n_dense = data().V.n_columns;
+        batch_rows_.begin(touched_.columns.data(), n_batch_columns(), batch_);
+        local_G_.assign(n_batch_columns() * width, T(0));
         const uint32_t* local = touched_.local.data();
         for (size_t i = 0; i < tokens_.size(); ++i) {
             size_t begin = X.indptr[tokens_[i]], nnz = X.indptr[tokens_[i] + 1] - begin;
             scatter_rows(local, X.data + begin, nnz, &d_[i * width], width, local_G_.data());
             local += nnz;
         }
-        for (size_t r = 0; r < touched_.size; ++r) {
-            batch_rows_.set_share(r, scale * touched_.part(r), batch_);
+        T* dense_G = local_G_.data() + touched_.size * width;
+        each_of_batch(batch, n, [&](size_t begin, size_t end, size_t i) {
+            add_dense_gradient(data().V, 0, n_dense, begin, end, d_.data() + i * width, width, dense_G);
+        });
+        const T dense_part = static_cast<T>(tokens_.size()) * inverse_dense_count_;
+        for (size_t r = 0; r < n_batch_columns(); ++r) {
+            batch_rows_.set_share(r, scale * (r < touched_.size ? touched_.part(r) : dense_part), batch_);
             batch_rows_.set_values(r, &local_G_[r * width], batch_);
         }
+    }
+
+    // The columns of a batch are those that it touches, and after them all dense ones.
+    size_t n_batch_columns() const { return touched_.size + data().V.n_columns; }
+
+    void list_dense_columns() {
+        const DenseBlock<T>& V = data().V;
+        if (V.n_columns) reserve(touched_.columns, n_batch_columns());
+        for (size_t j = 0; j < V.n_columns; ++j)
+            touched_.columns[touched_.size + j] = static_cast<int64_t>(V.first + j);
+    }
+
+    void set_dense_count(double count) { inverse_dense_count_ = count > 0 ? static_cast<T>(1 / count) : T(0); }
+
+    // Calls f(begin, end, i) for each sequence of a batch: its tokens, and the place of the first in the batch.
+    template <class F>
+    void each_of_batch(const int64_t* batch, size_t n, F f) const {
+        for (size_t b = 0, i = 0; b < n && data().V.n_columns; i += data().length(batch[b++]))
+            f(data().offsets[batch[b]], data().offsets[batch[b] + 1], i);
     }
 
     int n_threads_;
@@ -209,6 +246,7 @@ private:
     std::vector<double> label_pairs_;  // the weight of each transition among the labels
     // of minibatches
     TouchedColumns<T, I> touched_;
+    T inverse_dense_count_ = 0;  // 1 over the tokens of all samples
     std::vector<int64_t> tokens_;
     Aligned<T> z_, d_, A_, local_W_, local_G_;
     Worker worker_;

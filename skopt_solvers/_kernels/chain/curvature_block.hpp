@@ -112,7 +112,7 @@ private:
         own.y.resize(n);
         lattice.direct.clear();
         std::fill(own.A.begin(), own.A.end(), T(0));
-        likelihood_.gather_sequence(likelihood_.data.X, likelihood_.data.offsets[s], n, state, own.worker);
+        likelihood_.gather_sequence(likelihood_.data.X, likelihood_.data.offsets[s], s, state, own.worker);
         lattice.forward(own.worker.z.data(), n, likelihood_.transitions);
         lattice.backward(T(-1), own.D.data(), own.A.data());
         Random random(seed ^ (s * 0xd1b54a32d192ed03ull));
@@ -125,14 +125,19 @@ private:
     void add_features(size_t s, Scratch& own) const {
         constexpr T kNothing = T(1e-3);
         const auto& X = likelihood_.data.X;
+        const auto& V = likelihood_.data.V;
         const size_t width = likelihood_.width(), begin = likelihood_.data.offsets[s], n = likelihood_.data.length(s);
         for (size_t t = 0; t < n; ++t) {
             T* residual = &own.D[t * width];
             residual[own.y[t]] += 1;
-            for (size_t p = X.indptr[begin + t]; p < static_cast<size_t>(X.indptr[begin + t + 1]); ++p)
-                entries_.each_of_feature(X.indices[p], [&](size_t i, int32_t label) {
-                    if (std::abs(residual[label]) > kNothing) touch(own, i, X.data[p] * residual[label]);
+            auto add = [&](size_t j, T x) {
+                entries_.each_of_feature(j, [&](size_t i, int32_t label) {
+                    if (std::abs(residual[label]) > kNothing) touch(own, i, x * residual[label]);
                 });
+            };
+            for (size_t p = X.indptr[begin + t]; p < static_cast<size_t>(X.indptr[begin + t + 1]); ++p)
+                add(X.indices[p], X.data[p]);
+            for (size_t j = 0; j < V.n_columns; ++j) add(V.first + j, V.row(begin + t)[j]);
         }
     }
 

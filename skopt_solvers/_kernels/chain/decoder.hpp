@@ -9,6 +9,7 @@
 
 #include "base/csr.hpp"
 #include "base/parallel.hpp"
+#include "chain/dense_block.hpp"
 #include "chain/lattice.hpp"
 #include "chain/parameter_layout.hpp"
 #include "chain/spans.hpp"
@@ -16,13 +17,16 @@
 template <class T, class I>
 class ChainDecoder {
 public:
-    // W has the weights of the features, in `layout`, and log, log_start and log_end of `chain` are set. `fixed` are
-    // labels that tokens must have, or kAnyLabel, and null where there are none.
-    ChainDecoder(Csr<T, I> X, const int64_t* offsets, size_t n_sequences, ChainLayout<T> layout, const T* W,
-                 Transitions<T> chain, const int32_t* fixed, int n_threads)
-        : X_(X), offsets_(offsets), n_sequences_(n_sequences), layout_(layout), W_(W), chain_(std::move(chain)),
+    // W has the weights of the features, those of V being the last, in `layout`, and log, log_start and log_end of
+    // `chain` are set. `fixed` are labels that tokens must have, or kAnyLabel, and null where there are none.
+    ChainDecoder(Csr<T, I> X, DenseBlock<T> V, const int64_t* offsets, size_t n_sequences, ChainLayout<T> layout,
+                 const T* W, Transitions<T> chain, const int32_t* fixed, int n_threads)
+        : X_(X), V_(V), offsets_(offsets), n_sequences_(n_sequences), layout_(layout), W_(W), chain_(std::move(chain)),
           fixed_(fixed), n_threads_(n_threads) {
         chain_.exponentiate();
+        dense_W_.resize(V.n_columns * chain_.width);
+        for (size_t j = 0; j < V.n_columns; ++j)
+            layout_.expand_padded(W, V.first + j, dense_W_.data() + j * chain_.width);
     }
 
     size_t n_labels() const { return chain_.K; }
@@ -119,7 +123,8 @@ private:
     template <class F>
     void each(F f) const {
         const size_t width = chain_.width;
-        int n_threads = threads_for(n_threads_, static_cast<double>(n_tokens()) * chain_.K * (chain_.K + 10));
+        int n_threads =
+            threads_for(n_threads_, static_cast<double>(n_tokens()) * chain_.K * (chain_.K + 10 + V_.n_columns));
         auto first_of = [&](int t) -> size_t {
             if (t == 0) return 0;
             if (t == n_threads) return n_sequences_;
@@ -141,6 +146,7 @@ private:
                     layout_.gather(X_.indices + first, X_.data + first, X_.indptr[row + 1] - first, W_,
                                    &worker.z[i * width]);
                 }
+                add_dense_scores(V_, offsets_[s], offsets_[s + 1], dense_W_.data(), width, worker.z.data());
                 f(s, worker.z.data(), n, worker);
             }
         });
@@ -259,6 +265,8 @@ private:
     }
 
     Csr<T, I> X_;
+    DenseBlock<T> V_;
+    Aligned<T> dense_W_;  // the weights of V as rows of whole vectors
     const int64_t* offsets_;
     size_t n_sequences_;
     ChainLayout<T> layout_;

@@ -56,11 +56,19 @@ public:
     size_t K() const { return layout.K; }
     size_t width() const { return transitions.width; }
 
-    // Computes worker.z, the scores of n rows of X from `first` on under rows of weights that are `width` apart.
-    void gather_sequence(const Csr<T, I>& X, size_t first, size_t n, const T* state, Worker& worker) const {
+    // Computes worker.z, the scores of sequence s, whose rows of X begin at `first`, under rows of weights that are
+    // `width` apart.
+    void gather_sequence(const Csr<T, I>& X, size_t first, size_t s, const T* state, Worker& worker) const {
+        const size_t size = data.length(s) * transitions.width;
+        if (worker.z.size() < size) worker.z.resize(size);
+        gather_tokens(X, first, s, state, worker.z.data());
+    }
+
+    // Computes the same scores into z.
+    void gather_tokens(const Csr<T, I>& X, size_t first, size_t s, const T* state, T* z) const {
         const size_t width = transitions.width;
-        if (worker.z.size() < n * width) worker.z.resize(n * width);
-        gather_scores(X, first, first + n, state, width, worker.z.data());
+        gather_scores(X, first, first + data.length(s), state, width, z);
+        add_dense_scores(data.V, data.offsets[s], data.offsets[s + 1], state + data.V.first * width, width, z);
     }
 
     // Returns the loss of a sequence from its scores z, times omega, and writes its gradient.

@@ -9,6 +9,7 @@
 #include "base/csr.hpp"
 #include "base/interrupt.hpp"
 #include "base/parallel.hpp"
+#include "chain/dense_block.hpp"
 #include "chain/likelihood.hpp"
 #include "chain/lockstep.hpp"
 #include "chain/parameter_layout.hpp"
@@ -63,14 +64,12 @@ private:
     // Runs the part of thread t.
     void run_part(int t) {
         Worker worker;
-        const auto& bounds = sequences_.ranges.bounds;
-        const size_t first_column = bounds[t], last_column = bounds[t + 1];
+        auto each_of_mine = [&](auto f) { each_feature(sequences_.ranges, data().V, t, f); };
         if (tables_.padded_W) {
-            for (size_t j = first_column; j < last_column; ++j)
-                layout().expand_padded(tables_.W, j, tables_.padded_W + j * width_);
+            each_of_mine([&](size_t j) { layout().expand_padded(tables_.W, j, tables_.padded_W + j * width_); });
             barrier_.wait();
         }
-        if (tables_.G) std::fill(gradient_ + first_column * width_, gradient_ + last_column * width_, T(0));
+        if (tables_.G) each_of_mine([&](size_t j) { std::fill_n(gradient_ + j * width_, width_, T(0)); });
         for (size_t b = 0; b < order_.n_blocks(); ++b) {
             Block& block = blocks_[b % 2];
             size_t unit;
@@ -83,8 +82,8 @@ private:
             if (t == 0) add_block(b, block);
         }
         if (tables_.G && tables_.padded_W)
-            for (size_t j = first_column; j < last_column; ++j)
-                layout().compress(gradient_ + j * width_, j, layout().weights_of(tables_.G, j));
+            each_of_mine(
+                [&](size_t j) { layout().compress(gradient_ + j * width_, j, layout().weights_of(tables_.G, j)); });
     }
 
     // Computes the loss and the marginals of a unit. Sequences go side by side where all tokens have a label and there
@@ -105,7 +104,7 @@ private:
 
     void run_single(size_t i, T* D, size_t u, Block& block, Worker& worker) const {
         const size_t s = order_.sequences[i];
-        likelihood_.gather_sequence(sequences_.X, sequences_.first[i], length(i), state_, worker);
+        likelihood_.gather_sequence(sequences_.X, sequences_.first[i], s, state_, worker);
         block.loss[u] += likelihood_.run_sequence(s, worker.z.data(), data().omega[s],
                                                   {tables_.G ? D : nullptr, block.A[u].data(), nullptr}, worker);
     }
@@ -119,7 +118,7 @@ private:
         for (size_t i = begin; i < end; ++i) {
             const size_t s = order_.sequences[i], n = length(i);
             if (likelihood_.complete[s]) {
-                gather_scores(sequences_.X, sequences_.first[i], sequences_.first[i] + n, state_, width_, D);
+                likelihood_.gather_tokens(sequences_.X, sequences_.first[i], s, state_, D);
                 group[count] = {data().labels_of(s), n, D, data().omega[s]};
                 places[count++] = i;
             }
@@ -140,9 +139,14 @@ private:
     // Adds the part of a block's gradient that lies in the columns of thread t.
     void scatter_block(size_t b, int t, const Block& block) {
         const T* d = block.D.data();
+        const DenseBlock<T>& V = data().V;
+        const size_t first = dense_part(V, t, sequences_.ranges.n), last = dense_part(V, t + 1, sequences_.ranges.n);
+        T* dense = gradient_ + (V.first + first) * width_;
         for (size_t i = order_.units[order_.first_of(b)]; i < order_.units[order_.last_of(b)]; ++i) {
             const size_t begin = sequences_.first[i], end = begin + length(i);
             scatter_scores(sequences_.X, sequences_.ranges, t, begin, end, d, width_, gradient_);
+            const int64_t* offset = data().offsets + order_.sequences[i];
+            add_dense_gradient(V, first, last, offset[0], offset[1], d, width_, dense);
             d += (end - begin) * width_;
         }
     }

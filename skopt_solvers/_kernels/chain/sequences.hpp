@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/csr.hpp"
+#include "chain/dense_block.hpp"
 #include "chain/transitions.hpp"
 
 template <class T, class I>
@@ -17,6 +18,7 @@ struct ChainData {
     const T* omega;         // of a sequence: its weight over that of all tokens
     const int64_t* active;  // the sequences that have tokens and a positive weight: the samples of the problem
     size_t n_active;
+    DenseBlock<T> V;  // more features of the tokens
 
     size_t length(size_t s) const { return offsets[s + 1] - offsets[s]; }
     const int32_t* labels_of(size_t s) const { return labels + offsets[s]; }

@@ -15,6 +15,7 @@
 #include "base/touched_columns.hpp"
 #include "base/vectors.hpp"
 #include "chain/chain_objective.hpp"
+#include "chain/dense_block.hpp"
 #include "solvers/rules.hpp"
 
 template <class T, class I>
@@ -87,14 +88,15 @@ private:
         o_.expanded_G.resize(d * width_);
         std::vector<int64_t> tokens;
         data_.list_tokens(data_.active, data_.n_active, tokens);
+        n_tokens_ = tokens.size();
         parallel(n_threads(), [&](int t) {
-            for (size_t j = o_.ranges.bounds[t]; j < o_.ranges.bounds[t + 1]; ++j) {
+            each_feature(o_.ranges, data_.V, t, [&](size_t j) {
                 T* squares = &o_.expanded_G[j * width_];
                 std::fill_n(squares, width_, layout_.observed() ? std::numeric_limits<T>::max() / 4 : T(0));
                 if (!layout_.in_place()) layout_.expand_padded(W, j, state_ + j * width_);
                 if (layout_.observed())
                     for (int64_t p = layout_.first[j]; p < layout_.first[j + 1]; ++p) squares[layout_.label[p]] = 0;
-            }
+            });
             auto mine = [&](int64_t token) { return o_.ranges.of_row(data_.X, token, t); };
             parts_[t].touched.prepare(data_.X, tokens.data(), tokens.size(), mine);
         });
@@ -106,8 +108,9 @@ private:
 
     void end(T* W) {
         parallel(n_threads(), [&](int t) {
-            for (size_t j = o_.ranges.bounds[t]; j < o_.ranges.bounds[t + 1] && !layout_.in_place(); ++j)
-                layout_.compress(state_ + j * width_, j, layout_.weights_of(W, j));
+            if (!layout_.in_place())
+                each_feature(o_.ranges, data_.V, t,
+                             [&](size_t j) { layout_.compress(state_ + j * width_, j, layout_.weights_of(W, j)); });
         });
         for (size_t q = 0; q < n_tail(); ++q) W[tail(q)] = tail_[q];
         if (layout_.in_place()) o_.expanded_G = {};
@@ -160,7 +163,7 @@ private:
             if (i >= part.batch.size()) continue;
             size_t s = part.batch[i];
             if (!data_.length(s)) continue;
-            likelihood_.gather_sequence(data_.X, data_.offsets[s], data_.length(s), state_, worker);
+            likelihood_.gather_sequence(data_.X, data_.offsets[s], s, state_, worker);
             T* D = &block.D[part.at[i] * width_];
             block.loss[unit] += likelihood_.run_sequence(s, worker.z.data(), data_.omega[s] * scale,
                                                          {D, block.A[unit].data(), nullptr}, worker);
@@ -232,6 +235,22 @@ private:
             size_t j = touched.columns[r];
             step(rule_, state_ + j * width_, &part.G[r * width_], j * width_, width_, scale * touched.part(r), lr);
         }
+        step_dense_features(t, part, scale, lr, D);
+    }
+
+    // Steps those of the dense features that thread t has.
+    void step_dense_features(int t, Part& part, T scale, double lr, const T* D) {
+        const DenseBlock<T>& V = data_.V;
+        const size_t first = dense_part(V, t, n_threads()), last = dense_part(V, t + 1, n_threads());
+        if (first == last) return;
+        part.G.assign((last - first) * width_, T(0));
+        for (size_t i = 0; i < part.batch.size(); ++i) {
+            const int64_t* offset = data_.offsets + part.batch[i];
+            add_dense_gradient(V, first, last, offset[0], offset[1], D + part.at[i] * width_, width_, part.G.data());
+        }
+        const T share = scale * static_cast<T>(part.tokens.size()) / static_cast<T>(n_tokens_);
+        const size_t offset = (V.first + first) * width_, size = (last - first) * width_;
+        step(rule_, state_ + offset, part.G.data(), offset, size, share, lr);
     }
 
     // Steps `n` weights, whose squares begin at `offset`.
@@ -250,6 +269,7 @@ private:
     const size_t width_;
     std::vector<Part> parts_;
     double epsilon_;
+    size_t n_tokens_ = 0;
     T* state_ = nullptr;
     AdaGrad<T> rule_{}, tail_rule_{};
     std::vector<T> tail_, tail_squares_, tail_gradient_;  // transitions and boundaries
