@@ -19,7 +19,8 @@ from .sequence import CSRSequences
 
 __all__ = ["load_csr_memmap", "save_csr_memmap"]
 
-_FORMAT, _VERSION, _DESCRIPTION = "skopt_solvers CSR", 1, "csr.json"
+_FORMAT, _DESCRIPTION = "skopt_solvers CSR", "csr.json"
+_VERSION, _WITH_VECTORS = 1, 2  # readers that know no vectors must not leave them out
 _PIECE = 2**22  # numbers that are read or converted at a time
 _INT32 = np.iinfo(np.int32).max
 
@@ -36,7 +37,7 @@ def save_csr_memmap(path: FilePath, chunks: Iterable[Any] | HasShape) -> Any:
         A folder that does not exist yet.
     chunks : iterable of sparse matrices, or of CSRSequences
         All with the same number of columns. float32 and float64 stay what they are and may not be mixed; other numbers
-        become float64. One matrix is one chunk.
+        become float64. Vectors of sequences are written too, in the type of the matrices. One matrix is one chunk.
 
     Returns
     -------
@@ -132,19 +133,23 @@ def load_csr_memmap(path: FilePath, *, verify: bool = False) -> Any:
         raise FileNotFoundError(f"path must be a folder that save_csr_memmap wrote, got {str(path)!r}")
     try:
         said = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
-        if said["format"] != _FORMAT or said["version"] != _VERSION:
+        if said["format"] != _FORMAT or said["version"] != (_WITH_VECTORS if "vector_size" in said else _VERSION):
             raise ValueError(f"{_DESCRIPTION} is of format {said['format']!r}, version {said['version']!r}")
         (n_rows, n_columns), nnz, n_sequences = said["shape"], said["nnz"], said["n_sequences"]
         data = _opened(path, "data", said["dtype"], nnz)
         indices = _opened(path, "indices", said["index"], nnz)
         indptr = _opened(path, "indptr", said["index"], n_rows + 1)
         lengths = None if n_sequences is None else _opened(path, "lengths", "int64", n_sequences)
+        size = said.get("vector_size")
+        vectors = None if size is None else _opened(path, "vectors", said["dtype"], n_rows * size)
         if verify:
-            _verify(said, dict(data=data, indices=indices, indptr=indptr, lengths=lengths))
+            _verify(said, dict(data=data, indices=indices, indptr=indptr, lengths=lengths, vectors=vectors))
         _check_rises(indptr, nnz)
         X = sp.csr_matrix((data, indices, indptr), shape=(n_rows, n_columns))
         X.has_sorted_indices = X.has_canonical_format = True
-        return X if lengths is None else CSRSequences(X, np.array(lengths))
+        if vectors is not None:
+            vectors = vectors.reshape(n_rows, size)
+        return X if lengths is None else CSRSequences(X, np.array(lengths), vectors=vectors)
     except MemoryError:
         raise
     except Exception as error:  # what damaged files make json, numpy and scipy raise is of many kinds
@@ -200,6 +205,7 @@ class _Writer:
     shape: tuple[int, int] | None
     dtype: np.dtype
     sequences: bool
+    vector_size: int | None
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.files = folder, {}
@@ -208,18 +214,24 @@ class _Writer:
     def add(self, chunk: Any, name: str) -> None:
         is_sequences = isinstance(chunk, CSRSequences)
         matrix = self._checked(chunk.matrix if is_sequences else chunk, name)
+        vectors = self._vectors(chunk, matrix.dtype, name) if is_sequences else None
+        vector_size = None if vectors is None else vectors.shape[1]
         if self.shape is None:
             self.shape, self.dtype, self.sequences = (0, matrix.shape[1]), matrix.dtype, is_sequences
             index = np.dtype(np.int32 if matrix.shape[1] <= _INT32 + 1 else np.int64)
             kinds = dict(data=matrix.dtype, indices=index, indptr=np.dtype(np.int64))
             if is_sequences:
                 kinds["lengths"] = np.dtype(np.int64)
+            self.vector_size = vector_size
+            if vector_size is not None:
+                kinds["vectors"] = matrix.dtype
             self.files = {part: _Array(self.folder / f"{part}.npy", kind) for part, kind in kinds.items()}
             self.files["indptr"].append(np.zeros(1, np.int64))
         for what, got, had in (
             ("columns", matrix.shape[1], self.shape[1]),
             ("dtype", matrix.dtype, self.dtype),
             ("sequences", is_sequences, self.sequences),
+            ("vectors of", vector_size, self.vector_size),
         ):
             if got != had:
                 raise ValueError(f"{name} must be as the chunks before it, which have {what}={had}, got {what}={got}")
@@ -228,6 +240,8 @@ class _Writer:
         self.files["indptr"].append(matrix.indptr[1:].astype(np.int64) + self.nnz)
         if is_sequences:
             self.files["lengths"].append(chunk.lengths)
+        if vectors is not None:
+            self.files["vectors"].append(vectors.ravel())
         self.nnz += matrix.nnz
         self.shape = (self.shape[0] + matrix.shape[0], self.shape[1])
 
@@ -246,6 +260,16 @@ class _Writer:
         matrix = canonical_csr(matrix)
         return matrix if matrix.has_sorted_indices else matrix.sorted_indices()
 
+    @staticmethod
+    def _vectors(chunk: CSRSequences, dtype: np.dtype, name: str) -> np.ndarray | None:
+        if chunk.vectors is None:
+            return None
+        with np.errstate(over="ignore"):
+            vectors = chunk.vectors.astype(dtype, copy=False)
+        if not np.isfinite(vectors).all():
+            raise ValueError(f"{name} has NaN or infinity in its vectors, or numbers that are not finite in {dtype}")
+        return vectors
+
     def close(self) -> None:
         for file in self.files.values():
             file.close()
@@ -258,6 +282,8 @@ class _Writer:
         for part in ("indices", "indptr"):
             self.files[part].become(index)
         said = dict(format=_FORMAT, version=_VERSION, shape=self.shape, nnz=self.nnz, dtype=self.dtype.name)
+        if self.vector_size is not None:
+            said.update(version=_WITH_VECTORS, vector_size=self.vector_size)
         n_sequences = self.files["lengths"].size if self.sequences else None
         said.update(index=index.name, n_sequences=n_sequences)
         sums = {part: file.checksum for part, file in self.files.items()}

@@ -17,7 +17,7 @@ _ARGUMENTS = re.compile(
     r"constraints|schedule|learning_rate|batch_size|clip_norm|record|average|momentum|rho|epsilon|beta1|beta2|"
     r"memory|start_epochs|evaluate_every|newton|weight_decay|tol|max_iter|max_suboptimality|max_time|n_jobs|random_state|k|"
     r"coef_threshold|validation_fraction|n_iter_no_change|initial|cv|callback|solver|warm_start|early_stopping|scoring|"
-    r"dtype|min_count|n_features|n_samples|"
+    r"dtype|min_count|n_features|n_samples|vectors?|"
     r"y_true|y_pred|types|zero_division|scheme|path|columns|n_splits|matrix|path|line \d+|features?|samples?|array|"
     r"token|sequences?|data|target|estimator|separator|comment|encoding|gzip file)\b"
 )

@@ -39,7 +39,7 @@ class Count:
         """Return that of a chunk, as data and as a problem, in a stream of which `state` is the solver's, or None."""
         if problem.X.shape[0] < FEWEST_ROWS or data.n_samples < FEWEST_SAMPLES:
             return cls()
-        mark = fingerprint(problem.X, problem.label_arrays, data.weights)
+        mark = fingerprint(problem.features, problem.label_arrays, data.weights)
         return cls(mark, None if state is None else counted_weight(state.get("chunks", b""), mark))
 
     @property
@@ -48,27 +48,29 @@ class Count:
         return self.before is not None
 
 
-def fingerprint(X, labels, weights):
+def fingerprint(features, labels, weights):
     """Return 64 bits that tell a chunk from others.
 
-    All labels and weights are in it. Of X it has the shape, the number of non-zeros, and 256 of them that are spread
-    over it, with their columns: reading all would cost a tenth of the epoch.
+    All labels and weights are in it. Of the features it has the shapes, the number of non-zeros, and 256 of them that
+    are spread over each array, with their columns: reading all would cost a tenth of the epoch.
 
     Parameters
     ----------
-    X : ndarray or CSR
+    features : list of ndarray or CSR
     labels : list of arrays
         What the labels of the samples are, and for sequences their lengths.
     weights : ndarray
         Of the samples, before class weights.
     """
-    parts = [X.data, X.indices] if sp.issparse(X) else [X]
-    size = parts[0].size
-    digest = hashlib.blake2b(repr((X.shape, size, X.dtype.char)).encode(), digest_size=8)
-    if size:
-        places = (_SPREAD * size).astype(np.int64)
-        for part in parts:
-            digest.update(part[places] if part.ndim == 1 else part[np.unravel_index(places, part.shape)])
+    digest = hashlib.blake2b(digest_size=8)
+    for X in features:
+        parts = [X.data, X.indices] if sp.issparse(X) else [X]
+        size = parts[0].size
+        digest.update(repr((X.shape, size, X.dtype.char)).encode())
+        if size:
+            places = (_SPREAD * size).astype(np.int64)
+            for part in parts:
+                digest.update(part[places] if part.ndim == 1 else part[np.unravel_index(places, part.shape)])
     for array in (*labels, weights):
         digest.update(np.ascontiguousarray(array))
     return int.from_bytes(digest.digest(), "little")

@@ -34,6 +34,11 @@ class Problem:
     X: Any = None
     columns: np.ndarray | None = None
 
+    @property
+    def features(self):
+        """The arrays and matrices that hold the features of the samples."""
+        return [self.X]
+
     def objectives(self, Cs):
         """Yield the objective at each C."""
         return (self.objective(C=C) for C in Cs)

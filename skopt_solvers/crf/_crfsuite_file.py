@@ -36,7 +36,8 @@ def save_crfsuite(model: Any, path: FilePath, *, feature_names: Sequence[str] | 
     path : str or path-like
         The file to write.
     feature_names : sequence of str, optional
-        The attributes of CRFsuite, one a feature. By default the names that the model has learned from dicts.
+        The attributes of CRFsuite, one a feature. By default the names that the model has learned from dicts. Where
+        these have vectors, the names must be given: each number of a vector becomes an attribute.
 
     Raises
     ------
@@ -83,6 +84,11 @@ def _names(model: Any, feature_names: Sequence[str] | None) -> list[Any]:
     if feature_names is not None:
         names = list(feature_names)
     elif hasattr(model, "vectorizer_"):
+        if with_vectors := getattr(model.vectorizer_, "vector_sizes_", None):
+            raise ValueError(
+                f"a file of CRFsuite has no vectors, as this model has them of {sorted(with_vectors)}. With "
+                "feature_names each of their numbers is written as a feature of its own"
+            )
         names = model.vectorizer_.get_feature_names_out().tolist()
     else:
         raise ValueError("feature_names must be given for a model that was fitted on numbers, got None")

@@ -2,7 +2,7 @@
 
 import copy
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
@@ -20,7 +20,7 @@ from ..objectives._summed import Part, bytes_of
 from ..sequence import CSRSequences
 from ._forms import kind_of, sequences_of
 from ._problem import ChainData
-from ._tokens import classes_of, encode, flat_labels, positive_sequences, read_tokens, token_weights
+from ._tokens import Tokens, classes_of, encode, flat_labels, positive_sequences, read_tokens, token_weights
 
 
 @contextmanager
@@ -97,21 +97,26 @@ class _Sequences(ChainData):
     number: int = 0
 
     def __sizeof__(self):
-        return bytes_of(self.tokens.X) + self.weights.nbytes
+        return bytes_of(self.tokens.X) + _bytes_of_vectors(self.tokens) + self.weights.nbytes
 
 
 @dataclass
 class _Coded:
     """A partition whose labels are codes, with what of them is observed: transitions and pairs."""
 
-    X: sp.csr_matrix
-    offsets: np.ndarray
+    tokens: Tokens
     seen: np.ndarray
     weights: np.ndarray
     observed: dict
 
     def __sizeof__(self):
-        return bytes_of(self.X) + self.offsets.nbytes + self.seen.nbytes + self.weights.nbytes
+        tokens = self.tokens
+        size = bytes_of(tokens.X) + _bytes_of_vectors(tokens) + tokens.offsets.nbytes
+        return size + self.seen.nbytes + self.weights.nbytes
+
+
+def _bytes_of_vectors(tokens):
+    return 0 if tokens.vectors is None else tokens.vectors.nbytes
 
 
 def listed(partition):
@@ -154,7 +159,7 @@ def _facts(block):
     codes = encode(block.labels, labels, tokens.offsets, "y", strict)
     labelled = strict & (codes != MISSING)
     mass = np.bincount(codes[labelled], block.weights[labelled], minlength=len(labels))
-    return Facts(block.number, tokens.X.shape[1], tokens.X.dtype, labels, mass)
+    return Facts(block.number, tokens.n_features, tokens.X.dtype, labels, mass)
 
 
 def _coded(sequences, classes, mass, dtype):
@@ -166,7 +171,8 @@ def _coded(sequences, classes, mass, dtype):
         if not problem.weights.any():
             return None
         seen, observed = problem.observed
-        return _Coded(with_dtype(problem.X, dtype), sequences.tokens.offsets, seen, problem.weights, observed)
+        tokens = replace(sequences.tokens, X=with_dtype(problem.X, dtype))
+        return _Coded(tokens, seen, problem.weights, observed)
 
 
 def _seen(coded, n_labels):
@@ -188,8 +194,9 @@ def _part(coded, model, classes, merged):
     """The part of an objective, whose weights are those that all partitions have together."""
     if coded is None:
         return None
-    options = {**model.options(classes), **_observed(merged, coded.X.shape[1], len(classes), model)}
-    return Part(ChainObjective, coded.X, coded.offsets, coded.seen, coded.weights, **options)
+    tokens = coded.tokens
+    options = {**model.options(classes), **_observed(merged, tokens.n_features, len(classes), model)}
+    return Part(ChainObjective, tokens.X, tokens.offsets, coded.seen, coded.weights, vectors=tokens.vectors, **options)
 
 
 def _observed(merged, n_features, n_labels, model):

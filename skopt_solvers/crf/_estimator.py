@@ -53,10 +53,11 @@ class LinearChainCRF(ChainLabeller):
 
     **Input.** X is a list of sequences, each a list of feature dicts, a list of lists of strings (the features that are
     on), or a 2-D array or CSR matrix (tokens, features); or a :class:`~skopt_solvers.sequence.CSRSequences`, as the
-    transformers of :mod:`skopt_solvers.feature_extraction` make it. y is then a list of label sequences. Columns of
-    pyarrow, polars and pandas, and other collections, are taken for lists. Or X is flat,
-    an array or CSR matrix of all tokens, y an array, and `lengths` or `sequence_ids` tell the sequences; without them
-    each token is a sequence of one, and the model is a multinomial logistic regression whose intercept is a + e.
+    transformers of :mod:`skopt_solvers.feature_extraction` make it. Arrays in dicts, and the `vectors` of CSRSequences,
+    are features too, which stay arrays. y is then a list of label sequences. Columns of pyarrow, polars and pandas, and
+    other collections, are taken for lists. Or X is flat, an array or CSR matrix of all tokens, y an array, and
+    `lengths` or `sequence_ids` tell the sequences; without them each token is a sequence of one, and the model is a
+    multinomial logistic regression whose intercept is a + e.
 
     Parameters
     ----------

@@ -189,6 +189,18 @@ class ChainProblem(Problem):
         return ChainObjective(self.X, self.tokens.offsets, seen, self.weights, **given)
 
     @property
+    def features(self):
+        return [self.X] if self.tokens.vectors is None else [self.X, self.tokens.vectors]
+
+    def on_columns(self, find):
+        """Return the same problem over the columns and the X that ``find(X)`` gives; all tokens have their vectors."""
+        problem = super().on_columns(find)
+        if problem.columns is None or self.tokens.vectors is None:
+            return problem
+        dense = np.arange(self.X.shape[1], self.tokens.n_features)
+        return replace(problem, columns=np.append(problem.columns, dense))
+
+    @property
     def label_arrays(self):
         return [self.codes, self.tokens.lengths]
 

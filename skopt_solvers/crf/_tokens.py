@@ -52,6 +52,11 @@ class Tokens:
         return len(self.offsets) - 1
 
     @property
+    def n_features(self):
+        """The columns of X, and after them those of the vectors."""
+        return self.X.shape[1] + (0 if self.vectors is None else self.vectors.shape[1])
+
+    @property
     def all_features(self):
         """The features of the tokens as one CSR: X, and the vectors as its last columns."""
         return self.X if self.vectors is None else sp.hstack([self.X, self.vectors], format="csr")

@@ -89,13 +89,15 @@ class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator):
         except (KeyError, TypeError):
             raise ValueError(f"dtype must be float32 or float64, got {self.dtype!r}") from None
 
-    def _sequences(self, rows: tuple[Any, Any, Any], lengths: np.ndarray, n_columns: int) -> CSRSequences:
+    def _sequences(
+        self, rows: tuple[Any, Any, Any], lengths: np.ndarray, n_columns: int, vectors: np.ndarray | None = None
+    ) -> CSRSequences:
         data, indices, indptr = rows
         if not len(data):
             data = np.ones(len(indices), dtype=self.dtype)
         matrix = csr_of(data, indices, indptr, (len(indptr) - 1, n_columns))
         matrix.has_canonical_format = True
-        return trusted_sequences(matrix, lengths)
+        return trusted_sequences(matrix, lengths, vectors)
 
 
 def _as_list(X: Any) -> list:

@@ -34,8 +34,8 @@ def token_blocks(parameters: Any, lengths: np.ndarray, columns: list[tuple[list[
     columns : list of (list of str, int32 array of shape (n_tokens,))
         For each column of the tokens the distinct strings, and the number of each token's string.
     """
-    window = _integers("window", parameters.window)
-    others = range(1, len(columns)) if parameters.columns is None else _integers("columns", parameters.columns, 1)
+    window = integers("window", parameters.window)
+    others = range(1, len(columns)) if parameters.columns is None else integers("columns", parameters.columns, 1)
     if len(others) and max(others) >= len(columns):
         raise ValueError(f"columns={parameters.columns!r}: the tokens have columns 0 to {len(columns) - 1} only")
     words, value = columns[0]
@@ -43,8 +43,8 @@ def token_blocks(parameters: Any, lengths: np.ndarray, columns: list[tuple[list[
     word_names, affix_names = _names_of_words(parameters, words, spelt)
     blocks = [Block(_places("word", window), value, word_names)]
     if affix_names:
-        blocks.append(Block(_places("word", _integers("affix_window", parameters.affix_window)), value, affix_names))
-    column_prefixes = _integers("column_prefixes", parameters.column_prefixes, 1)
+        blocks.append(Block(_places("word", integers("affix_window", parameters.affix_window)), value, affix_names))
+    column_prefixes = integers("column_prefixes", parameters.column_prefixes, 1)
     for i in others:
         distinct, value = columns[i]
         names = [["=" + name for name in distinct], *_affixes("prefix", column_prefixes, distinct)]
@@ -57,7 +57,7 @@ def token_blocks(parameters: Any, lengths: np.ndarray, columns: list[tuple[list[
     everywhere = np.zeros(len(value), dtype=np.int32)
     for offset in window if parameters.boundaries else ():
         if offset:
-            value = np.where(_shifted(lengths, everywhere, offset) < 0, 0, -1).astype(np.int32)
+            value = np.where(shifted(lengths, everywhere, offset) < 0, 0, -1).astype(np.int32)
             blocks.append(Block([("", 0)], value, [[f"{'BOS' if offset < 0 else 'EOS'}[{offset}]"]]))
     if parameters.bias:
         blocks.append(Block([("", 0)], everywhere, [["bias"]]))
@@ -74,8 +74,8 @@ def _names_of_words(parameters: Any, words: list[str], spelt: list[str]) -> tupl
         names.append([":isdigit" if word.isdigit() else "" for word in words])
         names.append([":hasdigit" if "d" in shape else "" for shape in shapes])
         names.append([":hashyphen" if "-" in word else "" for word in words])
-    affixes = _affixes("prefix", _integers("prefixes", parameters.prefixes, 1), spelt)
-    affixes += _affixes("suffix", _integers("suffixes", parameters.suffixes, 1), spelt)
+    affixes = _affixes("prefix", integers("prefixes", parameters.prefixes, 1), spelt)
+    affixes += _affixes("suffix", integers("suffixes", parameters.suffixes, 1), spelt)
     if parameters.shape:
         collapsed = {shape: ":shape=" + re.sub(r"(.)\1+", r"\1", shape, flags=re.DOTALL) for shape in set(shapes)}
         affixes.append([collapsed[shape] for shape in shapes])
@@ -97,7 +97,7 @@ class _Shapes(dict):
 _SHAPES = _Shapes()
 
 
-def _integers(name: str, values: Any, minimum: int | None = None) -> tuple[int, ...]:
+def integers(name: str, values: Any, minimum: int | None = None) -> tuple[int, ...]:
     """Return the values of a parameter, which must be distinct integers >= minimum, as a tuple."""
     try:
         result: tuple[Any, ...] = tuple(values)
@@ -113,7 +113,7 @@ def _integers(name: str, values: Any, minimum: int | None = None) -> tuple[int, 
 
 def _pairs(bigrams: Any) -> list[tuple[int, ...]]:
     try:
-        pairs = [_integers("bigrams", pair) for pair in bigrams]
+        pairs = [integers("bigrams", pair) for pair in bigrams]
         if all(len(pair) == 2 for pair in pairs) and len(set(pairs)) == len(pairs):
             return pairs
     except (TypeError, ValueError):
@@ -121,7 +121,7 @@ def _pairs(bigrams: Any) -> list[tuple[int, ...]]:
     raise ValueError(f"bigrams must be a tuple of distinct pairs of two offsets, got {bigrams!r}")
 
 
-def _shifted(lengths: np.ndarray, value: np.ndarray, offset: int) -> np.ndarray:
+def shifted(lengths: np.ndarray, value: np.ndarray, offset: int) -> np.ndarray:
     """Return the value at an offset from each token, -1 outside of its sequence."""
     position = np.arange(len(value)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + offset
     inside = np.flatnonzero((position >= 0) & (position < np.repeat(lengths, lengths)))
@@ -134,7 +134,7 @@ def _pair_values(
     lengths: np.ndarray, value: np.ndarray, first: int, second: int, n: int
 ) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """Return the number of each token's pair of values at two offsets (-1 for none), and the distinct pairs."""
-    a, b = (_shifted(lengths, value, offset).astype(np.int64) for offset in (first, second))
+    a, b = (shifted(lengths, value, offset).astype(np.int64) for offset in (first, second))
     inside = (a >= 0) & (b >= 0)
     keys, numbers = np.unique(a[inside] * n + b[inside], return_inverse=True)
     result = np.full(len(value), -1, dtype=np.int32)
@@ -157,7 +157,7 @@ def gathered_parts(blocks: list[Block], tables: list[_features.FeatureTable], ke
     parts: list[tuple] = []
     n_columns = 0
     for (places, value, names), table in zip(blocks, tables, strict=True):
-        ((_, numbers, _), _), ((_, none, _), _) = kernel(table, [[list(chain(*names))]]), kernel(table, [[[""]]])
+        ((_, numbers, _), *_), ((_, none, _), *_) = kernel(table, [[list(chain(*names))]]), kernel(table, [[[""]]])
         numbers = np.where(numbers == none, -1, numbers).reshape(len(names), -1).T
         starts = np.arange(len(numbers) + 1, dtype=np.int32) * len(names)
         _, indices, indptr = _features.canonicalF32(np.empty(0, np.float32), numbers.ravel(), starts)

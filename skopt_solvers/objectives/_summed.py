@@ -117,7 +117,7 @@ class Part:
     ----------
     kind : LinearObjective or ChainObjective, the class
     data, model :
-        Its arguments: first CSR and arrays, then what is no data.
+        Its arguments: first CSR and arrays, then what is no data, but for the vectors of a chain.
     """
 
     def __init__(self, kind, *data, **model):
@@ -132,7 +132,8 @@ class Part:
 
     def __sizeof__(self):
         """The bytes of the data: who places tasks wants to know what it costs to move them."""
-        return sum(bytes_of(value) for value in self.data)
+        vectors = self.model.get("vectors")
+        return sum(map(bytes_of, self.data)) + (0 if vectors is None else vectors.nbytes)
 
     def sizes(self):
         """The weight of this part, the number of its samples, and the sum of their weights."""

@@ -172,6 +172,21 @@ def test_sequences_in_partitions_give_the_fit_of_all(name, weighted):
     assert there.history_[-1]["objective"] == pytest.approx(here.history_[-1]["objective"], rel=1e-9)
 
 
+@pytest.mark.parametrize("state_features", ["all", "observed"])
+def test_vectors_in_partitions_give_the_fit_of_all(state_features):
+    vectors = np.random.RandomState(3).randn(S.matrix.shape[0], 2)
+    given = CSRSequences(S.matrix, S.lengths, vectors=vectors)
+    model = LinearChainCRF(tol=1e-9, max_iter=500, state_features=state_features)
+    here, there = clone(model).fit(given, TAGS), clone(model).fit(bag(given, SCUTS), bag(TAGS, SCUTS))
+    same(there, here, atol=1e-4)
+    assert there.n_features_in_ == S.matrix.shape[1] + 2
+    found = there.predict(bag(given, SCUTS)).compute(scheduler="synchronous")
+    assert found == list(here.predict(given))
+    wider = given[:3], CSRSequences(S.matrix, S.lengths, vectors=vectors[:, :1])[3:]
+    with pytest.raises(ValueError, match="all must agree"):
+        model.fit(db.from_delayed([dask.delayed(part) for part in wider]), bag(TAGS, [0, 3, len(S)]))
+
+
 def test_predictions_are_lazy_and_those_of_one_process():
     for y in (Y, Y > 0):
         model = LogisticRegression().fit(X, y)

@@ -123,6 +123,19 @@ def test_the_peak_of_a_crf_with_a_block_of_the_hessian_is_predicted(dtype, asked
     close(predicted, measured, objective, upper=1.15)
 
 
+@pytest.mark.parametrize("solver", ["lbfgs", "adagrad"])
+@pytest.mark.parametrize("pairs", ["all", "observed"])
+def test_the_peak_of_a_crf_with_vectors_is_predicted(solver, pairs, asked):
+    """Vectors of the type of the matrix are read where they lie; their weights are rows of the table."""
+    vectors = np.random.RandomState(1).randn(2000, 1000)
+    X = CSRSequences(TOKENS, [10] * 200, vectors=vectors)
+    options = dict(C=0.1, state_features=pairs, max_iter=6 if solver == "lbfgs" else 1, tol=0, n_jobs=1)
+    model = LinearChainCRF(solver=LBFGS(memory=3) if solver == "lbfgs" else solver, random_state=0, **options)
+    predicted, measured, objective = peak_of(lambda: quiet(model, X, TAGS), asked)
+    close(predicted, measured, objective, upper=1.1)
+    assert np.shares_memory(objective.vectors, vectors)
+
+
 @pytest.mark.parametrize("name", [name for name, solver in STOCHASTIC.items() if not solver.average])
 def test_the_peak_of_a_stream_is_predicted(name, asked):
     model = LogisticRegression(solver=STOCHASTIC[name], random_state=0)

@@ -235,7 +235,7 @@ def holding_itself():
     (None, "got NoneType"),
     (object(), "a value must be a number, a boolean, a string, or a dict or collection of them, got object"),
     (1j, "got complex"),
-    (np.zeros(2), "keys, and the items of lists, must be strings, got numpy.float64"),
+    (np.zeros((1, 2)), "keys, and the items of lists, must be strings, got numpy.ndarray"),
     (math.nan, "the value is nan, which is not finite"),
     (-math.inf, "the value is -inf, which is not finite"),
     (np.float32("nan"), "the value is nan, which is not finite"),

@@ -71,6 +71,7 @@ numbers = st.sampled_from(
 )  # fmt: skip
 atoms = st.one_of(
     texts, numbers, st.sampled_from([None, b"", b"a", b"\xff", bytearray(b"a"), (), Ellipsis, int, len, np.ones(2),
+    np.arange(3), np.array([np.inf]), np.ones((2, 2)), np.array([]), np.array([2**63 - 1, 1]),
     np.array("a"), range(2)]),
     st.builds(Raises), st.builds(Clears), st.builds(object),
 )  # fmt: skip
@@ -149,7 +150,9 @@ def test_dicts_of_anything(data, n_features, dtype):
         if rows is not None:
             rows = or_own(features.transform, X)
     if rows is not None:
-        assert np.isfinite(rows.matrix.data).all() and rows.matrix.shape[1] == features.n_features_out_
+        size = 0 if rows.vectors is None else rows.vectors.shape[1]
+        assert np.isfinite(rows.matrix.data).all() and rows.matrix.shape[1] + size == features.n_features_out_
+        assert rows.vectors is None or np.isfinite(rows.vectors).all()
         assert rows.matrix.indices.max(initial=-1) < rows.matrix.shape[1]
 
 
@@ -168,10 +171,14 @@ def test_words_of_anything(data):
     options = {name: data.draw(offsets) for name in data.draw(st.sets(st.sampled_from(
         ["window", "affix_window", "prefixes", "suffixes", "column_prefixes", "columns", "bigrams"]),
         max_size=2))}  # fmt: skip
+    if data.draw(st.booleans()):
+        vector = st.sampled_from([np.ones(2), np.ones(3), [1, 2], (), None, "a", np.array([np.nan, 1]), 1.5])
+        table = st.one_of(st.fixed_dictionaries({"a": vector}, optional={"b": vector}), values)
+        options |= dict(vectors=data.draw(table), vector_window=data.draw(offsets))
     features = TokenFeatures(**options)
     rows = or_own(features.fit_transform, X)
     if rows is not None:
-        assert np.isfinite(rows.matrix.data).all()
+        assert np.isfinite(rows.matrix.data).all() and (rows.vectors is None or np.isfinite(rows.vectors).all())
         or_own(features.transform, data.draw(st.one_of(st.lists(st.lists(token, max_size=3), max_size=3), values)))
 
 

@@ -314,7 +314,7 @@ class Case(TextArguments):
         self.call(lambda X: learn(table, X), X=X)
         self.several(
             [
-                lambda: self.call(lambda X: look_up(table, X), X=X),
+                lambda: self.call(lambda X, keys: look_up(table, X, keys), X=X, keys=[("v", self.r.choice([0, 1, 3]))]),
                 lambda: self.call(hashed, n_features=8, X=X),
                 lambda: self.call(_features.distinct_columns, X=words),
                 lambda: self.call(

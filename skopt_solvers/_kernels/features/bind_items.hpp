@@ -1,10 +1,12 @@
 // Reads dicts, lists, tuples and sets of features into rows.
 #pragma once
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +15,7 @@
 #include "features/bind_tokens.hpp"
 #include "features/names.hpp"
 #include "features/rows.hpp"
+#include "features/vectors.hpp"
 
 // Guards the stack against dicts that are nested too deeply, or hold themselves.
 struct Nested {
@@ -23,7 +26,7 @@ struct Nested {
 };
 
 // Reads items as python-crfsuite's ItemSequence does. `number(names, columns)` gives the columns of features, -1 for
-// none.
+// none. Arrays of numbers go to `vectors`; where there is no place for them, they are refused.
 //
 // A number's __float__ may run foreign code. Whatever that does to the containers, each is held while it is read.
 template <class T, class Number>
@@ -32,20 +35,25 @@ public:
     Rows<T> rows;
     std::vector<int64_t> lengths;
 
-    explicit Walk(Number number) : number_(number) {}
+    Walk(Number number, TokenVectors<T>* vectors) : number_(number), vectors_(vectors) {}
 
     void sequences(nb::list X) {
         lengths = each_token(X, "items, each a dict or a list of strings", at_, [&](PyObject* x) {
             item(x);
             finish_row();
         });
+        if (vectors_) vectors_->finish(n_tokens());
     }
 
 private:
     Number number_;
+    TokenVectors<T>* vectors_;
     Position at_;
     std::string prefix_;  // of the names inside a nested container
     Names names_;         // of the token that is being read
+
+    // Returns how many tokens have been read to their ends.
+    size_t n_tokens() const { return rows.indptr.size() - 1; }
 
     [[noreturn]] void refuse(const std::string& what) {
         std::string key;
@@ -123,8 +131,10 @@ private:
     // Reads an integer, another number or another collection. Apart, so that the usual values stay in one loop.
     [[gnu::noinline]] void other(PyObject* value) {
         // NumPy before 2.4 makes a number of an array of one string
-        const PySequenceMethods* methods = Py_TYPE(value)->tp_as_sequence;
-        nb::object held = methods && methods->sq_length ? collected(value) : nb::object();
+        if (has_length(value) &&
+            (vector<float>(value, false) || vector<double>(value, false) || vector<double>(value, true)))
+            return;
+        nb::object held = has_length(value) ? collected(value) : nb::object();
         if (!holds_strings(held))
             if (std::optional<double> x = as_double(value)) return number(*x);
         if (!held.is_valid()) held = collected(value);
@@ -133,6 +143,35 @@ private:
                    type_name(value));
         }
         nested(held.ptr());
+    }
+
+    static bool has_length(PyObject* value) {
+        const PySequenceMethods* methods = Py_TYPE(value)->tp_as_sequence;
+        return methods && methods->sq_length;
+    }
+
+    // Reads an array of numbers of one dimension, of type U or what can be converted to it. Returns false where it is
+    // none. Double is the type to convert to, in which nothing overflows.
+    template <class U>
+    bool vector(PyObject* value, bool convert) {
+        nb::object held = nb::borrow(value);
+        nb::ndarray<const U, nb::ndim<1>, nb::c_contig, nb::device::cpu> array;  // aligned or not
+        if (!nb::try_cast(held, array, convert)) return false;
+        if (!vectors_) refuse("a vector needs n_features=None, since hashing learns no keys");
+        const size_t size = array.size();
+        if (!size) return true;  // an empty collection
+        KeyVectors<T>* key = vectors_->of(names_.opened(), size);
+        if (!key) return true;  // not of those of fit
+        if (size != key->size)
+            refuse("a vector must have " + std::to_string(key->size) + " numbers, as the others of its key, got " +
+                   std::to_string(size));
+        T* row = key->row(n_tokens());
+        for (size_t i = 0; i < size; ++i) {
+            U x;
+            std::memcpy(&x, array.data() + i, sizeof x);
+            row[i] = finite(static_cast<double>(row[i]) + x);
+        }
+        return true;
     }
 
     // Tells whether it is a dict, or a list that begins with a string.
@@ -154,11 +193,16 @@ private:
     }
 
     void number(double x) {
+        T value = finite(x);
+        if (value != 0) close(value);
+    }
+
+    T finite(double x) {
         T value = static_cast<T>(x);
         if (!std::isfinite(value))
             refuse("the value is " + std::string(nb::repr(nb::float_(x)).c_str()) + ", which is not finite" +
                    (std::isfinite(x) ? " in float32" : ""));
-        if (value != 0) close(value);
+        return value;
     }
 
     // Returns nothing where the value is no number.
@@ -175,8 +219,10 @@ private:
     }
 
     void check_string(PyObject* x) {
-        if (!PyUnicode_Check(x) && !PyBytes_Check(x))
-            refuse(std::string("keys, and the items of lists, must be strings, got ") + type_name(x));
+        if (PyUnicode_Check(x) || PyBytes_Check(x)) return;
+        const bool numbers = !PyLong_Check(x) && (PyNumber_Check(x) || has_length(x));
+        refuse(std::string("keys, and the items of lists, must be strings, got ") + type_name(x) +
+               (numbers ? "; a vector must be a NumPy array of one dimension, of real numbers" : ""));
     }
 
     void open() {
