@@ -6,12 +6,12 @@ Run it from the root of the repository, where the package is installed::
     python -m tests.benchmarks.search --repeats 1               # many minutes
     python -m tests.benchmarks.search --cases '20news, 20'
     python -m tests.benchmarks.search --cases ready --sides our
-    python -m tests.benchmarks.search --cases quickstart --sides 'ours|scikit-learn'
+    python -m tests.benchmarks.search --cases docstrings --sides 'ours|scikit-learn'
 
 The sides take the same documents, folds and candidates in turn. "ours" is all of this package; "their vectorizer" is
 the same with scikit-learn's vectorizer; "our models" are the same models in scikit-learn's search behind its own
 vectorizer; "scikit-learn" is as many candidates of its own LogisticRegression. The data are read from ``--data``, the
-environment variable SKOPT_SOLVERS_DATA or ``../shared/data``; the quickstart's are the docstrings of this installation.
+environment variable SKOPT_SOLVERS_DATA or ``../shared/data``; docstrings are those of this installation.
 Paths along C and several labels a sample have benchmarks of their own, with scikit-learn's side too::
 
     python -m tests.benchmarks.c_path --datasets rcv1 20news2 sms 20news
@@ -38,6 +38,7 @@ from sklearn.pipeline import Pipeline
 from skopt_solvers import LogisticRegression
 from skopt_solvers.feature_extraction.text import TfidfVectorizer
 from skopt_solvers.model_selection import GridSearchCV
+from skopt_solvers.schedules import CosineDecay, Warmup
 from skopt_solvers.solvers import AdaGrad, Adam
 
 from .datasets import DEFAULT_CACHE, DEFAULT_DATA, binary_texts, load, raw_texts
@@ -92,17 +93,11 @@ def nsmc(data):
     return binary_texts("nsmc", data)[:2]
 
 
-def quickstart():
-    """Return the module of the tour, whose search is a case."""
-    sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-    return importlib.import_module("quickstart")
-
-
 def docstrings(data):
-    tour = quickstart()
-    texts, labels = tour.load_docstrings()
-    chosen = dict(train_size=tour.GRID_DOCUMENTS, stratify=labels, random_state=tour.SEED)
-    texts, _, labels, _ = train_test_split(texts, labels, **chosen)
+    """Return docstrings of installed packages, as the gallery of examples loads them."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+    texts, labels = importlib.import_module("docstring_corpus").load_docstrings()
+    texts, _, labels, _ = train_test_split(texts, labels, train_size=6000, stratify=labels, random_state=0)
     return texts, np.array(labels)
 
 
@@ -127,6 +122,21 @@ STOCHASTIC_32 = {
     ],
 }
 STOCHASTIC = [solver(schedule=schedule) for solver, schedule in product((AdaGrad, Adam), ("cosine", "linear"))]
+DOCSTRINGS_23 = [
+    {"model__solver": ["lbfgs"], "model__max_iter": [100], "model__C": [1, 10, 100]},
+    {
+        "model__solver": ["adagrad", "adam"],
+        "model__solver__learning_rate": ["auto", 0.3],
+        "model__solver__schedule": ["cosine", "linear"],
+        "model__C": [10, 100],
+    },
+    {
+        "model__solver": [Adam()],
+        "model__solver__schedule": [Warmup(CosineDecay())],
+        "model__solver__schedule__epochs": [1, 5],
+        "model__C": [10, 100],
+    },
+]
 CASES = {
     "20news, 2 classes, 24 x 5": Case(
         two_classes,
@@ -154,13 +164,10 @@ CASES = {
         f"{name} ready, {solver}, 8 x 5": Case(ready(name), None, C8, C8, 5, {"solver": solver})
         for name, solver in product(("rcv1", "nsmc"), ("lbfgs", "sdca"))
     },
-    "quickstart, 23 x 3": Case(
+    "docstrings, 23 x 3": Case(
         docstrings,
         {"sublinear_tf": True, "min_df": 2},
-        [
-            {name.replace("logistic__", "model__"): values for name, values in part.items()}
-            for part in quickstart().GRID
-        ],
+        DOCSTRINGS_23,
         {"model__C": np.geomspace(1, 100, 23)},
         3,
         {"max_iter": 20},
