@@ -1,4 +1,4 @@
-"""Linear models for sparse text on pluggable, compiled optimisers, inside scikit-learn."""
+"""Linear models for sparse text on pluggable, compiled solvers, inside scikit-learn."""
 
 from ._base.public_names import publish
 from ._base.version import __version__

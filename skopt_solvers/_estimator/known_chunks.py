@@ -1,4 +1,4 @@
-"""Chunks of a stream that come again are known by a fingerprint, so that several passes count each sample once.
+"""Chunks of a stream that come again are known by a fingerprint, so that several epochs count each sample once.
 
 A record of a chunk has 16 bytes: its fingerprint, and the weight that its samples were counted with. The records of a
 stream are one `bytes` object in the state of its solver, which a pickle holds too.

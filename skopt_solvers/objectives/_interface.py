@@ -23,7 +23,7 @@ Shuffle = Callable[[np.ndarray, int], np.ndarray]
 
 
 class Objective(Protocol):
-    r"""A smooth part, loss and L2, and an L1 penalty of one table of parameters.
+    r"""A smooth part, loss and L2, and an L1 penalty of one table of weights.
 
     .. math:: F(W) = L(W) + \frac{l_2}{2} \|W_{:n}\|^2 + l_1 \|W_{:n}\|_1, \qquad n = n_{\mathrm{penalised}}
     """
@@ -153,7 +153,7 @@ class Objective(Protocol):
 
     @property
     def table_bytes(self) -> int:
-        """Bytes of one table of parameters."""
+        """Bytes of one table of weights."""
 
     @property
     def margin_bytes(self) -> int:

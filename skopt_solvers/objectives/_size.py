@@ -20,7 +20,7 @@ class Sized:
 
     @property
     def table_bytes(self):
-        """Bytes of one table of parameters."""
+        """Bytes of one table of weights."""
         return self.shape[0] * self.shape[1] * self.dtype.itemsize
 
     @property

@@ -26,7 +26,7 @@ class Result:
 
     Attributes
     ----------
-    W : ndarray, the table of parameters; finite.
+    W : ndarray, the table of weights; finite.
     n_iter : int, iterations or epochs done in this call.
     converged : bool, whether the solver's own criterion was met.
     stop_reason : str, in words.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..objectives._interface_points import Position
 
 _FEW_PAIRS = 5  # after epochs of the dual, where there are many outputs
-_CACHE, _SHARE = 2**25, 10  # bytes of a history that no cache holds, and non-zeros of X in tables of parameters
+_CACHE, _SHARE = 2**25, 10  # bytes of a history that no cache holds, and non-zeros of X in tables of weights
 
 
 def _has_large_history(objective):
@@ -67,8 +67,8 @@ class LBFGS(Solver):
     Parameters
     ----------
     memory : int or "auto", default="auto"
-        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of parameters. "auto" is 10; 20 for a CRF
-        of a thousand to a million parameters, whose passes cost far more than the recursion; and 5 for a log-loss with
+        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of weights. "auto" is 10; 20 for a CRF
+        of a thousand to a million weights, whose passes cost far more than the recursion; and 5 for a log-loss with
         several outputs that begins with epochs of the dual, where 10 take more than 32 MB.
     precondition : bool, default=True
     start_epochs : int or "auto", default="auto"

@@ -143,7 +143,7 @@ class AdaGrad(StochasticSolver):
         return (1.0 if one_batch(self, objective) else growth(objective, 1.6, 5.0)) * objective.margin_step()
 
     def automatic_stream_rate(self, objective: Any) -> float:
-        return growth(objective, 0.8, 2.5) * objective.margin_step()  # there is no warm-up
+        return growth(objective, 0.8, 2.5) * objective.margin_step()  # there is no warmup
 
     def automatic_schedule(self, objective: Any, length: float) -> Schedule:
         return warmed(self, objective, length)

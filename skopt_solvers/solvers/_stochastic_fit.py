@@ -70,7 +70,7 @@ class StochasticFit:
         self.timed = automatic and own_rule and not streaming
         if automatic:
             # time counts on in a resumed fit, but the decay begins with it; the state is warm then, and a rate that is
-            # given is not the one that needs a warm-up
+            # given is not the one that needs a warmup
             own = solver.learning_rate == "auto" and not state["epoch"]
             decay = solver.automatic_schedule(objective, horizon) if own else PolynomialDecay(horizon)
             decay = ScheduleSequence(["constant", decay], boundaries=[state["epoch"]])
