@@ -82,19 +82,20 @@ def lr_range_test(
     Parameters
     ----------
     estimator : LogisticRegression, LinearSVC or LinearChainCRF, or a pipeline that ends with one
-        With a stochastic solver. It is not changed.
+        The model, with a stochastic solver. It is not changed.
     X, y : as `fit` takes them
-        For a CRF lists of sequences.
+        The training data, for a CRF lists of sequences.
     sample_weight : as `fit` takes it, default=None
+        The weights of the samples; None weighs all alike.
     min_lr, max_lr : float or None, default=None
         The first and the last learning rate, > 0. None is a ten-thousandth of the solver's automatic rate, and a
         thousand times that rate.
     n_steps : int, default=200
-        At least 10. They go over several epochs where one has fewer batches.
+        The number of steps, at least 10. If an epoch has fewer batches, they take several epochs.
     smoothing : float, default=0.9
-        :math:`\beta`, in [0, 1).
+        The factor :math:`\beta` of the smoothed losses, in [0, 1). A larger one makes them smoother.
     stop_factor : float, default=4.0
-        > 1, or ``np.inf``.
+        The test ends when the smoothed loss is this many times the least before; > 1, or ``np.inf``.
 
     Returns
     -------

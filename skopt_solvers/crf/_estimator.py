@@ -95,16 +95,27 @@ class LinearChainCRF(ChainLabeller):
     validation_fraction : float, default=0.1
         Part of the sequences held out when `fit` is given no `X_val`.
     n_iter_no_change : int, default=5
+        The patience: a fit ends after so many iterations or epochs in a row without an improvement by `tol`, of the
+        objective in a stochastic solver, or of the validation score with early stopping.
     warm_start : bool, default=False
         Start from the last fit; a stochastic solver goes on as if it had not stopped.
     random_state : int, RandomState or None, default=None
+        The seed of all that is random: the order of the sequences, and those that early stopping holds out. An int
+        gives the same result in each fit.
     n_jobs : int or None, default=None
         Threads in the passes over all data and in prediction. None or -1 is all cores, fewer where joblib, dask or
         OMP_NUM_THREADS says so. The result has the same bits for every number.
     verbose : int, default=0
-        1 prints a line an iteration.
-    max_time, callback, interrupt :
-        As in :class:`~skopt_solvers.LogisticRegression`.
+        1 prints a line for each iteration.
+    max_time : float or None, default=None
+        Seconds since the call of `fit`, > 0, after which no further iteration or epoch begins. The weights are then the
+        best so far.
+    callback : callable, list of callables or None, default=None
+        Functions that are called as ``callback(info)`` after each iteration, with a :class:`~skopt_solvers.FitInfo`.
+        One that returns True ends the fit. :mod:`skopt_solvers.callbacks` has some.
+    interrupt : {"raise", "keep"}, default="raise"
+        What Ctrl-C does in `fit`. "raise" leaves the estimator as it was. "keep" ends the fit with the best weights of
+        the iterations that were finished, and a warning.
     input : {"auto", "sequences", "flat"}, default="auto"
         "sequences" refuses flat input, "flat" refuses sequences in `fit`. Only with "flat" is the estimator marked as a
         classifier for scikit-learn, whose searches then stratify an integer cv by label; else they take y as a list of
@@ -113,8 +124,9 @@ class LinearChainCRF(ChainLabeller):
         Score of validation sequences, greater is better: a metric of :mod:`skopt_solvers.metrics`, or
         ``scoring(estimator, X, y)``, as `make_sequence_scorer` makes it, tried once before the first iteration. Then
         each token must have a label. None is the accuracy of the tokens that have one.
-    max_suboptimality :
-        As in :class:`~skopt_solvers.LogisticRegression`.
+    max_suboptimality : float or None, default=None
+        The relative distance from the optimum, in (0, 1), that the fit has to prove before it ends; 1e-3 is
+        "within 0.1 %". A value above ``100 tol`` is taken as ``100 tol``. With None a fit ends where its solver ends.
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from .._base.inherited_docs import with_texts_of
 from ._drawing import LINE_STYLES, MARKERS, add_legend, require_matplotlib
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class SolverComparisonDisplay:
             The column to draw. The axis of "suboptimality" is logarithmic, and values that are not positive are left
             out.
         x : {"epoch", "seconds"}, default="epoch"
+            The horizontal axis: the number of epochs, or the wall time of the epochs so far.
         line_kw : dict or None, default=None
             Keyword arguments of all lines, for ``ax.plot``.
 
@@ -146,6 +148,7 @@ class SolverComparisonDisplay:
             self.bands_[key] = self.ax_.fill_between(times, low, high, **options)
 
     @classmethod
+    @with_texts_of(plot)
     def from_frame(
         cls,
         frame: pd.DataFrame,
@@ -160,7 +163,7 @@ class SolverComparisonDisplay:
         Parameters
         ----------
         frame : DataFrame
-            Of :func:`~skopt_solvers.model_selection.compare_solvers`, or rows of it.
+            The result of :func:`~skopt_solvers.model_selection.compare_solvers`, or some rows of it.
         ax, metric, x, line_kw :
             As in :meth:`plot`.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 
+from .._base.inherited_docs import with_texts_of
 from .._base.typing import History
 from ._convergence_curves import (
     AXES,
@@ -102,11 +103,12 @@ class ConvergenceDisplay:
         ax : matplotlib Axes, or a pair of them with `learning_rate`, default=None
             The axes to draw on; None makes a figure.
         metric : {"objective", "suboptimality", "validation_score", "gradient_norm", "duality_gap"}, default="objective"
-            "suboptimality" is :math:`(P - P^*) / |P^*|`, for fits that minimise the same objective. Its axis, and those
-            of "gradient_norm" and "duality_gap", are logarithmic: values that are not positive are left out, and so is
-            the best point of all where `optimum` is None.
+            The values to draw. "suboptimality" is :math:`(P - P^*) / |P^*|`, for fits that minimise the same objective.
+            Its axis, and those of "gradient_norm" and "duality_gap", are logarithmic: values that are not positive are
+            left out, and so is the best point of all where `optimum` is None.
         x : {"iterations", "seconds"}, default="iterations"
-            "seconds" is the sum of the wall times of the iterations so far.
+            The horizontal axis. "iterations" counts iterations of L-BFGS and epochs of other solvers. "seconds" is the
+            sum of the wall times of the iterations so far.
         optimum : float or None, default=None
             :math:`P^*`, not 0; None takes the least objective of all histories, or of all in the same fold.
         learning_rate : bool, default=False
@@ -175,6 +177,7 @@ class ConvergenceDisplay:
         return lines, bands
 
     @classmethod
+    @with_texts_of(plot)
     def from_history(
         cls,
         histories: Mapping[str, History | Sequence[History]],
@@ -212,6 +215,7 @@ class ConvergenceDisplay:
         return cls(histories).plot(**options, learning_rate=learning_rate, line_kw=line_kw)
 
     @classmethod
+    @with_texts_of(plot)
     def from_estimators(
         cls,
         estimators: Mapping[str, Any],
@@ -233,7 +237,7 @@ class ConvergenceDisplay:
         estimators : dict of str to estimator
             Fitted ones are read as they are. Of the others a clone is fitted.
         X, y : as `fit` takes them, default=None
-            Needed where an estimator is not fitted.
+            The training data. They are needed if an estimator is not fitted.
         fit_params : dict or None, default=None
             Further arguments of each `fit`, such as `sample_weight` or `X_val` and `y_val`.
         ax, metric, x, optimum, learning_rate, line_kw :
@@ -270,6 +274,7 @@ class ConvergenceDisplay:
         return cls(histories).plot(**options, learning_rate=learning_rate, line_kw=line_kw)
 
     @classmethod
+    @with_texts_of(plot)
     def from_search(
         cls,
         search: Any,
@@ -292,9 +297,11 @@ class ConvergenceDisplay:
         color_by, style_by : str or None, default=None
             The parameters whose values have a colour or a line style each, and the legend says which: as in the grid,
             or their last part. With both None each candidate has a line in the legend.
-        ax, metric, x, learning_rate, band, line_kw :
-            As in :meth:`plot`. "suboptimality" is for candidates that minimise the same objective; in each fold it is
-            above the least of all.
+        metric : {"objective", "suboptimality", "validation_score", "gradient_norm", "duality_gap"}, default="objective"
+            The values to draw. "suboptimality" is for candidates that minimise the same objective; in each fold it is
+            the relative distance from the least objective of all candidates.
+        ax, x, learning_rate, band, line_kw :
+            As in :meth:`plot`.
 
         Returns
         -------

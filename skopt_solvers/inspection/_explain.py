@@ -78,22 +78,26 @@ def explain(
 ) -> Explanation:
     r"""Explain one document: list the part of each feature in the score of a class.
 
+    The score is a sum:
+
     .. math:: \mathrm{score}_k(x) = b_k + \sum_{j:\, x_j \ne 0} x_j w_{jk}
 
     Parameters
     ----------
     estimator : fitted linear classifier, or Pipeline or search that ends in one
+        The model whose decision is explained.
     x : one document, as a list of them is given to the pipeline; or one row of X
         Text, a dict, ...; an array of shape (n_features,) or (1, n_features), a sparse row, a Series, or a data frame
         of one row.
     classes : class or list of classes, optional
-        None explains the predicted class; of several labels all that are predicted, or else the best. Where two classes
-        have one row of `coef_`, the score of the first is minus ``decision_function``.
+        The classes to explain. None is the predicted class; of several labels all that are predicted, or else the best.
+        Where two classes have one row of `coef_`, the score of the first is minus ``decision_function``.
     n : int, optional
         The number of features of a class that have a record of their own, those of largest absolute contribution; one
         record of kind "rest" has the sum of the others. None keeps all that are not 0 in x.
     feature_names : array of shape (n_features,), optional
-        As in :func:`top_features`. Columns of a HashingVectorizer are called by the n-grams of x that are in them.
+        Names of the columns of `coef_`. None takes the names that :func:`top_features` would take. Columns of a
+        HashingVectorizer are called by the n-grams of x that are in them.
 
     Returns
     -------

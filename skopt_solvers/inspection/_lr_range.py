@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from .._base.inherited_docs import with_texts_of
 from .._base.typing import Matrix, Sequences
 from .._estimator.lr_range import LearningRateRange, lr_range_test
 from ._drawing import add_legend, require_matplotlib
@@ -102,6 +103,7 @@ class LearningRateRangeDisplay:
         return self
 
     @classmethod
+    @with_texts_of(plot, lr_range_test)
     def from_estimator(
         cls,
         estimator: Any,

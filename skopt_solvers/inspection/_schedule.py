@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from .._base.inherited_docs import with_texts_of
 from .._base.named import named
 from ..schedules import ScheduleLike, bind
 from ._drawing import add_legend, draw_lines, require_matplotlib
@@ -96,6 +97,7 @@ class ScheduleDisplay:
         return self
 
     @classmethod
+    @with_texts_of(plot)
     def from_schedules(
         cls,
         schedules: ScheduleLike | Sequence[ScheduleLike] | Mapping[str, ScheduleLike],
@@ -113,7 +115,7 @@ class ScheduleDisplay:
         schedules : Schedule, name or callable, or a list or dict of them
             The label of a schedule in a list is its name, its class and parameters, or its function's name.
         epochs : float, default=100
-            The fit's `max_iter`, > 0: the end of the curves, and the value of a length of None.
+            The `max_iter` of the fit, > 0. The curves end there, and a schedule without a length of its own takes it.
         learning_rate : float, default=1.0
             The rate that multiplies the factors, > 0.
         objectives : sequence of float, default=()

@@ -23,8 +23,8 @@ def top_features(
         Names of the columns of `coef_`. None takes the names that the pipeline's steps, `feature_names_in_` or a CRF's
         own vectorizer give, and else ``x0``, ``x1``, ...
     classes : class or list of classes, optional
-        None takes all. Of two classes that share one row of `coef_` None takes the second; the first has the same
-        weights with their signs changed.
+        The classes to list. None takes all. Of two classes that share one row of `coef_` None takes the second; the
+        first has the same weights with their signs changed.
 
     Returns
     -------

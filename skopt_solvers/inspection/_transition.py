@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._base.inherited_docs import with_texts_of
 from ..crf._constraints import allowed_transitions
 from ._drawing import last_step, points, require_matplotlib
 
@@ -34,9 +35,11 @@ class TransitionDisplay:
     Parameters
     ----------
     transitions : ndarray of shape (n_labels, n_labels)
-        Row: from, column: to.
+        The weights, from the label of the row to the label of the column.
     labels : sequence of length n_labels
+        The labels, in the order of the rows.
     start, end : ndarray of shape (n_labels,) or None, default=None
+        The weights of the labels that begin a sequence, and of those that end one.
     allowed : ndarray of bool, of shape (n_labels + 2, n_labels), or None, default=None
         The transitions that are possible; then the labels that may begin, and that may end a sequence. None allows all.
 
@@ -110,14 +113,15 @@ class TransitionDisplay:
         ax : matplotlib Axes, default=None
             The axes to draw on; None makes a figure that is large enough for the labels.
         cmap : str or matplotlib Colormap, default="RdBu_r"
-            A diverging one: its middle is 0.
+            The colours, from the lowest to the highest weight. Take a diverging map: its middle is 0.
         include_values : bool or "auto", default="auto"
             True writes the weights in their cells, "auto" where the cells are large enough to read them. Where they are
             not written, negative weights of at least a tenth of the largest weight have a minus sign, which is seen in
             grey too.
         values_format : str, default="z.1f"
-            "z" makes -0.0 a 0.0.
+            The format of the weights that are written. "z" makes -0.0 a 0.0.
         colorbar : bool, default=True
+            Whether a bar beside the heat map explains the colours.
         im_kw : dict or None, default=None
             Keyword arguments for ``ax.imshow``.
 
@@ -146,6 +150,7 @@ class TransitionDisplay:
         return self
 
     @classmethod
+    @with_texts_of(plot)
     def from_estimator(
         cls,
         estimator: Any,
@@ -162,6 +167,7 @@ class TransitionDisplay:
         Parameters
         ----------
         estimator : LinearChainCRF, or a pipeline that ends in one
+            The fitted model.
         ax, cmap, include_values, values_format, colorbar, im_kw :
             As in :meth:`plot`.
 

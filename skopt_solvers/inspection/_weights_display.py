@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._base.inherited_docs import with_texts_of
 from ._drawing import require_matplotlib
 from ._linear_parts import check_count, linear_parts, shown_name
 from ._top_features import top_features
@@ -34,7 +35,7 @@ class WeightsDisplay:
     Parameters
     ----------
     records : list of dict
-        As :func:`top_features` makes them, with `class`, `feature` and `weight`.
+        The weights to draw, as :func:`top_features` makes them: each has `class`, `feature` and `weight`.
     classes : list, optional
         The panels and their order; None takes the classes of the records. A class without records has an empty panel.
 
@@ -132,6 +133,7 @@ class WeightsDisplay:
         return self
 
     @classmethod
+    @with_texts_of(plot, top_features)
     def from_estimator(
         cls,
         estimator: Any,
@@ -149,6 +151,7 @@ class WeightsDisplay:
         Parameters
         ----------
         estimator : fitted linear classifier, LinearChainCRF, or Pipeline or search that ends in one
+            The model whose weights are drawn.
         n : int, default=10
             Bars of each sign, at most.
         classes, feature_names : as in :func:`top_features`

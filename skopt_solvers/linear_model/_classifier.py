@@ -107,6 +107,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         Parameters
         ----------
         X : array, sparse matrix or dask array of shape (n_samples, n_features)
+            The samples.
 
         Returns
         -------
@@ -157,6 +158,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         Parameters
         ----------
         X : array, sparse matrix or dask array of shape (n_samples, n_features)
+            The samples.
 
         Returns
         -------
@@ -177,6 +179,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         Parameters
         ----------
         X : array or sparse matrix of shape (n_samples, n_features)
+            The samples.
         k : int, default=5
             From 1 to the number of classes or labels.
         coef_threshold : float, default=0.0

@@ -14,12 +14,13 @@ _FIT = """Fit the model.
             form costs one canonical CSR. A CSR in memory maps is read from disk. The blocks of a dask array, CSR or
             dense, are rows; passes run where they are.
         y : array or dask array of shape (n_samples,), or array or sparse matrix of shape (n_samples, n_labels)
-            Classes; or an indicator matrix of 0 and 1, with a binary problem for each column.
+            The classes; or an indicator matrix of 0 and 1 (several labels for one sample), of which each column is a
+            problem of two classes.
         sample_weight : array or dask array of shape (n_samples,), optional
-            >= 0; a weight of k is as k repetitions, of 0 as if the sample were not there.
+            Weights >= 0. A sample of weight k counts as k equal samples, and one of weight 0 as none.
         X_val, y_val : optional
-            Validation data: scored after each iteration (``history_[i]["validation_score"]``) and, with
-            `early_stopping`, in the place of a part of X.
+            Validation data. They are scored after each iteration (``history_[i]["validation_score"]``). With
+            `early_stopping` they take the place of a part of X.
 
         Returns
         -------
@@ -34,7 +35,7 @@ _FIT = """Fit the model.
         """
 
 
-_PARTIAL_FIT = """One epoch over X, going on from the calls before.
+_PARTIAL_FIT = """Make one epoch over X, and go on from the calls before.
 
         Parameters
         ----------

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
+from .._base.inherited_docs import with_texts_of
 from .._base.sklearn_compat import StrOptions, _fit_context, available_if
 from .._base.typing import Matrix, Seed
 from .._estimator.base import is_stochastic
@@ -14,30 +15,37 @@ from ..objectives._losses import MULTI_CLASS
 from ..solvers import Solver
 from ._classifier import LINEAR_CONSTRAINTS, LinearClassifier
 from ._docs import _FIT, _PARTIAL_FIT, _documented
+from ._logistic import LogisticRegression
 from ._to_sklearn import sklearn_svc
 
 
+@with_texts_of(LogisticRegression)
 class LinearSVC(LinearClassifier):
     r"""Linear support vector machines.
+
+    They minimise
 
     .. math:: \min_W\; C \sum_i s_i\, \ell(x_i W, y_i) + \frac{1 - \rho}{2} \|W\|_2^2 + \rho \|W\|_1
 
     with, for ``multi_class="ovr"``, :math:`\ell = \sum_k h(1 - y_{ik}\, x_i w_k)`, :math:`y_{ik} = \pm 1` (one
-    problem a class, one for two classes), and for "crammer_singer", with three classes or more,
+    problem for each class, or one for two classes), and for "crammer_singer", with three classes or more,
     :math:`\ell = h(\max_k\, [k \ne y_i] + x_i w_k - x_i w_{y_i})`. The intercept is not penalised. Where y is an
     indicator matrix, each of its columns is a problem of two classes.
 
     Parameters
     ----------
-    C : float, default=1.0
-        Weight of the loss, > 0; ``np.inf`` for no penalty.
+    C :
+        As in :class:`LogisticRegression`.
     loss : {"squared_hinge", "hinge", "smoothed_hinge", "modified_huber"}, default="squared_hinge"
-        :math:`h(a) = \max(a, 0)^2`; :math:`\max(a, 0)`; :math:`a^2 / 2` up to 1 and :math:`a - 1/2` above
-        (Shalev-Shwartz & Zhang 2013, eq. 10); or :math:`\max(a, 0)^2` up to 2 and :math:`4 a - 4` above (Zhang 2004),
-        which is for "ovr" only. With "crammer_singer" "smoothed_hinge" smooths the maximum over the classes as a whole
-        (Shalev-Shwartz & Zhang 2016, section 5). lbfgs needs a loss with a gradient everywhere and refuses "hinge",
-        and "squared_hinge" with "crammer_singer". sdca takes all four, and refuses "crammer_singer".
+        The loss h of a sample that falls short of the margin 1 by a. "squared_hinge" is :math:`\max(a, 0)^2`, and
+        "hinge" is :math:`\max(a, 0)`. "smoothed_hinge" is :math:`a^2 / 2` up to 1 and :math:`a - 1/2` above
+        (Shalev-Shwartz & Zhang 2013, eq. 10); with "crammer_singer" it smooths the maximum over the classes as a whole
+        (Shalev-Shwartz & Zhang 2016, section 5). "modified_huber" is :math:`\max(a, 0)^2` up to 2 and
+        :math:`4 a - 4` above (Zhang 2004), and is for "ovr" only. lbfgs needs a loss with a gradient everywhere: it
+        refuses "hinge", and "squared_hinge" with "crammer_singer". sdca takes all four, and refuses "crammer_singer".
     multi_class : {"ovr", "crammer_singer"}, default="ovr"
+        For three classes or more: "ovr" (one-versus-rest) fits one model for each class, this class against all
+        others. "crammer_singer" fits one model of all classes.
     l1_ratio, solver, fit_intercept, class_weight, max_iter, tol, early_stopping :
         As in :class:`LogisticRegression`.
     validation_fraction, n_iter_no_change, warm_start, random_state, n_jobs, verbose, max_time, callback, interrupt :

@@ -104,13 +104,15 @@ class CPath:
 def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weight=None, n_jobs=None, return_coefs=True):
     r"""Cross-validate and fit an estimator at many values of C, each fit starting from those at a stronger penalty.
 
-    What ``GridSearchCV(estimator, {"C": Cs})`` finds, to the estimator's `tol`, in less time and memory: X is checked
-    once and never copied for a fold, whose training rows are those of positive weight, and folds run in threads over
-    the same X. C rises, and a fit starts where the line, or the parabola, through the weights of the last fits as a
-    function of log C leads, whichever came nearer the last time; with L1 from the last weights; with sdca where the
-    line through the last dual variables, over their bounds, leads. L-BFGS on several classes starts with a few epochs
-    of dual ascent from there, where a fit of its own would start with such epochs from zeros. No fold's fit starts from
-    anything that has seen its test rows.
+    It finds what ``GridSearchCV(estimator, {"C": Cs})`` finds, to the estimator's `tol`, in less time and memory. X is
+    checked once and never copied for a fold: the training rows of a fold are those of positive weight. The folds run in
+    threads over the same X.
+
+    C rises, and each fit starts from the fits before it. It follows the line, or the parabola, through their weights as
+    a function of log C, whichever came nearer the last time. With L1 it starts from the last weights, and with sdca
+    where the line through the last dual variables, over their bounds, leads. L-BFGS on several classes starts with
+    a few epochs of dual ascent from there, where a fit of its own would start with such epochs from zeros. No fit of a
+    fold starts from anything that has seen its test rows.
 
     The transformers of a pipeline are fitted once to the training rows of each fold, and to all rows. Text is counted
     once for all of them, as :class:`GridSearchCV` counts it.
@@ -118,21 +120,23 @@ def C_path(estimator, X, y, Cs, *, cv=5, groups=None, scoring=None, sample_weigh
     Parameters
     ----------
     estimator : LogisticRegression, LinearSVC or LinearChainCRF, or a Pipeline of which it is the last step
-        Not changed. The model's own `C` and `warm_start` play no part, and `early_stopping` must be off: where a fit
-        then ends says nothing of C.
+        The model. It is not changed. Its own `C` and `warm_start` play no part. `early_stopping` must be off, because
+        the point where it ends a fit says nothing of C.
     X, y :
-        As in the estimator's `fit`, with a length and an index: raw texts for a pipeline with a vectorizer. For a CRF:
-        lists of sequences, or CSRSequences.
+        The data, as the estimator's `fit` takes them, with a length and an index: raw texts for a pipeline with a
+        vectorizer, and lists of sequences, or CSRSequences, for a CRF.
     Cs : array of shape (n_Cs,)
-        > 0, in any order, each once; ``np.inf`` is no penalty.
+        The values of C, > 0, in any order, each once; ``np.inf`` is no penalty.
     cv : int, splitter or iterable of (train, test), default=5
-        As in :func:`sklearn.model_selection.cross_validate`; an int is stratified folds, and for a CRF plain ones.
+        The folds, as :func:`sklearn.model_selection.cross_validate` takes them. An int is stratified folds, and
+        for a CRF plain ones.
     groups : array of shape (n_samples,), optional
-        For the splitter.
+        The groups of the samples, for a splitter that needs them.
     scoring : str, callable ``(estimator, X, y) -> float`` or None, default=None
-        None is the estimator's `score`. A callable is called in several threads at a time.
+        The score of the test rows; None is the estimator's `score`. A callable is called in several threads at a time.
     sample_weight : array of shape (n_samples,), optional
-        Of the fits, and of the scores where the scorer takes `sample_weight`, as most of scikit-learn's do.
+        The weights of the samples in the fits, and in the scores if the scorer takes `sample_weight`, as most of
+        scikit-learn's do.
     n_jobs : int or None, default=None
         Threads in all: folds side by side first, what is left inside of each fit. None is the model's `n_jobs`.
     return_coefs : bool, default=True

@@ -57,8 +57,9 @@ def compare_solvers(
         It is not changed. Its own `solver` and `random_state` play no part, and `early_stopping` must be off. The
         transformers of a pipeline are fitted once, to X.
     X, y : as `fit` takes them
-        For a CRF lists of sequences.
+        The training data, for a CRF lists of sequences.
     sample_weight : as `fit` takes it, default=None
+        The weights of the samples; None weighs all alike.
     solvers : dict or list of solvers
         Names or objects. The label of one in a list is its name, or its class and parameters.
     schedules : dict or list of schedules, default=None
@@ -70,7 +71,7 @@ def compare_solvers(
     scoring : str, callable ``(estimator, X, y) -> float`` or None, default=None
         The validation score; None is the estimator's `score`.
     max_iter : int or None, default=None
-        Most epochs, or iterations of L-BFGS. None is the estimator's.
+        The largest number of epochs, or of iterations of L-BFGS. None is the estimator's own.
     optimum : "reference", "least" or float, default="reference"
         :math:`P^*` of the suboptimality. "reference" makes one more fit, by L-BFGS, or by SDCA where the loss has
         kinks, with ``tol=1e-9``; it is the least objective of this and all other fits. "least" is that of the others
@@ -82,7 +83,7 @@ def compare_solvers(
     Returns
     -------
     DataFrame
-        A row an epoch, with the columns
+        A row for each epoch, with the columns
 
         - `solver`, `schedule`: the labels; the schedule is "none" where the solver has none;
         - `seed`, `epoch`: integers;

@@ -25,11 +25,14 @@ def fit_many(
     Parameters
     ----------
     estimators : sequence of estimators
-        Each is changed as by its `fit`.
+        The models. Each is changed as by its `fit`.
     X : array, sparse matrix or what the estimators take
+        The training data of all of them.
     y : array-like of shape (n_samples,)
+        The classes.
     sample_weight : array-like of shape (n_samples,), list of these or None, default=None
-        For all, or a list with those of each estimator, of which None is 1. Fits share where their weights are equal.
+        The weights of the samples for all estimators, or a list with those of each, where None weighs all samples
+        alike. Fits share their work if their weights are equal.
     errors : {"raise", "return"}, default="raise"
         What to do where a fit raises, once all others are fitted: raise the first of these errors, or return each in
         the place of its estimator. The estimator is then as it was.

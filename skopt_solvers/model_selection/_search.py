@@ -51,10 +51,12 @@ class SharesWork(BaseSearchCV):
         Parameters
         ----------
         X : array-like, sparse matrix, or list of documents or sequences
-            As the estimator takes it, with a length and an index.
+            The data, as the estimator takes them, with a length and an index.
         y : array-like, optional
+            The labels.
         **params : dict
-            For the `fit` of the estimator, and `groups` for `cv`. Those with an entry for each row are cut as X is.
+            Arguments for the `fit` of the estimator, and `groups` for `cv`. Those with an entry for each row are cut
+            as X is.
 
         Returns
         -------
