@@ -1,6 +1,6 @@
 """Draw the pictures of the pages on solvers, schedules, sequences and benchmarks: SVG files for light and dark pages.
 
-    python docs/make_plots_solvers.py           # some seconds; writes docs/_static/plot_*.svg
+    python docs/make_plots_solvers.py           # some seconds; writes docs/_static/plots
 
 The bars of the benchmarks are read from the tables of their page, and the transitions are those of the model that the
 page on sequences fits, so that a picture and its page agree.
@@ -23,8 +23,8 @@ from skopt_solvers.schedules import SCHEDULES, ReduceOnPlateau, ScheduleSequence
 from skopt_solvers.solvers import SOLVERS
 
 DOCS = Path(__file__).parent
-GREY, OURS, THEIRS = "#7d8590", "#3d85d8", "#a5acb5"
-COLOURS = ["#3d85d8", "#e0823d", "#45a36b", "#d0565e", "#9573cc", "#a07a5f", "#d66fb0", "#7d8590"]
+GREY, OURS, THEIRS = "#7c7c7c", "#3b82c4", "#a8a8a8"
+COLOURS = [OURS, "#e0823d", "#45a36b", "#d0565e", "#9573cc", "#a07a5f", "#d66fb0", GREY]
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "skopt_solvers",  # the same names of parts in each run
@@ -45,7 +45,7 @@ STYLE = {
 
 def save(figure, name):
     """Write a figure without its date."""
-    path = DOCS / "_static" / f"plot_{name}.svg"
+    path = DOCS / "_static" / "plots" / f"{name}.svg"
     figure.savefig(path, metadata={"Date": None, "Creator": None})
     print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB")
 
@@ -86,7 +86,7 @@ def draw_schedules():
     for axis in axes[len(schedules) :]:
         axis.set_axis_off()
     figure.supxlabel("epoch", fontsize=10)
-    save(figure, "schedules")
+    save(figure, "schedules_curves")
 
 
 # Solvers
@@ -111,7 +111,7 @@ def draw_solvers():
         axis.semilogy(epochs, np.maximum(gaps, 1e-9), color=colour, label=name)
     axis.set(xlabel="epoch or iteration", ylabel="above the optimum", ylim=(1e-7, 3))
     figure.legend(loc="outside right center")
-    save(figure, "solvers")
+    save(figure, "solvers_convergence")
 
 
 # Sequences
@@ -146,7 +146,7 @@ def draw_transitions():
     axis.set(xlim=(-0.5, len(labels) - 0.5), ylim=(len(labels) - 0.5, -0.5), xlabel="to", ylabel="from")
     axis.set_xticks(range(len(labels)), labels)
     axis.set_yticks(range(len(labels)), labels)
-    save(figure, "transitions")
+    save(figure, "sequences_transitions")
 
 
 # Benchmarks
