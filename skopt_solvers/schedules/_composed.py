@@ -11,17 +11,18 @@ from ._base import Factor, Schedule, ScheduleLike, bind, progress
 
 
 class Warmup(Schedule):
-    """A linear rise in front of another schedule, whose own time begins when the rise ends.
+    """Rise linearly, and then follow another schedule, whose own time begins when the rise ends.
 
     ``start + (1 - start) t / epochs`` for ``t < epochs``, then ``schedule(t - epochs)``.
 
     Parameters
     ----------
     schedule : Schedule, name or callable, default="constant"
-        The schedule that follows. Where its length is None it lasts to the end of `max_iter`.
+        The schedule that follows. If its length is None, it lasts to the end of `max_iter`.
     epochs : float, default=1
         Length of the rise, > 0.
     start : float, default=0.01
+        The first factor.
 
     Examples
     --------

@@ -7,13 +7,16 @@ from ._base import Factor, Schedule, progress
 
 
 class CosineDecay(Schedule):
-    """``end + (1 - end) (1 + cos(pi t / epochs)) / 2`` (Loshchilov & Hutter 2017, eq. 5, one period).
+    """Fall in half a cosine: ``end + (1 - end) (1 + cos(pi t / epochs)) / 2``.
+
+    This is one period of Loshchilov & Hutter (2017), eq. 5.
 
     Parameters
     ----------
     epochs : float or None, default=None
         Length; None is the whole of `max_iter`. Afterwards the factor stays at `end`.
     end : float, default=0.0
+        The last factor, in [0, 1].
 
     Examples
     --------
@@ -31,7 +34,7 @@ class CosineDecay(Schedule):
 
 
 class CosineRestarts(Schedule):
-    """Cosine decay that starts again at 1 (SGDR: Loshchilov & Hutter 2017, eq. 5).
+    """Fall in half a cosine, and start again at 1 (SGDR: Loshchilov & Hutter 2017, eq. 5).
 
     Period i, counted from 0, lasts ``period * multiplier ** i`` epochs.
 
@@ -42,6 +45,7 @@ class CosineRestarts(Schedule):
     multiplier : float, default=2.0
         Factor on the period at each restart, >= 1.
     end : float, default=0.0
+        The factor at the end of each period, in [0, 1].
 
     Examples
     --------
@@ -69,7 +73,7 @@ class CosineRestarts(Schedule):
 
 
 class OneCycle(Schedule):
-    """The factor rises from `start` to 1 and falls to `end`, in half cosines (Smith & Topin 2018, as in PyTorch).
+    """Rise from `start` to 1 and fall to `end`, in half cosines (Smith & Topin 2018, as in PyTorch).
 
     Parameters
     ----------
@@ -78,7 +82,9 @@ class OneCycle(Schedule):
     peak : float, default=0.3
         Fraction of the length at which the factor is 1, in (0, 1).
     start : float, default=0.04
+        The first factor.
     end : float, default=0.0
+        The last factor.
 
     Examples
     --------

@@ -23,13 +23,14 @@ class Constant(Schedule):
 
 
 class StepDecay(Schedule):
-    """``factor ** floor(t / every)``.
+    """Drop by a factor every few epochs: ``factor ** floor(t / every)``.
 
     Parameters
     ----------
     every : float, default=10
         Epochs between two drops, > 0.
     factor : float, default=0.5
+        Multiplies the rate at each drop.
 
     Examples
     --------
@@ -47,14 +48,14 @@ class StepDecay(Schedule):
 
 
 class Piecewise(Schedule):
-    """``values[i]`` between ``boundaries[i - 1]`` and ``boundaries[i]``.
+    """Take given values between given times: ``values[i]`` from ``boundaries[i - 1]`` to ``boundaries[i]``.
 
     Parameters
     ----------
     boundaries : sequence of float, default=(10, 20)
         Times in epochs, increasing.
     values : sequence of float, default=(1.0, 0.1, 0.01)
-        One more than there are boundaries.
+        The factors, one more than there are boundaries.
 
     Examples
     --------
@@ -76,12 +77,12 @@ class Piecewise(Schedule):
 
 
 class ExponentialDecay(Schedule):
-    """``rate ** t``.
+    """Fall by the same factor in each epoch: ``rate ** t``.
 
     Parameters
     ----------
     rate : float, default=0.9
-        Factor an epoch, in (0, 1].
+        The factor of one epoch, in (0, 1].
 
     Examples
     --------
@@ -98,14 +99,16 @@ class ExponentialDecay(Schedule):
 
 
 class PolynomialDecay(Schedule):
-    """``end + (1 - end) (1 - t / epochs) ** power``; linear decay with the default power.
+    """Fall by a power of the time that is left: ``end + (1 - end) (1 - t / epochs) ** power``.
 
     Parameters
     ----------
     epochs : float or None, default=None
         Length; None is the whole of `max_iter`. Afterwards the factor stays at `end`.
     power : float, default=1.0
+        The exponent, > 0. 1 is linear decay; with a larger one the factor falls faster at first.
     end : float, default=0.0
+        The last factor, in [0, 1].
 
     Examples
     --------
@@ -124,11 +127,12 @@ class PolynomialDecay(Schedule):
 
 
 class InverseTime(Schedule):
-    """``1 / (1 + decay t)`` (Robbins & Monro 1951).
+    """Fall as the inverse of time: ``1 / (1 + decay t)`` (Robbins & Monro 1951).
 
     Parameters
     ----------
     decay : float, default=1.0
+        How fast the factor falls, >= 0: it is 1/2 after ``1 / decay`` epochs.
 
     Examples
     --------
@@ -145,11 +149,12 @@ class InverseTime(Schedule):
 
 
 class InverseSquareRoot(Schedule):
-    """``1 / sqrt(1 + decay t)``.
+    """Fall as the inverse root of time: ``1 / sqrt(1 + decay t)``.
 
     Parameters
     ----------
     decay : float, default=1.0
+        How fast the factor falls, >= 0: it is 1/2 after ``3 / decay`` epochs.
 
     Examples
     --------

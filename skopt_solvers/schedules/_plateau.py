@@ -9,16 +9,20 @@ from ._base import Factor, Schedule
 
 
 class ReduceOnPlateau(Schedule):
-    """``factor ** (number of plateaus so far)``.
+    """Drop where the objective no longer falls: ``factor ** (number of plateaus so far)``.
 
     A plateau is `patience` epochs in a row whose objective is not below ``(1 - threshold)`` times the best so far. The
-    number is counted from the objectives of the epochs done, which a resumed fit keeps: there is no hidden state.
+    schedule counts plateaus in the objectives of the epochs done. A resumed fit keeps these, so there is no hidden
+    state.
 
     Parameters
     ----------
     factor : float, default=0.5
+        Multiplies the rate at each plateau.
     patience : int, default=2
+        Epochs without progress that make a plateau.
     threshold : float, default=1e-3
+        The fall of the objective, relative to the best so far, that counts as progress.
     end : float, default=0.0
         The least factor.
 

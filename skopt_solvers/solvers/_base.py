@@ -106,8 +106,11 @@ class Solver(Configuration):
         W : ndarray of shape `objective.shape`
             The start, which is not changed.
         max_iter : int
+            The largest number of iterations or epochs.
         tol : float
+            The tolerance of the solver's own stopping rule.
         rng : numpy.random.RandomState
+            The source of all random numbers of the fit.
         callback : callable, optional
             ``callback(W, record)`` after each iteration, `record` being its entry in the history; True stops.
 
@@ -125,7 +128,8 @@ class Solver(Configuration):
 
         Parameters
         ----------
-        objective : as of `minimize`, or a copy of another size that only knows its bytes
+        objective : Objective
+            The objective of the fit, or a copy of another size that only knows its bytes.
 
         Returns
         -------
@@ -138,8 +142,10 @@ class Solver(Configuration):
 
         Parameters
         ----------
-        objective, W :
-            As of `minimize`.
+        objective : Objective
+            The objective of the fit.
+        W : ndarray of shape `objective.shape`
+            The weights where the fit was ended.
 
         Returns
         -------

@@ -13,7 +13,7 @@ from ._stochastic import StochasticSolver
 
 
 class FTRL(StochasticSolver):
-    r"""Follow the regularised leader, proximally: AdaGrad's steps, and the penalty of all batches so far at once.
+    r"""Make AdaGrad's steps with the penalty of all batches so far (follow the regularised leader, proximally).
 
     .. math::
         n \leftarrow n + g^2, \qquad \sigma = \frac{\beta + \sqrt{n}}{\eta} - h, \qquad h \leftarrow h + \sigma, \qquad
@@ -21,20 +21,36 @@ class FTRL(StochasticSolver):
         w \leftarrow -\frac{\operatorname{sign}(z) \max(|z| - \Lambda_1, 0)}{h + \Lambda_2}
 
     A weight is 0 until the gradients of all batches so far outweigh the L1 of all batches so far. So a stream gives
-    exact zeros that stay, where a step for each batch sets a weight to 0 and the next batch brings it back.
+    exact zeros that stay. With other solvers one batch sets a weight to 0 and the next batch may bring it back.
 
     Parameters
     ----------
     beta : float, default=1e-5
-        :math:`\beta` > 0, of the unit of a batch's mean gradient; the paper's is 1, for one sample of binary features.
-    l1, l2 : float or None, default=None
-        Numbers are :math:`\Lambda_1` and :math:`\Lambda_2`, the same for the whole stream, as :math:`\lambda_1` and
-        :math:`\lambda_2` of algorithm 1, in the place of the estimator's penalty; a batch is a round. None is the
-        estimator's own penalty, once for each batch: its strength times the sum of the row's shares
-        (:class:`~skopt_solvers.objectives.RowGradient`). With None for both the weights tend to the minimum of the
-        estimator's objective.
-    learning_rate, schedule, batch_size, average, clip_norm, record :
-        See :class:`StochasticSolver`. The rate is :math:`\alpha` of the paper.
+        :math:`\beta` > 0, which keeps the divisor of a weight from 0. It has the unit of a batch's mean gradient. The
+        paper's is 1, for one sample of binary features.
+    l1 : float or None, default=None
+        A number is :math:`\Lambda_1`, the same for the whole stream, as :math:`\lambda_1` of algorithm 1, in the place
+        of the estimator's L1; a batch is a round. None is the estimator's own L1, once for each batch: its strength
+        times the sum of the row's shares (:class:`~skopt_solvers.objectives.RowGradient`). With None for `l1` and `l2`
+        the weights tend to the minimum of the estimator's objective.
+    l2 : float or None, default=None
+        A number is :math:`\Lambda_2`, the same for the whole stream, as :math:`\lambda_2` of algorithm 1, in the place
+        of the estimator's L2. None is the estimator's own L2, once for each batch, as with `l1`.
+    learning_rate : float or "auto", default="auto"
+        How far the first step on a weight goes, times the factor of the schedule: :math:`\alpha` of the paper. "auto"
+        is ``sqrt(2 / mean |x|^2)``, whatever `C` is.
+    schedule : Schedule, name or callable, default="auto"
+        Gives the factor on the rate at each time. "auto" falls linearly to zero, where the fit ends: in 20 epochs or
+        1,000 steps, whichever is longer, but within `max_iter`. In `partial_fit` it is ``1 / sqrt(1 + t)``.
+    batch_size : int or "auto", default="auto"
+        Samples a step. "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50
+        batches. A sample of a CRF is a sequence: "auto" is 16 of them, or more where they have fewer than 64 tokens.
+    average : bool or float, default=False
+        Return the mean of the weights over all steps after the first `average` epochs, not the last weights. True is 1.
+    clip_norm : float or None, default=None
+        Shorten the loss gradient of a batch to this Euclidean norm where it is longer. None leaves it as it is.
+    record : {"epoch", "step"}, default="epoch"
+        "step" adds an array "step_losses" to each record of `history_`: the mean loss of each batch before its step.
 
     Notes
     -----

@@ -39,47 +39,50 @@ def _has_small_rows(objective):
 
 
 class LBFGS(Solver):
-    r"""Limited-memory BFGS on the full data; with L1, OWL-QN.
+    r"""Make quasi-Newton steps on the full data (limited-memory BFGS; with L1, OWL-QN).
 
     .. math:: d = -H g, \qquad W \leftarrow W + t d
 
     where H comes from the last `memory` pairs of moves and gradient changes by the two-loop recursion, and t meets the
-    strong Wolfe conditions. With L1 the direction is made of the pseudo-gradient, and no step leaves the orthant in
-    which it starts, which gives exact zeros. While at most half of the features of a linear model have a weight, or a
-    gradient that would give them one, steps are made on a copy of their columns alone: of sparse X in memory.
+    strong Wolfe conditions. With L1 the direction comes from the pseudo-gradient, and no step leaves the orthant in
+    which it starts, which gives exact zeros. For sparse X in memory, steps use a copy of the columns whose features
+    have a weight, or a gradient that would give them one, while these are at most half of all.
 
     The recursion starts from :math:`\gamma D^{-1/2}`, with D a bound on the diagonal of the Hessian where the
-    objective has one (for linear models the loss's curvature times :math:`\sum_i \omega_i x_{ij}^2`, plus the ridge),
-    and from :math:`\gamma I` without `precondition`. Where `memory` is 5 by itself, D is the diagonal at the start to
-    the power -3/4. For a CRF with L2 it starts, on up to 2,500 of the weights that are used most often, from the
-    inverse of an estimate of their block of the Hessian, made once where the epochs end.
+    objective has one. For linear models D is the loss's curvature times :math:`\sum_i \omega_i x_{ij}^2`, plus the
+    ridge. Where "auto" sets `memory` to 5, it starts from the diagonal at that point to the power -3/4. For a CRF with
+    L2 it starts from the inverse of an estimate of a block of the Hessian, made once where the epochs end. The block is
+    that of up to 2,500 weights that are used most often.
 
-    Where the Hessian is cheap and there is no L1, steps are Newton's instead, :math:`d = -\nabla^2 F(W)^{-1} g`: linear
-    models of at most 100 features (with softmax, features times classes), and of some hundred that samples have few
-    of, by Cholesky's decomposition, whatever the scale of the features; in float64 the hinges of at most 500 margins
-    (samples times outputs), and other losses of at most 150, by the kernel matrix of the samples.
+    Where the Hessian is cheap and there is no L1, the steps are Newton's, :math:`d = -\nabla^2 F(W)^{-1} g`. By
+    Cholesky's decomposition these are linear models with at most 100 features (with softmax, features times classes),
+    or with some hundred of which each sample has few, whatever the scale of the features. By the kernel matrix of the
+    samples, in float64, they are the hinges with at most 500 margins (samples times outputs), and other losses with at
+    most 150.
 
     Iterations end when the largest entry of the (pseudo-)gradient of the objective divided by ``C sum_i s_i``, which is
     the mean loss and its penalty, is at most `tol`. For a CRF the gradient is that of the sum over all sequences, and
-    they also end when the objective has fallen by less than `tol` of itself in 10 iterations: its largest entries
-    belong to a few common features and say little of the many rare ones.
+    iterations also end when the objective has fallen by less than `tol` of itself in 10 of them. The largest entries
+    of that gradient belong to a few common features and say little of the many rare ones.
 
     Parameters
     ----------
     memory : int or "auto", default="auto"
-        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of weights. "auto" is 10; 20 for a CRF
-        of a thousand to a million weights, whose passes cost far more than the recursion; and 5 for a log-loss with
-        several outputs that begins with epochs of the dual, where 10 take more than 32 MB.
+        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of weights. "auto" is 10. It is 20 for
+        a CRF of a thousand to a million weights, whose passes cost far more than the recursion. It is 5 for a
+        log-loss with several outputs that begins with epochs of the dual, where 10 take more than 32 MB.
     precondition : bool, default=True
+        True starts the recursion from what is known of the Hessian, as above. False starts it from
+        :math:`\gamma I`, which takes two tables of weights less.
     start_epochs : int or "auto", default="auto"
         Stochastic epochs before the first iteration, in an order of the samples that is always the same. Each has a
-        record in the history, and together they count as one iteration. They are epochs of :class:`SDCA` where that has
-        a method, fewer where the fit may be at its end or they are slow, and of :class:`AdaGrad` at a constant rate
-        elsewhere; where they lead up they are dropped. "auto" is what the objective asks for where W starts from zeros:
-        at most 40 for a linear model with L2, without cheap steps of Newton's method, and more than 5,000 margins (500
-        for the hinges); 4, or 6 with L1, for a CRF with 500 sequences or more; else 0.
+        record in the history, and together they count as one iteration. They are epochs of :class:`SDCA` where that
+        takes the problem, and fewer where the fit may be at its end or they are slow. Elsewhere they are epochs of
+        :class:`AdaGrad` at a constant rate. Epochs that lead up are dropped. "auto" is 0 but where W starts from
+        zeros: at most 40 for a linear model with L2, without cheap steps of Newton's method, and with more than 5,000
+        margins (500 for the hinges); 4, or 6 with L1, for a CRF with 500 sequences or more.
     newton : "auto" or False, default="auto"
-        False: no steps of Newton's method.
+        "auto" makes steps of Newton's method where they are cheap. False makes none.
 
     References
     ----------

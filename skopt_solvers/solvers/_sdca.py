@@ -24,37 +24,37 @@ _FEW_SAMPLES = FEW_MARGINS  # of which a fit goes on to the last digit where it 
 
 
 class SDCA(Solver):
-    r"""Stochastic dual coordinate ascent: one sample's dual variables at a time, each to its own optimum.
+    r"""Set the dual variables of one sample at a time to their optimum (stochastic dual coordinate ascent).
 
     .. math:: a_i \leftarrow \arg\max_a\; -c_i\, \ell_i^*(-a / c_i) - \tfrac{1}{2} \|W + x_i (a - a_i)^T\|^2,
        \qquad W = \sum_i x_i a_i^T
 
     with :math:`c_i` the sample's weight in the objective, C times its own. There is no learning rate. An epoch visits
-    every sample once in random order, and touches of W only what a sample has; the error falls by a constant factor an
-    epoch, ten or so where C times the squared norm of a row is about 1, less where it is large. It takes every loss of
-    the linear models but Crammer and Singer's, the plain hinge included, needs L2 (``l1_ratio=0``, C finite), and
-    keeps ``n_samples * n_outputs`` numbers besides W.
+    every sample once in random order, and a visit touches only the rows of W that its sample has. The error falls by a
+    constant factor in each epoch: by about ten where C times the squared norm of a row is about 1, by less where it is
+    large. The solver takes every loss of the linear models but Crammer and Singer's, also the plain hinge. It needs L2
+    (``l1_ratio=0``, C finite), and keeps ``n_samples * n_outputs`` numbers besides W.
 
-    Logistic and hinge losses have one step an output (one-versus-rest outputs in parallel threads); softmax takes all
-    outputs of a sample in one step, found by Newton's method. An unpenalised intercept, whose dual constraint is
-    :math:`\sum_i a_i = 0`, is fitted by the method of multipliers, once an epoch.
+    Logistic and hinge losses have one step for each output, and threads share one-versus-rest outputs. Softmax takes
+    all outputs of a sample in one step, which Newton's method finds. An intercept has no penalty, and its dual
+    constraint is :math:`\sum_i a_i = 0`. The method of multipliers fits it, once an epoch.
 
     A fit has converged when the duality gap, which the dual variables prove, is at most `tol` of the objective. In
-    float64, problems that have steps of Newton's method end with them after 10 epochs (see :class:`LBFGS`; on 500
-    margins at most whatever the smooth loss), and of 500 samples or less also where they have converged before.
+    float64, problems that have steps of Newton's method end with them after 10 epochs (see :class:`LBFGS`; with 500
+    margins at most whatever the smooth loss). With 500 samples or less they also do so where they have converged
+    before.
 
-    Where the gaps tell that the epochs will not suffice, L-BFGS goes on from their weights, and the fit ends where the
-    same gap is proven: off text, at a large C, thousands of epochs would be needed. It has to have a method (the plain
-    hinge has no gradient), and room: no more memory than dual ascent takes, or 64 MB. Iterations count as epochs, in
-    `n_iter_` and `max_iter`; the records of `history_` have a `phase`, "sdca" or "lbfgs". With ``tol=0`` a fit makes
-    `max_iter` epochs.
+    Data that are not text may need thousands of epochs at a large C. Where the gaps show this, L-BFGS goes on from the
+    weights, and the fit ends where the same gap is proven. This needs a gradient, which the plain hinge does not have,
+    and memory: no more than dual ascent takes, or 64 MB. `n_iter_` and `max_iter` count iterations as epochs. The
+    records of `history_` have a `phase`, "sdca" or "lbfgs". With ``tol=0`` a fit makes `max_iter` epochs.
 
     Parameters
     ----------
     evaluate_every : int, default=1
-        Epochs from one evaluation of the objective and of its gap to the next. It costs a quarter of an epoch with one
-        output, and half of one with many, which a fit of a known number of epochs may not want. A fit ends at an epoch
-        that has one, its last always; in the records of others `objective` and `duality_gap` are None.
+        Epochs from one evaluation of the objective and of its gap to the next. An evaluation costs a quarter of an
+        epoch with one output, and half of one with many. A fit ends only at an epoch that has one, and its last epoch
+        always has one. In the records of the other epochs `objective` and `duality_gap` are None.
 
     References
     ----------

@@ -17,29 +17,29 @@ _SCHEDULE_ENDED = "the learning rate has come to zero"
 class StochasticSolver(Solver):
     """Base of the solvers that step on minibatches. A solver of your own is a subclass with `init` and `update`.
 
-    An epoch visits every sample of positive weight once, in an order drawn from the fit's seed and the number of the
-    epoch, in batches of `batch_size`; if all fit in one batch they keep their order. A batch touches only the rows of
-    the table where it has a non-zero, and the state of a row (averages, velocity, clock) advances only when the row is
-    touched. Where every batch touches every row this is the textbook method, step by step.
+    An epoch visits every sample of positive weight once, in batches of `batch_size`. The order comes from the fit's
+    seed and the number of the epoch; if all samples fit in one batch they keep their order. A batch touches only the
+    rows of the table where it has a non-zero. The state of a row (averages, velocity, clock) advances only when the
+    row is touched. Where every batch touches every row this is the textbook method, step by step.
 
     Parameters
     ----------
     learning_rate : float or "auto", default="auto"
-        Multiplied by the schedule's factor. "auto" is each solver's own rule, which knows the mean square of the rows
-        and, where the solver minimises the objective, `C`: a larger `C` lets weights go farther.
+        The length of a step, times the factor of the schedule. "auto" is each solver's own rule, which knows the mean
+        square of the rows and, where the solver minimises the objective, `C`: a larger `C` lets weights go farther.
     schedule : Schedule, name or callable, default="auto"
-        "auto" falls linearly to zero in 20 epochs or 1,000 steps, whichever is longer, but within `max_iter`; there
-        the fit ends. AdaGrad, RMSProp and Momentum rise to the rate first, in a tenth of that, unless `C` is small. In
-        `partial_fit`, whose end is not known, it is ``1 / sqrt(1 + t)``.
+        Gives the factor on the rate at each time. "auto" falls linearly to zero in 20 epochs or 1,000 steps, whichever
+        is longer, but within `max_iter`; there the fit ends. AdaGrad, RMSProp and Momentum rise to the rate first, in
+        a tenth of that, unless `C` is small. In `partial_fit`, whose end is not known, it is ``1 / sqrt(1 + t)``.
     batch_size : int or "auto", default="auto"
-        "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50 batches. Up to 64
-        samples are one batch. A CRF's samples are sequences, and 64 is about 64 tokens, but at least 16 sequences;
-        for `RMSProp`, `Adam` and `AdamW` up to 32, where an epoch keeps 100 batches.
+        Samples a step. "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50
+        batches. Up to 64 samples are one batch. A sample of a CRF is a sequence: "auto" is 16 of them, or more where
+        they have fewer than 64 tokens; for `RMSProp`, `Adam` and `AdamW` up to 32, where an epoch keeps 100 batches.
     average : bool or float, default=False
-        Return the mean of the weights over all steps after the first `average` epochs (Polyak & Juditsky 1992) instead
-        of the last. True is 1.
+        Return the mean of the weights over all steps after the first `average` epochs (Polyak & Juditsky 1992), not
+        the last weights. True is 1.
     clip_norm : float or None, default=None
-        A batch's gradient is scaled down to this norm when it is longer.
+        Shorten the loss gradient of a batch to this Euclidean norm where it is longer. None leaves it as it is.
     record : {"epoch", "step"}, default="epoch"
         "step" adds an array "step_losses" to each record of `history_`: the mean loss of each batch of the epoch before
         its step, without the penalty. Such fits do not share their epochs with others.
@@ -151,9 +151,10 @@ class StochasticSolver(Solver):
 
         Parameters
         ----------
-        objective : see :meth:`Solver.peak_bytes`
+        objective : Objective
+            The objective of the fit, or a copy of another size that only knows its bytes.
         streaming : bool, default=False
-            For `partial_fit`, which evaluates nothing.
+            True for `partial_fit`, which evaluates nothing.
 
         Returns
         -------
@@ -199,14 +200,25 @@ class StochasticSolver(Solver):
 
         Parameters
         ----------
-        objective, W, max_iter, tol, rng, callback :
-            See :meth:`Solver.minimize`.
+        objective : Objective
+            One of :mod:`skopt_solvers.objectives`, or any with the same members.
+        W : ndarray of shape `objective.shape`
+            The start, which is not changed.
+        max_iter : int
+            The largest number of epochs.
+        tol : float
+            The fall of the objective, relative to it, below which an epoch counts as one without progress.
+        rng : numpy.random.RandomState
+            Draws the seed of the orders of the samples.
+        callback : callable, optional
+            ``callback(W, record)`` after each epoch, `record` being its entry in the history; True stops.
         state : dict, optional
-            Of an earlier result.
+            The `state` of an earlier result, from which the epochs go on.
         n_iter_no_change : int, default=5
+            Epochs without progress after which the fit ends.
         streaming : bool, default=False
-            For `partial_fit`: one epoch, the objective is not evaluated, and the history has the mean of the batches'
-            losses, each before its step.
+            True for `partial_fit`: one epoch, the objective is not evaluated, and the history has the mean of the
+            batches' losses, each before its step.
 
         Returns
         -------
@@ -234,7 +246,7 @@ class StochasticSolver(Solver):
         Parameters
         ----------
         objective, W, max_iter, tol, rng, callback, state, n_iter_no_change, streaming :
-            See :meth:`minimize`.
+            The arguments of :meth:`minimize`, with the same meaning.
 
         Returns
         -------
