@@ -23,6 +23,7 @@ from skopt_solvers.schedules import SCHEDULES, ReduceOnPlateau, ScheduleSequence
 from skopt_solvers.solvers import SOLVERS
 
 DOCS = Path(__file__).parent
+WIDTH = 5.4  # inches, little enough for letters that can be read on a telephone
 GREY, OURS, THEIRS = "#7c7c7c", "#3b82c4", "#a8a8a8"
 COLOURS = [OURS, "#e0823d", "#45a36b", "#d0565e", "#9573cc", "#a07a5f", "#d66fb0", GREY]
 STYLE = {
@@ -72,7 +73,7 @@ def draw_schedules():
     # an objective that stands still twice
     objectives = [5, 4, 3, 2.6, 2.4, 2.4, 2.4, 2, 1.8, 1.7, 1.65, 1.65, 1.65, 1.5, 1.45, 1.44, 1.43, 1.42, 1.41, 1.4]
     n_rows = -(-len(schedules) // 3)
-    figure = Figure(figsize=(6.6, 1.25 * n_rows + 0.3), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.1 * n_rows + 0.3), layout="constrained")
     axes = figure.subplots(n_rows, 3, sharex=True, sharey=True).ravel()
     for axis, (name, schedule) in zip(axes, schedules.items(), strict=False):
         if isinstance(schedule, ReduceOnPlateau):
@@ -102,7 +103,7 @@ def draw_solvers():
         optimum = LogisticRegression(**options, tol=1e-10, max_iter=1000).fit(X, y).history_[-1]["objective"]
         names = ["lbfgs", "sdca", *(name for name in SOLVERS if name not in ("lbfgs", "sdca"))]
         fits = {s: LogisticRegression(solver=s, max_iter=40, tol=1e-8, **options).fit(X, y).history_ for s in names}
-    figure = Figure(figsize=(6.6, 3.8), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     axis = figure.subplots()
     for colour, (name, history) in zip(COLOURS, fits.items(), strict=True):
         # an epoch before the first iteration of L-BFGS may have no objective
@@ -110,7 +111,7 @@ def draw_solvers():
         epochs = np.arange(1, len(gaps) + 1)
         axis.semilogy(epochs, np.maximum(gaps, 1e-9), color=colour, label=name)
     axis.set(xlabel="epoch or iteration", ylabel="above the optimum", ylim=(1e-7, 3))
-    figure.legend(loc="outside right center")
+    figure.legend(loc="outside lower center", ncols=4)
     save(figure, "solvers_convergence")
 
 
@@ -193,14 +194,14 @@ def is_ours(name):
 def bars(name, panels, unit, pick=is_ours):
     """Draw horizontal bars, the shortest first; each panel is a title and the numbers by their labels."""
     heights = [len(numbers) + 1.6 for _, numbers in panels]
-    figure = Figure(figsize=(6.6, 0.21 * sum(heights) + 0.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.21 * sum(heights) + 0.2), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(panels), 1, height_ratios=heights))
     for axis, (title, numbers) in zip(axes, panels, strict=True):
         labels = sorted(numbers, key=numbers.get)
         values = [numbers[label] for label in labels]
         drawn = axis.barh(labels, values, color=[OURS if pick(label) else THEIRS for label in labels])
         axis.bar_label(drawn, [f"{value:g} {unit}" for value in values], padding=4, fontsize=9)
-        axis.set(title=title, xlim=(0, 1.18 * max(values)), xticks=[])
+        axis.set(title=title, xlim=(0, 1.25 * max(values)), xticks=[])
         axis.grid(False)
         axis.invert_yaxis()
         axis.spines[:].set_visible(False)
@@ -288,7 +289,7 @@ def draw_growth(found):
         axis_of = row[0] or axis_of
         for solver, cell in zip(cells[2:], row[2:], strict=True):
             points.setdefault(axis_of, {}).setdefault(solver, []).append((number(row[1]), number(cell.split(", ")[0])))
-    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     axes = figure.subplots(2, 3).ravel()
     for axis, (title, of_solvers) in zip(axes, points.items(), strict=True):
         for colour, (solver, pairs) in zip(COLOURS, of_solvers.items(), strict=False):

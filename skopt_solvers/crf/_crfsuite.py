@@ -172,9 +172,13 @@ model_filename, trainer_cls : None
         Parameters
         ----------
         X : list of lists of dicts, or of lists of strings
+            The sequences: for each token a dict of features, or the names of those that are on.
         y : list of lists of labels
-        X_dev, y_dev : as X and y, optional
-            The accuracy on them is in ``crf_.history_``, for each iteration.
+            The label of each token.
+        X_dev : list of lists of dicts, or of lists of strings, optional
+            Validation sequences. The accuracy on them is in ``crf_.history_``, for each iteration.
+        y_dev : list of lists of labels, optional
+            The labels of the validation sequences.
 
         Returns
         -------
@@ -206,6 +210,7 @@ model_filename, trainer_cls : None
         Parameters
         ----------
         X : list of lists of dicts
+            The sequences, with a dict of features for each token.
 
         Returns
         -------
@@ -221,6 +226,7 @@ model_filename, trainer_cls : None
         Parameters
         ----------
         xseq : list of dicts
+            The tokens of one sequence.
 
         Returns
         -------
@@ -234,6 +240,7 @@ model_filename, trainer_cls : None
         Parameters
         ----------
         X : list of lists of dicts
+            The sequences, with a dict of features for each token.
 
         Returns
         -------
@@ -251,6 +258,7 @@ model_filename, trainer_cls : None
         Parameters
         ----------
         xseq : list of dicts
+            The tokens of one sequence.
 
         Returns
         -------
@@ -264,7 +272,9 @@ model_filename, trainer_cls : None
         Parameters
         ----------
         X : list of lists of dicts
+            The sequences, with a dict of features for each token.
         y : list of lists of labels
+            The right labels.
 
         Returns
         -------

@@ -293,16 +293,24 @@ class LinearChainCRF(ChainLabeller):
         sequence_ids: ArrayLike | None = None,
         n_samples: int | None = None,
     ) -> Self:
-        """One epoch over X, going on from the calls before.
+        """Make one epoch over X, and go on from the calls before.
 
         Parameters
         ----------
-        X, y, sample_weight, lengths, sequence_ids :
-            As in `fit`, but not dicts, whose features are not known beforehand: transform them by a
+        X : sequences or tokens
+            As `fit` takes them, but not dicts, whose features are not known beforehand: transform them by a
             :class:`~skopt_solvers.feature_extraction.DictFeatures` that is fitted, or hashes.
+        y : list of label sequences, or array of shape (n_tokens,)
+            Strings or integers; None where a label is missing.
         classes : array, optional
             All labels. The default is those of the first call, and a label that comes later is an error; with
             ``input="flat"`` they are needed at the first call.
+        sample_weight : array of shape (n_sequences,) or (n_tokens,), or list of arrays, optional
+            Weights >= 0 of sequences, or of their tokens: then a sequence weighs their mean.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
         n_samples : int, optional
             The number of sequences of the whole data, as in :meth:`skopt_solvers.LogisticRegression.partial_fit`.
 
@@ -347,8 +355,8 @@ class LinearChainCRF(ChainLabeller):
 
         Parameters
         ----------
-        X, lengths, sequence_ids, known_labels :
-            As in `predict`. Probabilities are given the known labels.
+        X : sequences or tokens
+            The data, in any form that `fit` takes.
         min_probability : float, default=0.0
             Entities that are less probable are left out. In [0, 1].
         candidates : bool, default=False
@@ -358,6 +366,12 @@ class LinearChainCRF(ChainLabeller):
             The characters between prefix and type.
         suffix : bool, default=False
             Whether the prefix stands behind the type: ``PER-B``.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
+        known_labels : list of label sequences, or array of shape (n_tokens,), optional
+            Labels that tokens must have, None where any will do. Probabilities are given these.
 
         Returns
         -------

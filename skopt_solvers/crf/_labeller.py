@@ -128,9 +128,13 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X, lengths, sequence_ids :
-            As in `fit`.
-        known_labels : as y, optional
+        X : sequences or tokens
+            The data, in any form that `fit` takes.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
+        known_labels : list of label sequences, or array of shape (n_tokens,), optional
             Labels that tokens must have, None where any will do.
 
         Returns
@@ -163,8 +167,14 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X, lengths, sequence_ids, known_labels :
-            As in `predict`.
+        X : sequences or tokens
+            The data, in any form that `fit` takes.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
+        known_labels : list of label sequences, or array of shape (n_tokens,), optional
+            Labels that tokens must have, None where any will do. The probabilities are given these.
 
         Returns
         -------
@@ -188,9 +198,16 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X, lengths, sequence_ids, known_labels :
-            As in `predict`.
+        X : sequences or tokens
+            The data, in any form that `fit` takes.
         k : int, default=5
+            The number of label sequences, >= 1.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
+        known_labels : list of label sequences, or array of shape (n_tokens,), optional
+            Labels that tokens must have, None where any will do.
 
         Returns
         -------
@@ -220,8 +237,14 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X, y, lengths, sequence_ids :
-            As in `fit`.
+        X : sequences or tokens
+            The data, in any form that `fit` takes.
+        y : list of label sequences, or array of shape (n_tokens,)
+            The labels whose probability is asked, None where a label is missing.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
 
         Returns
         -------
@@ -235,12 +258,16 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
     def sequence_log_proba(
         self, X: Sequences, *, lengths: ArrayLike | None = None, sequence_ids: ArrayLike | None = None
     ) -> np.ndarray:
-        """Return the log-probability of all the labels that `predict` gives to a sequence, one value a sequence.
+        """Return the log-probability of the labels that `predict` gives to each sequence.
 
         Parameters
         ----------
-        X, lengths, sequence_ids :
-            As in `predict`.
+        X : sequences or tokens
+            The data, in any form that `fit` takes.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
 
         Returns
         -------
@@ -262,8 +289,16 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X, y, sample_weight, lengths, sequence_ids :
-            As in `fit`.
+        X : sequences or tokens
+            The data, in any form that `fit` takes.
+        y : list of label sequences, or array of shape (n_tokens,)
+            The right labels, None where a label is missing.
+        sample_weight : array of shape (n_sequences,) or (n_tokens,), or list of arrays, optional
+            Weights >= 0 of the tokens, or of all tokens of a sequence.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
 
         Returns
         -------
@@ -298,8 +333,16 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X, y, sample_weight, lengths, sequence_ids :
-            As given to `fit`.
+        X : sequences or tokens
+            The data of the fit, or others.
+        y : list of label sequences, or array of shape (n_tokens,)
+            Their labels.
+        sample_weight : array of shape (n_sequences,) or (n_tokens,), or list of arrays, optional
+            Weights >= 0 of sequences, or of their tokens: then a sequence weighs their mean.
+        lengths : array of shape (n_sequences,), optional
+            Tokens of each sequence of flat X.
+        sequence_ids : array of shape (n_tokens,), optional
+            The sequence of each token of flat X; the tokens of one follow each other.
 
         Returns
         -------

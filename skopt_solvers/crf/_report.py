@@ -28,9 +28,10 @@ class ChainReports:
         Parameters
         ----------
         n : int, default=20
+            The number of pairs.
         feature_names : array of shape (n_features,), optional
-            Names of the columns of X, as a transformer's ``get_feature_names_out()`` gives them. Known already where X
-            was made of dicts or had column names.
+            Names of the columns of X, as a transformer's ``get_feature_names_out()`` gives them. They are known already
+            where X was made of dicts or had column names.
 
         Returns
         -------
@@ -53,6 +54,7 @@ class ChainReports:
         Parameters
         ----------
         n : int, default=20
+            The number of transitions.
 
         Returns
         -------
@@ -63,15 +65,18 @@ class ChainReports:
         return largest_transitions(self.transition_coef_, self.classes_, n)
 
     def explain(self, x: Any, *, labels: Any = None, feature_names: ArrayLike | None = None) -> list[dict[str, Any]]:
-        """Explain the labels of one sequence, or why it did not get others, by contributions to the score of a path.
+        """Explain by contributions to a score why one sequence got its labels, or why it did not get others.
 
         Parameters
         ----------
-        x : one sequence, in a form that `fit` takes
+        x : list of dicts, list of lists of strings, array or CSR matrix of shape (n_tokens, n_features)
+            One sequence, in a form that `fit` takes.
         labels : list with a label for each token, or dict from token (counted from 0) to label, optional
             The labels that were expected. Tokens that have none in the dict, or None in the list, take the labels that
             are best together with these.
-        feature_names : as in `top_features`
+        feature_names : array of shape (n_features,), optional
+            Names of the columns of X, as a transformer's ``get_feature_names_out()`` gives them. They are known already
+            where X was made of dicts or had column names.
 
         Returns
         -------

@@ -57,14 +57,15 @@ class _BoundWarmup(Schedule):
 
 
 class ScheduleSequence(Schedule):
-    """One schedule after another, each beginning its own time at its boundary.
+    """Follow one schedule after another; the time of each begins at its boundary.
 
     Parameters
     ----------
     schedules : sequence of Schedule, name or callable
+        The schedules in their order. A plain function of time may stand among them.
     boundaries : sequence of float
-        Times in epochs, increasing, one fewer than there are schedules. A schedule whose length is None lasts to the
-        next boundary, or to `max_iter`.
+        Times in epochs, increasing, one fewer than there are schedules. If the length of a schedule is None, it lasts
+        to the next boundary, or to `max_iter`.
 
     Examples
     --------

@@ -21,6 +21,7 @@ class CSRSequences:
     Parameters
     ----------
     matrix : CSR of shape (n_tokens, n_features)
+        The features of the tokens of all sequences, one sequence after another.
     lengths : array of shape (n_sequences,)
         Tokens of each sequence, in order; their sum is n_tokens.
     vectors : array of shape (n_tokens, size), or list of one such array a sequence, optional

@@ -55,6 +55,7 @@ class SequenceKFold(KFold):
         Parameters
         ----------
         X : array-like of shape (n_tokens, n_features)
+            The tokens, of which only the number is read.
         y : array-like of shape (n_tokens,), default=None
             Not used.
         groups : array-like of shape (n_tokens,), default=None

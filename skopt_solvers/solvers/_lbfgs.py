@@ -139,7 +139,8 @@ class LBFGS(Solver):
 
         Parameters
         ----------
-        objective : an objective
+        objective : Objective
+            The objective of the fit.
 
         Returns
         -------
@@ -159,7 +160,8 @@ class LBFGS(Solver):
 
         Parameters
         ----------
-        objective : an objective
+        objective : Objective
+            The objective of the fit.
 
         Returns
         -------
@@ -220,8 +222,20 @@ class LBFGS(Solver):
 
         Parameters
         ----------
-        objective, W, max_iter, tol, rng, callback, allowed :
-            See :meth:`minimize`.
+        objective : Objective
+            One of :mod:`skopt_solvers.objectives`, or any with the same members.
+        W : ndarray of shape `objective.shape`
+            The start, which is not changed.
+        max_iter : int
+            The largest number of iterations or epochs.
+        tol : float
+            The largest entry of the gradient at which a fit ends.
+        rng : numpy.random.RandomState
+            The source of all random numbers of the fit.
+        callback : callable, optional
+            ``callback(W, record)`` after each iteration or epoch, `record` being its entry in the history; True stops.
+        allowed : float, optional
+            The relative bound that is to be proven at the end; None is ``100 tol``.
 
         Returns
         -------
@@ -281,14 +295,15 @@ class LBFGS(Solver):
         Parameters
         ----------
         objective : Objective
+            The objective of the fit.
         position : Position
-            It moves with the fit.
+            The weights at the start with their margins, which move with the fit.
         limits : tuple of int and two floats
             `max_iter`, `tol` and the relative bound that it has to prove; infinity is none.
         history : list of dict
             The records so far.
         block : CurvatureBlock, optional
-            What the recursion starts from.
+            The block of the Hessian from which the recursion starts.
 
         Returns
         -------

@@ -125,8 +125,20 @@ class SDCA(Solver):
 
         Parameters
         ----------
-        objective, W, max_iter, tol, rng, callback, state :
-            See :meth:`minimize`.
+        objective : Objective
+            One of :mod:`skopt_solvers.objectives`, or any with the same members.
+        W : ndarray of shape `objective.shape`
+            The start, which is not changed.
+        max_iter : int
+            The largest number of iterations or epochs.
+        tol : float
+            The duality gap, relative to the objective, at which a fit ends.
+        rng : numpy.random.RandomState
+            The source of all random numbers of the fit.
+        callback : callable, optional
+            ``callback(W, record)`` after each iteration or epoch, `record` being its entry in the history; True stops.
+        state : dict, optional
+            The `state` of an earlier result, whose dual variables are the start; without it they are zeros.
 
         Returns
         -------

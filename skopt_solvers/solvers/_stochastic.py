@@ -77,6 +77,7 @@ class StochasticSolver(Solver):
         Parameters
         ----------
         W : ndarray of shape (n_rows, n_outputs)
+            The weights at the start, whose shape and dtype the state takes.
 
         Returns
         -------
@@ -91,10 +92,13 @@ class StochasticSolver(Solver):
         Parameters
         ----------
         W : ndarray of shape (n_rows, n_outputs)
+            The weights, which change in place.
         gradient : RowGradient
-        state : dict, as `init` made it
+            The touched rows of the batch, the gradient of each, and the share of the penalty.
+        state : dict of str to ndarray
+            The arrays that `init` made, which change in place.
         lr : float
-            Learning rate times schedule.
+            The learning rate times the factor of the schedule.
         """
         raise NotImplementedError
 
