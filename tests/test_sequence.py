@@ -311,6 +311,14 @@ def test_byte_order_mark_and_encodings(write):
     assert read_conll(write("Él PP\n", encoding="latin-1"), 0, encoding="latin-1") == [["Él"]]
     with pytest.raises(ValueError, match=r"file.txt, line 3: not utf-8 .*; give its encoding"):
         read_conll(write("a O\n\nÉl PP\n", encoding="latin-1"))
+    with pytest.raises(ValueError, match=r"file.txt: not punycode .*; give its encoding"):
+        read_conll(write("a O\n"), encoding="punycode")
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "zlib", "undefined", "latin-99", "utf-8\0", None, 8])
+def test_what_is_no_encoding_of_text(write, encoding):
+    with pytest.raises(ValueError, match="encoding must be the name of an encoding of text, got"):
+        read_conll(write("a O\n"), encoding=encoding)
 
 
 def test_a_file_of_nothing(write):

@@ -1,6 +1,5 @@
 """Read files of CoNLL's formats."""
 
-import codecs
 import gzip
 import numbers
 import os
@@ -115,9 +114,9 @@ def read_conll(
         if value is not None and not (isinstance(value, str) and value):
             raise ValueError(f"{name} must be a string that is not empty, or None, got {value!r}")
     try:
-        codecs.lookup(encoding)
+        "a".encode(encoding)  # which refuses those of bytes, as hex, too
     except (LookupError, TypeError, ValueError) as error:
-        raise ValueError(f"encoding must be the name of an encoding, got {encoding!r}") from error
+        raise ValueError(f"encoding must be the name of an encoding of text, got {encoding!r}") from error
     if conllu is None:
         conllu = os.fspath(path).endswith((".conllu", ".conllu.gz")) or any(isinstance(c, str) for c in asked)
     chosen = [_column_number(column, conllu) for column in asked]
@@ -183,6 +182,8 @@ def _lines(path: FilePath, encoding: str) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
         raise ValueError(f"{path}, line {number}: not {encoding} ({error.reason}); give its encoding") from error
+    except UnicodeError as error:  # of an encoding that does not say where
+        raise ValueError(f"{path}: not {encoding} ({error}); give its encoding") from error
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         yield number, line.removesuffix("\r")
 
