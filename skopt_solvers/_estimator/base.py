@@ -21,7 +21,7 @@ from ..objectives._penalty import as_float
 from ..solvers import SOLVERS, Solver, StochasticSolver
 from ..solvers._stochastic_fit import mean_weights
 from .fit_run import FitRun
-from .known_chunks import Count
+from .known_chunks import Count, record_of_fit
 from .monitor import Monitor, callbacks_of, require_together
 from .partial_fit import present_columns
 from .proof import check_provable, goal_of, nearest_bound, refuse_proof
@@ -125,6 +125,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         with unchanged_on_failure(self):
             self._keep(run.attributes(run.finished(result)), None)
             self._seen, self._seen_classes = seen
+            self._fitted_chunk = b""
         self._warn_unless_converged(result)
 
     def _fit(self, X, y, sample_weight, X_val, y_val, **form):
@@ -136,13 +137,16 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             refuse_options(**form)
         monitor = self._monitor(X, y, sample_weight)
         with unchanged_on_failure(self), ExitStack() as stack:
-            solver, resumed = resolved_solver(self), None
+            solver, resumed, record = resolved_solver(self), None, b""
             if collection:
                 self._refuse_for_collections(solver, X_val, y_val)
                 problem = stack.enter_context(self._read_collection(X, y, sample_weight))
             else:
                 resumed = self._resumable(solver)
-                problem = self._read(X, y, sample_weight, reset=True, **form).problem()
+                data = self._read(X, y, sample_weight, reset=True, **form)
+                problem = data.problem()
+                record = record_of_fit(solver, data, problem)
+                del data  # X in another form
             rng, mass = check_random_state(self.random_state), problem.mass
             problem, held = self._validation(problem, X_val, y_val, rng)
             amount = problem.amount
@@ -155,6 +159,7 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
                 run.score_by(held, self._scorer())
             result = self._solve(run, resumed)
             self._seen, self._seen_classes = amount, mass
+            self._fitted_chunk = record if held is None or X_val is not None else b""
         monitor.end()
         self._warn_unless_converged(result)
         return self
@@ -241,7 +246,8 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
             problem = data.problem(classes, seen=seen)
             require_total(n_samples, problem)
             state = None if first else self._resumable(solver)
-            count = Count.of(data, problem, state) if n_samples is None else Count()
+            records = (state or {}).get("chunks", b"") + getattr(self, "_fitted_chunk", b"")
+            count = Count.of(data, problem, records) if n_samples is None else Count()
             if count.again:
                 balanced = self.class_weight == "balanced"  # then its weights go by those of the whole
                 problem = data.problem(classes, seen=seen, mass=seen) if balanced else replace(problem, mass=seen)

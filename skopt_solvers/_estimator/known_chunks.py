@@ -1,7 +1,8 @@
 """Chunks of a stream that come again are known by a fingerprint, so that several epochs count each sample once.
 
 A record of a chunk has 16 bytes: its fingerprint, and the weight that its samples were counted with. The records of a
-stream are one `bytes` object in the state of its solver, which a pickle holds too.
+stream are one `bytes` object in the state of its solver, which a pickle holds too. The samples of a `fit` are one
+chunk, with a record in the estimator itself: a state has the counts of all chunks that it has records of.
 """
 
 import hashlib
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+
+from ..solvers import StochasticSolver
 
 # A stream of single events has equal ones that are new, so a chunk is known again from so many rows and samples on.
 FEWEST_ROWS, FEWEST_SAMPLES = 32, 2
@@ -35,12 +38,12 @@ class Count:
     before: float | None = None
 
     @classmethod
-    def of(cls, data, problem, state):
-        """Return that of a chunk, as data and as a problem, in a stream of which `state` is the solver's, or None."""
+    def of(cls, data, problem, records=b""):
+        """Return that of a chunk, as data and as a problem, after the chunks of these records."""
         if problem.X.shape[0] < FEWEST_ROWS or data.n_samples < FEWEST_SAMPLES:
             return cls()
         mark = fingerprint(problem.features, problem.label_arrays, data.weights)
-        return cls(mark, None if state is None else counted_weight(state.get("chunks", b""), mark))
+        return cls(mark, counted_weight(records, mark))
 
     @property
     def again(self):
@@ -80,6 +83,12 @@ def counted_weight(records, mark):
     """Return the weight that a chunk was counted with, or None where it is new."""
     found = np.flatnonzero(_read(records)["fingerprint"] == np.uint64(mark))
     return float(_read(records)["weight"][found[0]]) if len(found) else None
+
+
+def record_of_fit(solver, data, problem):
+    """Return the record of all samples of a fit, which a later `partial_fit` may get too: b"" where none can come."""
+    mark = Count.of(data, problem).mark if isinstance(solver, StochasticSolver) else None
+    return b"" if mark is None else with_record(b"", mark, problem.amount[0])
 
 
 def with_record(records, mark, weight):

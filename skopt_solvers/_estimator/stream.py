@@ -6,7 +6,7 @@ import numpy as np
 
 from ..solvers._stochastic_fit import new_state
 from .fit_run import FitRun
-from .known_chunks import with_record
+from .known_chunks import counted_weight, with_record
 from .memory import require_memory
 from .partial_fit import ChunkState, copied
 
@@ -23,7 +23,7 @@ class StreamRun(FitRun):
         require_memory(type(estimator).__name__, self.solver, whole, extra=extra, streaming=True)
 
     def chunk(self, state, count):
-        """Return the part of a state that the chunk touches, with its samples counted unless they were before.
+        """Return the part of a state that the chunk touches, with its samples counted unless the state has them.
 
         Parameters
         ----------
@@ -32,7 +32,7 @@ class StreamRun(FitRun):
         """
         chunk, objective = ChunkState(self._whole_state(state), self.rows), self.objective
         part = chunk.part
-        if not count.again:
+        if count.mark is None or counted_weight(part["chunks"], count.mark) is None:
             part["counts"] += objective.counts()
             part["n_samples"] += objective.n_samples
         if count.mark is not None:

@@ -56,10 +56,11 @@ _PARTIAL_FIT = """Make one epoch over X, and go on from the calls before.
         -----
         The penalty's weight against the loss is that of all samples given so far, ``1 / (C sum s_i)``. A chunk of 32 or
         more samples that comes again, with the same labels and weights, is not counted again, so that several epochs
-        over the same chunks, in any order, lead to the optimum of `fit`. A feature's part of the penalty goes by its
-        count so far, a sample's weight is measured by their mean so far, and with
-        ``class_weight="balanced"`` class k weighs ``sum_m S_m / (n_classes S_k)``, S_k being the weight of its samples
-        so far. Time, for schedules, is the number of calls, and a length of None is `max_iter` calls.
+        over the same chunks, in any order, lead to the optimum of `fit`. After a `fit` by a stochastic solver its X is
+        such a chunk too, as a whole: parts of it are new samples. A feature's part of the penalty goes by its count so
+        far, a sample's weight is measured by their mean so far, and with ``class_weight="balanced"`` class k weighs
+        ``sum_m S_m / (n_classes S_k)``, S_k being the weight of its samples so far. Time, for
+        schedules, is the number of calls, and a length of None is `max_iter` calls.
         """
 
 

@@ -161,6 +161,43 @@ def test_bad_n_samples(Model, n_samples):
     np.testing.assert_array_equal(weights_of(model), before)
 
 
+@OF_EVERY_MODEL
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_samples_of_fit_are_a_chunk(Model, class_weight, warm_start):
+    model = Model(
+        C=0.01, solver="adagrad", class_weight=class_weight, warm_start=warm_start, max_iter=3, random_state=0
+    )
+    whole = part(Model, np.arange(N))
+    model = pickle.loads(pickle.dumps(model.fit(**whole)))
+    seen, classes = model._seen, model._seen_classes
+    for _ in range(30):
+        model = model.partial_fit(**whole)
+    np.testing.assert_allclose(model._seen, seen, rtol=1e-12)
+    np.testing.assert_allclose(model._seen_classes, classes, rtol=1e-12)
+    assert model._resume["state"]["n_samples"] == seen[1]
+    assert above_the_optimum(model) < 0.02
+    model = model.drop_state().partial_fit(**whole)
+    assert model._seen[1] == seen[1]
+
+
+@OF_EVERY_MODEL
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_fit_knows_its_own_samples_alone(Model):
+    """Not those of a fit before, not a part of its own, and none where some were held out."""
+    first, other = (part(Model, rows) for rows in np.arange(N).reshape(2, -1))
+    model = Model(solver="adagrad", max_iter=1, random_state=0).fit(**first)
+    model = model.fit(**other).partial_fit(**first)
+    assert model._seen[1] == N
+    model = model.fit(**other).partial_fit(**part(Model, np.arange(N // 2, N - 10)))
+    assert model._seen[1] > N // 2
+    model = model.set_params(early_stopping=True).fit(**other)
+    before = model._seen[1]
+    model = model.set_params(early_stopping=False).partial_fit(**other)
+    assert before < N // 2 and model._seen[1] == before + N // 2
+
+
 @pytest.mark.parametrize("forget", [False, True])
 def test_what_is_known_goes_through_a_pickle_until_it_is_dropped(forget):
     model = passes(LogisticRegression(solver="adagrad", random_state=0), 1)
