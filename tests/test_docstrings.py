@@ -87,6 +87,20 @@ def test_docstring(name):
     assert not {code: message for code, message in validate(name)["errors"] if code not in ignored}
 
 
+# What other functions return, whose examples show it; bases; and objectives, which the page about solvers shows.
+SHOWN_ELSEWHERE = """
+    CPath ChainObjective Entity Explanation LearningRateRange LinearObjective ObjectiveDefaults Result Solver TopK
+""".split()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, member in MEMBERS.items() if "." not in getattr(member, "__qualname__", ".")]
+)
+def test_what_users_call_has_an_example(name):
+    member = MEMBERS[name]
+    assert (">>> " in (member.__doc__ or "")) == (member.__name__ not in SHOWN_ELSEWHERE)
+
+
 PACKAGE = Path(skopt_solvers.__file__).parent
 
 

@@ -174,7 +174,18 @@ def load_crfsuite(path: FilePath) -> LinearChainCRF:
 
     See Also
     --------
-    save_crfsuite : Write such a file, with an example.
+    save_crfsuite : Write such a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skopt_solvers.crf import LinearChainCRF, load_crfsuite, save_crfsuite
+    >>> crf = LinearChainCRF(fit_boundaries=False).fit([[{"word": "the"}, {"word": "dog"}]], [["D", "N"]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_crfsuite(crf, folder + "/tags.crfsuite")
+    ...     model = load_crfsuite(folder + "/tags.crfsuite")
+    >>> model.classes_.tolist(), model.predict([[{"word": "dog"}]])[0]
+    (['D', 'N'], ['N'])
     """
     data = Path(path).read_bytes()
     try:

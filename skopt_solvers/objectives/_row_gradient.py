@@ -25,6 +25,15 @@ class RowGradient:
         The strengths of the penalty ``l2/2 w^2 + l1 |w|``.
     loss : float
         Mean loss of the batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skopt_solvers.objectives import RowGradient
+    >>> values, share = np.array([[2.0], [0.1]]), np.ones((2, 1))
+    >>> gradient = RowGradient(np.array([0, 3]), values, share, l1=0.5, l2=0.0, loss=0.7)
+    >>> gradient.proximal_step(np.zeros((2, 1)), gradient.values, step=1.0).ravel().tolist()
+    [-1.5, 0.0]
     """
 
     rows: np.ndarray

@@ -54,6 +54,16 @@ class Adam(StochasticSolver):
     References
     ----------
     Kingma & Ba (2015), algorithm 1; Reddi, Kale & Kumar (2018), algorithm 2 (AMSGrad).
+
+    Examples
+    --------
+    >>> from skopt_solvers import LogisticRegression
+    >>> from skopt_solvers.schedules import CosineDecay, Warmup
+    >>> from skopt_solvers.solvers import Adam
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [0, 1, 0, 1]
+    >>> model = LogisticRegression(solver=Adam(0.1, schedule=Warmup(CosineDecay(), epochs=3)))
+    >>> model.fit(X, y).predict(X).tolist(), model.n_iter_
+    ([0, 1, 0, 1], 100)
     """
 
     _rule = "Adam"
@@ -164,6 +174,14 @@ class AdamW(Adam):
     References
     ----------
     Loshchilov & Hutter (2019), algorithm 2; Zhuang et al. (2022), eq. 5 (the proximal form).
+
+    Examples
+    --------
+    >>> from skopt_solvers import LogisticRegression
+    >>> from skopt_solvers.solvers import AdamW
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [0, 1, 0, 1]
+    >>> LogisticRegression(solver=AdamW(weight_decay=0.01)).fit(X, y).predict(X).tolist()
+    [0, 1, 0, 1]
     """
 
     _rule = "AdamW"

@@ -142,6 +142,14 @@ class AdaGrad(StochasticSolver):
     References
     ----------
     Duchi, Hazan & Singer (2011), figure 1, composite mirror descent.
+
+    Examples
+    --------
+    >>> from skopt_solvers import LogisticRegression
+    >>> from skopt_solvers.solvers import AdaGrad
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [0, 1, 0, 1]
+    >>> LogisticRegression(solver=AdaGrad(schedule="cosine")).fit(X, y).predict(X).tolist()
+    [0, 1, 0, 1]
     """
 
     def __init__(
@@ -219,6 +227,14 @@ class RMSProp(StochasticSolver):
     References
     ----------
     Hinton (2012), lecture 6e; Graves (2013), eq. 38-45 (centered).
+
+    Examples
+    --------
+    >>> from skopt_solvers import LinearSVC
+    >>> from skopt_solvers.solvers import RMSProp
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [0, 1, 0, 1]
+    >>> LinearSVC(solver=RMSProp(centered=True)).fit(X, y).predict(X).tolist()
+    [0, 1, 0, 1]
     """
 
     _largest_batch = 32  # weights that all sentences share have steps that do not shrink: fewer and quieter ones

@@ -48,6 +48,23 @@ class StochasticSolver(Solver):
     -----
     The penalty is taken as a proximal step on the touched rows, weighted so that it averages to the full penalty
     (:class:`~skopt_solvers.objectives.RowGradient`).
+
+    Examples
+    --------
+    Steps of one length, against the sign of the gradient:
+
+    >>> import numpy as np
+    >>> from skopt_solvers import LogisticRegression
+    >>> from skopt_solvers.solvers import StochasticSolver
+    >>> class SignSGD(StochasticSolver):
+    ...     minimises_objective = False
+    ...     def init(self, W):
+    ...         return {}
+    ...     def update(self, W, gradient, state, lr):
+    ...         W[gradient.rows] = gradient.proximal_step(W[gradient.rows], np.sign(gradient.values), lr)
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [0, 1, 0, 1]
+    >>> LogisticRegression(solver=SignSGD(0.1)).fit(X, y).predict(X).tolist()
+    [0, 1, 0, 1]
     """
 
     keeps_state = True
