@@ -156,3 +156,5 @@ def plot_transitions(figure, axes, model):
 
 if __name__ == "__main__":
     main()
+
+# sphinx_gallery_thumbnail_path = '_static/plots/inspection_transitions.svg'
