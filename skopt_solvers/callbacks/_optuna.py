@@ -21,6 +21,7 @@ class OptunaPruning(Callback):
     Parameters
     ----------
     trial : optuna.Trial
+        The trial that the fit belongs to.
     metric : str or callable, default="validation_score"
         The value: an entry of the record, such as "objective" in a study that minimises it, or ``metric(info)``. The
         validation score is there with ``early_stopping=True``, and where `fit` gets `X_val` and `y_val`.

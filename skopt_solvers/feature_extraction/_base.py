@@ -41,6 +41,7 @@ class _SequenceFeatures(Persistent, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : list of sequences
+            The sequences to learn the features from.
         y : ignored
 
         Returns

@@ -104,6 +104,7 @@ class DictFeatures(_SequenceFeatures):
         names : iterable of str
             Different names, as `get_feature_names_out` gives them.
         dtype : {numpy.float32, numpy.float64}, default=numpy.float32
+            Type of the values.
 
         Returns
         -------
@@ -166,7 +167,8 @@ class DictFeatures(_SequenceFeatures):
 
         Parameters
         ----------
-        X : as in `fit_transform`; may be empty
+        X : list of sequences
+            The sequences, in a form that `fit_transform` takes. The list may be empty.
 
         Returns
         -------

@@ -43,19 +43,21 @@ class TokenFeatures(_SequenceFeatures):
     lowercase : bool, default=True
         True makes words lower-case, also for affixes and bigrams. Flags and shape see the word as it is.
     prefixes, suffixes : tuple of int, default=(2, 3) and (1, 2, 3)
-        Lengths; words that are shorter have none.
+        Lengths of the prefixes and suffixes that are features. Words that are shorter have none.
     shape, flags : bool, default=True
+        Whether each word has a feature of its shape, and features of its flags.
     window : tuple of int, default=(-1, 0, 1)
         Offsets of the word, the flags and the further columns; 0 is the token itself.
     affix_window : tuple of int, default=(0,)
         Offsets of prefixes, suffixes and shape.
     bigrams : tuple of (int, int), default=()
-        Pairs of offsets, ``((-1, 0), (0, 1))`` say.
+        Pairs of offsets whose words are one feature, for example ``((-1, 0), (0, 1))``.
     columns : tuple of int, default=None
         The columns of the tuples to use beside the word, which is column 0. None takes all.
     column_prefixes : tuple of int, default=()
         Lengths of prefixes of the further columns.
     boundaries, bias : bool, default=True
+        Whether there are features of offsets outside of the sequence, and one that every token has.
     min_count : int, default=1
         Features of fewer tokens of the training data are dropped.
     vectors : mapping from words to arrays, default=None
@@ -205,7 +207,8 @@ class TokenFeatures(_SequenceFeatures):
 
         Parameters
         ----------
-        X : as in `fit_transform`; may be empty
+        X : list of sequences
+            The sequences, in a form that `fit_transform` takes. The list may be empty.
 
         Returns
         -------

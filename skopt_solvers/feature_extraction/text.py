@@ -98,6 +98,7 @@ class CountVectorizer(CountsTerms):
         Parameters
         ----------
         raw_documents : iterable of str, bytes, file names or files
+            The documents, as `input` says: texts, names of files, or open files.
         y : ignored
 
         Returns
@@ -113,6 +114,7 @@ class CountVectorizer(CountsTerms):
         Parameters
         ----------
         raw_documents : iterable of str, bytes, file names or files
+            The documents, as `input` says: texts, names of files, or open files.
         y : ignored
 
         Returns
@@ -128,6 +130,7 @@ class CountVectorizer(CountsTerms):
         Parameters
         ----------
         raw_documents : iterable of str, bytes, file names or files
+            The documents, as `input` says: texts, names of files, or open files.
 
         Returns
         -------
@@ -216,6 +219,7 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
         Parameters
         ----------
         raw_documents : iterable of str, bytes, file names or files
+            The documents, as `input` says: texts, names of files, or open files.
         y : ignored
 
         Returns
@@ -232,6 +236,7 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
         Parameters
         ----------
         raw_documents : iterable of str, bytes, file names or files
+            The documents, as `input` says: texts, names of files, or open files.
         y : ignored
 
         Returns
@@ -247,6 +252,7 @@ class TfidfVectorizer(CountsTerms, sklearn_text.TfidfVectorizer):
         Parameters
         ----------
         raw_documents : iterable of str, bytes, file names or files
+            The documents, as `input` says: texts, names of files, or open files.
 
         Returns
         -------
@@ -355,6 +361,7 @@ class HashingVectorizer(Persistent, sklearn_text.HashingVectorizer, auto_wrap_ou
         Parameters
         ----------
         X : iterable of str, bytes, file names or files
+            The documents, as `input` says: texts, names of files, or open files.
 
         Returns
         -------

@@ -71,6 +71,7 @@ def token_f1(
     Parameters
     ----------
     y_true, y_pred : list of label sequences, or array of shape (n_tokens,)
+        The true labels, and the predicted ones.
     average : {"micro", "macro", "weighted"} or None, default="weighted"
         The F1 of the summed counts; the mean over labels; the mean weighted by s; or an array with one value a label.
     labels : list of labels, default=None
