@@ -27,16 +27,17 @@ _COLUMNS = ("solver", "schedule", "seed", "epoch", "outcome")
 
 
 class SolverComparisonDisplay:
-    """Curves of solvers and schedules on the same data: one colour a solver, one line style a schedule.
+    """Curves of solvers and schedules on the same data: each solver has a colour, and each schedule a line style.
 
     :meth:`from_frame` makes and draws it. A curve is the median over the seeds, and the band reaches from the least to
-    the largest. A fit that has ended counts on with its last value. One that has diverged does not, and the label says
-    so; a cross ends a curve all of whose fits have. By time, a point is at the mean time of its epoch over the seeds.
+    the largest value. A fit that has ended goes on with its last value. A fit that has diverged does not, and the label
+    says so. If all fits of a curve have diverged, it ends with a cross. By time, a point is at the mean time of its
+    epoch over the seeds.
 
     Parameters
     ----------
     frame : DataFrame
-        Of :func:`~skopt_solvers.model_selection.compare_solvers`, or rows of it.
+        The result of :func:`~skopt_solvers.model_selection.compare_solvers`, or some rows of it.
 
     Attributes
     ----------
@@ -44,7 +45,7 @@ class SolverComparisonDisplay:
     figure_ : matplotlib Figure
     lines_ : dict of (solver, schedule) to Line2D
     bands_ : dict of (solver, schedule) to PolyCollection
-        Of the curves with several seeds.
+        The bands of the curves with several seeds.
 
     See Also
     --------

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class ConvergenceDisplay:
-    r"""Curves of convergence, one a fit, or the mean of several fits with a band.
+    r"""Curves of convergence: one for each fit, or the mean of several fits with a band.
 
     :meth:`from_estimators`, :meth:`from_history` and :meth:`from_search` make and draw it. The histories are kept, so
     that :meth:`plot` can show them in another way without another fit.
@@ -40,7 +40,7 @@ class ConvergenceDisplay:
     Parameters
     ----------
     histories : dict of str to list of dict, or to list of list of dict
-        For each name a `history_`, see :doc:`/convergence`, or a list of them, as of several folds or seeds.
+        For each name a `history_` (see :doc:`/convergence`), or a list of them, for example of folds or seeds.
     looks : Looks, default=None
         The colours, line styles and legend that :meth:`from_search` chooses.
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class LearningRateRangeDisplay:
-    """The losses of a learning-rate range test, by the rate.
+    """Curve of the losses of a learning-rate range test (a learning rate finder), by the rate.
 
     :meth:`from_estimator` makes and draws it; ``LearningRateRangeDisplay(result).plot()`` draws a result that is there.
 
     Parameters
     ----------
     result : LearningRateRange
-        Of :func:`~skopt_solvers.model_selection.lr_range_test`.
+        The result of :func:`~skopt_solvers.model_selection.lr_range_test`.
 
     Attributes
     ----------

@@ -181,7 +181,7 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
         X : array or sparse matrix of shape (n_samples, n_features)
             The samples.
         k : int, default=5
-            From 1 to the number of classes or labels.
+            The number of classes for each sample, from 1 to the number of classes or labels.
         coef_threshold : float, default=0.0
             Weights of a smaller magnitude are taken as 0. With 0 the result is exact.
 
@@ -197,10 +197,10 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
         Notes
         -----
-        The scores of some rows at a time are formed, 2^20 in each of `n_jobs` threads, by a sparse product where
-        `coef_` is sparse (`sparsify`) or less than a tenth of it is not zero, as with L1. Where besides a sample has a
-        product with few of thousands of classes, sparse_dot_topn picks the largest sums of products, the intercepts are
-        added, and a row for which these do not prove the k best is computed in full.
+        The scores of some rows are formed at a time, 2^20 in each of `n_jobs` threads. If `coef_` is sparse
+        (`sparsify`), or less than a tenth of it is not zero, as with L1, this is a sparse product. If a sample also has
+        a product with only few of thousands of classes, sparse_dot_topn picks the largest sums of products, and the
+        intercepts are added. A row for which these do not prove the k best is computed in full.
 
         Examples
         --------
@@ -260,12 +260,13 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
     def suboptimality_bound(self, X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         r"""Return a proven upper bound of :math:`P(W) - \min P`, whatever solver made W.
 
-        P is the objective of this class at the given data and the estimator's `C`, `l1_ratio` and `class_weight`.
-        The bound is the duality gap at the best multiple of the dual point that the margins give, in float64, after
-        the intercept has been optimised; without L1 it is never above half the squared norm of the gradient over the
-        constant of strong convexity. It is 0 at the optimum and infinite for ``C=np.inf``. Where it is above
-        ``100 tol`` of P, or `max_suboptimality`, a few steps from W look for a larger lower bound of the minimum, and
-        the smaller bound is returned.
+        P is the objective of this class at the given data and the estimator's `C`, `l1_ratio` and `class_weight`. The
+        bound is 0 at the optimum and infinite for ``C=np.inf``.
+
+        It is the duality gap at the best multiple of the dual point that the margins give, in float64, after the
+        intercept has been optimised. Without L1 it is never above half the squared norm of the gradient over the
+        constant of strong convexity. If it is above ``100 tol`` of P, or `max_suboptimality`, a few steps from W look
+        for a larger lower bound of the minimum, and the smaller bound is returned.
 
         Parameters
         ----------
@@ -278,9 +279,9 @@ class LinearClassifier(SolverEstimator, LinearClassifierMixin, SparseCoefMixin, 
 
         Notes
         -----
-        Costs about two passes over X, or as much as some epochs where steps are made, and a float64 copy of its values
-        where X is float32. A float32 X that is read from disk is not copied: the bound is then good to the rounding of
-        float32.
+        It costs about two passes over X, or as much as some epochs where steps are made. If X is float32, it also costs
+        a float64 copy of its values. A float32 X that is read from disk is not copied: the bound is then good to the
+        rounding of float32.
         """
         return self._bound(X, y, sample_weight)
 

@@ -48,8 +48,8 @@ def compare_solvers(
 ) -> pd.DataFrame:
     r"""Fit an estimator by each solver, schedule and seed, and return the courses of all fits as a data frame.
 
-    It tells which solver comes how near to the optimum in how many epochs or seconds. A fit that diverges does not stop
-    the others.
+    The frame shows how near to the optimum each solver comes in how many epochs or seconds. A fit that diverges does
+    not stop the others.
 
     Parameters
     ----------

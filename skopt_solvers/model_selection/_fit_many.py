@@ -14,12 +14,13 @@ def fit_many(
 ) -> list[Any]:
     """Fit estimators in place to the same data, at the price of a few fits where they share their epochs.
 
-    Fits of `LogisticRegression` or of `LinearSVC` by one stochastic solver read each minibatch once: the
-    outputs of all models lie side by side. So do fits by "sdca", and by "lbfgs" in the epochs that it begins with,
-    unless the loss is softmax. They may differ in `C`, `l1_ratio`, `max_iter`, `tol`, `n_iter_no_change`,
-    `max_time`, `callback`, `verbose`, and in the solver's learning rate and schedule. Each has its own
-    history, end and proof, and sees the same batches in the same order as alone, so that the weights are the same up to
-    rounding. All others are fitted one after the other: with FTRL, with a `clip_norm`, `average`, ``record="step"``,
+    Fits of `LogisticRegression` or of `LinearSVC` by one stochastic solver read each minibatch once for all models. So
+    do fits by "sdca", and by "lbfgs" in the epochs that it begins with, unless the loss is softmax. The models may
+    differ in `C`, `l1_ratio`, `max_iter`, `tol`, `n_iter_no_change`, `max_time`, `callback`, `verbose`, and in the
+    solver's learning rate and schedule. Each has its own history, end and proof. Each sees the same batches in the same
+    order as alone, so that its weights are the same up to rounding.
+
+    All others are fitted one after the other: fits with FTRL, with `clip_norm`, `average`, ``record="step"``,
     `early_stopping`, `warm_start` or ``interrupt="keep"``, and estimators of other libraries.
 
     Parameters

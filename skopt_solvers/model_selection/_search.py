@@ -162,8 +162,8 @@ _ATTRIBUTES = """memory_ : dict
 class GridSearchCV(SharesWork, sklearn_search.GridSearchCV):
     """Find the best of all combinations of parameters by cross-validation.
 
-    A scikit-learn GridSearchCV with the same results, whose candidates share their work: text is counted once for all
-    of them and all folds, and transformers that are set alike are fitted once a fold.
+    This is scikit-learn's GridSearchCV with the same results, but its candidates share their work. Text is counted once
+    for all of them and all folds, and transformers that are set alike are fitted once for each fold.
     """
 
     _parameter_constraints = {**vars(sklearn_search.GridSearchCV)["_parameter_constraints"], **_CONSTRAINTS}
