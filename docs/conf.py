@@ -48,6 +48,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skopt_solvers",),
     "reference_url": {"skopt_solvers": None},
+    "remove_config_comments": True,
 }
 
 # the button copies commands without their prompts and without what they print

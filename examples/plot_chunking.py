@@ -30,6 +30,7 @@ from skopt_solvers.feature_extraction import TokenFeatures
 from skopt_solvers.metrics import entity_f1_scorer, entity_report
 from skopt_solvers.sequence import read_conll
 
+# sphinx_gallery_thumbnail_path = "_static/plots/sequences_transitions.svg"
 SEED = 0
 PENALTIES = [0.1, 1, 10, 100]
 
