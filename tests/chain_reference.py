@@ -1,20 +1,21 @@
-"""What the tests of chains compare with: the enumeration of all label paths in float64, and random small problems."""
+"""What the tests of chains compare with: their formula by the enumeration of all label paths, and random problems."""
 
 import warnings
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 import scipy.sparse as sp
 from hypothesis import strategies as st
-from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
 from skopt_solvers.crf._prediction import Decoder
 from skopt_solvers.crf._tokens import Tokens
 from skopt_solvers.objectives import MISSING, ChainObjective
+from skopt_solvers.objectives._conditions import Conditions
 
-COEFFICIENTS = ("coef_", "transition_coef_", "start_coef_", "end_coef_")
+from .label_paths import Enumeration
+
+COEFFICIENTS = ("coef_", "transition_coef_", "start_coef_", "end_coef_", "transition_feature_coef_")
 LENGTHS = [3, 0, 1, 4, 2, 1, 3]
 FORMS = {
     "all": {},
@@ -30,82 +31,16 @@ FORMS = {
     "vectors alone": dict(n_dense=4, some_transitions=True, fit_boundaries=False),
     "vectors, observed": dict(n_dense=1, observed=True, some_transitions=True),
     "vectors, constrained, missing": dict(n_dense=3, constrained=True, missing=True),
+    "conditions": dict(conditions="all"),
+    "conditions, no boundaries": dict(conditions="all", fit_boundaries=False),
+    "conditions, some triples": dict(conditions="some", n_dense=1),
+    "conditions, observed": dict(conditions="some", observed=True, some_transitions=True),
+    "conditions, constrained, missing": dict(conditions="all", constrained=True, missing=True),
+    "conditions, extreme": dict(conditions="some", scale=1000.0, missing=True),
     "extreme": dict(scale=1000.0),
     "extreme, constrained, missing": dict(scale=1000.0, missing=True, constrained=True),
 }
 DTYPES = [np.float32, np.float64]
-
-
-class Enumeration:
-    """Every path of labels through one sequence, with its score; -inf where it is forbidden.
-
-    Parameters
-    ----------
-    Z : array of shape (n_tokens, n_labels)
-        Scores of the labels at each token.
-    transitions, start, end : arrays of shape (n_labels, n_labels), (n_labels,) and (n_labels,)
-    allowed : array of bool, of shape (n_labels + 2, n_labels), optional
-        From (row) to (column); then the labels that may begin, and that may end.
-    known : labels, MISSING where any will do, optional
-        A path through other labels is forbidden.
-    """
-
-    def __init__(self, Z, transitions, start, end, allowed=None, known=None):
-        n, K = Z.shape
-        self.shape = n, K
-        allowed = np.ones((K + 2, K), bool) if allowed is None else allowed
-        transitions, start, end = (
-            np.where(possible, np.asarray(scores, dtype=np.float64), -np.inf)
-            for possible, scores in ((allowed[:K], transitions), (allowed[K], start), (allowed[K + 1], end))
-        )
-        self.paths = np.array(list(product(range(K), repeat=n)), dtype=np.int32).reshape(K**n, n)
-        self.scores = np.asarray(Z, dtype=np.float64)[np.arange(n), self.paths].sum(axis=1)
-        if n:
-            self.scores += start[self.paths[:, 0]] + end[self.paths[:, -1]]
-            self.scores += transitions[self.paths[:, :-1], self.paths[:, 1:]].sum(axis=1)
-        if known is not None:
-            self.scores[~self.passes(known)] = -np.inf
-
-    def passes(self, labels):
-        """Which paths have these labels, where they are not MISSING."""
-        labels = np.asarray(labels)
-        return ((labels == MISSING) | (self.paths == labels)).all(axis=1)
-
-    @property
-    def possible(self):
-        return bool(np.isfinite(self.scores).any())
-
-    def log_z(self):
-        return logsumexp(self.scores)
-
-    def log_likelihood(self, labels):
-        """Log-probability of the labels, summed over those that are missing."""
-        return logsumexp(self.scores[self.passes(labels)]) - self.log_z()
-
-    def probabilities(self):
-        return np.exp(self.scores - self.log_z())
-
-    def marginals(self):
-        n, K = self.shape
-        probabilities = self.probabilities()
-        return np.array([np.bincount(self.paths[:, t], probabilities, minlength=K) for t in range(n)]).reshape(n, K)
-
-    def pair_marginals(self):
-        """Expected number of steps from each label to each."""
-        n, K = self.shape
-        probabilities, pairs = self.probabilities(), np.zeros(K * K)
-        for t in range(1, n):
-            pairs += np.bincount(self.paths[:, t - 1] * K + self.paths[:, t], probabilities, minlength=K * K)
-        return pairs.reshape(K, K)
-
-    def best(self, k):
-        """Log-probabilities of the k best paths, best first; fewer where fewer are possible."""
-        scores = np.sort(self.scores[np.isfinite(self.scores)])[::-1]
-        return scores[:k] - self.log_z()
-
-    def score(self, path):
-        """The score of one path."""
-        return self.scores[self.passes(path)].item()
 
 
 @dataclass
@@ -125,6 +60,7 @@ class ChainProblem:
     pairs: tuple = None
     scale: float = 1.0
     n_dense: int = 0  # the last columns of X, which kernels get as an array
+    conditions: Conditions = None
 
     def __post_init__(self):
         K = self.n_labels
@@ -142,7 +78,7 @@ class ChainProblem:
         return ChainObjective(
             X, self.offsets, self.labels, self.weights, n_labels=self.n_labels, C=self.C, l1_ratio=self.l1_ratio,
             fit_boundaries=self.fit_boundaries, transitions=self.transitions, allowed=self.allowed, pairs=self.pairs,
-            n_threads=n_threads, vectors=vectors,
+            n_threads=n_threads, vectors=vectors, conditions=self.conditions,
         )  # fmt: skip
 
     def blocks(self, dtype):
@@ -155,6 +91,8 @@ class ChainProblem:
         """Random weights, a part of them 0, as multiples of a power of two: sums of products with X are exact."""
         rng, shape = np.random.RandomState(seed), self.objective().shape
         W = np.round(16 * rng.randn(*shape)) / 16 * (rng.rand(*shape) < 0.8)
+        if self.triple_size:
+            W.ravel()[W.size - self.triple_size + len(self.conditions.pair) :] = 0  # what fills the last row
         return self.scale * W
 
     def parts(self, W):
@@ -175,17 +113,43 @@ class ChainProblem:
             transitions[self.transitions] = values[: len(self.transitions)]
             values = values[len(self.transitions) :]
         if self.fit_boundaries:
-            ends = values.reshape(2, K)
+            ends = values[len(values) - self.triple_size - 2 * K :][: 2 * K].reshape(2, K)
         used = np.isin(np.arange(K * K), self.transitions)
         return state, np.where(used, transitions, 0.0).reshape(K, K), *ends
 
+    @property
+    def triple_size(self):
+        """Entries of the table that are those of triples, and what fills the last row."""
+        n = 0 if self.conditions is None else len(self.conditions.pair)
+        return n if self.pairs is not None else -(-n // self.n_labels) * self.n_labels
+
+    def triples(self, W):
+        """The weights of triples as an array (features, from, to); one that is not there is 0."""
+        K, chosen = self.n_labels, self.conditions
+        B = np.zeros((self.X.shape[1], K * K))
+        values = np.asarray(W, dtype=np.float64).ravel()
+        values = values[len(values) - self.triple_size :][: len(chosen.pair)]
+        B[np.repeat(chosen.columns, np.diff(chosen.first)), chosen.pair] = values
+        return B
+
+    def steps(self, W):
+        """The scores of transitions, or of those that end at each token."""
+        T, K = self.parts(W)[1], self.n_labels
+        return T if self.conditions is None else T + (self.X @ self.triples(W)).reshape(-1, K, K)
+
     def enumerations(self, W, known=None):
         """The Enumeration of each sequence that has tokens, by number."""
-        state, *rest = self.parts(W)
-        Z = self.X @ state
+        state, _, *ends = self.parts(W)
+        Z, steps = self.X @ state, self.steps(W)
         part = {s: slice(*self.offsets[s : s + 2]) for s in np.flatnonzero(self.lengths)}
         return {
-            s: Enumeration(Z[tokens], *rest, self.allowed, None if known is None else known[tokens])
+            s: Enumeration(
+                Z[tokens],
+                steps if steps.ndim == 2 else steps[tokens],
+                *ends,
+                self.allowed,
+                None if known is None else known[tokens],
+            )
             for s, tokens in part.items()
         }
 
@@ -208,7 +172,7 @@ class ChainProblem:
     def gradient(self, W):
         """The gradient of `value` without L1, from the enumerated marginals, as the table W."""
         K, d = self.n_labels, self.X.shape[1]
-        state, pairs, ends = np.zeros((d, K)), np.zeros((K, K)), np.zeros((2, K))
+        state, pairs, ends = np.zeros((d, K)), np.zeros((len(self.labels), K, K)), np.zeros((2, K))
         known = self.enumerations(W, self.labels)
         for s, paths in self.enumerations(W).items():
             rows = self.X[self.offsets[s] : self.offsets[s + 1]]
@@ -216,20 +180,27 @@ class ChainProblem:
                 P = sign * self.weights[s] * of.marginals()
                 state += rows.T @ P
                 ends += P[[0, -1]]
-                pairs += sign * self.weights[s] * of.pair_marginals()
+                pairs[self.offsets[s] : self.offsets[s + 1]] += sign * self.weights[s] * of.pair_marginals()
         penalised, C = np.isfinite(self.C), self.C if np.isfinite(self.C) else 1.0
         gradient = C * self.join(state, pairs, ends)
         return gradient + (1 - self.l1_ratio) * np.asarray(W, dtype=np.float64) if penalised else gradient
 
     def join(self, state, pairs, ends):
-        """Parts as a table."""
+        """Parts as a table; pairs are those at each token."""
+        triples = np.zeros(self.triple_size)
+        if self.conditions is not None:
+            chosen = self.conditions
+            of_feature = (self.X.T @ pairs.reshape(len(pairs), -1))[np.repeat(chosen.columns, np.diff(chosen.first))]
+            triples[: len(chosen.pair)] = of_feature[np.arange(len(chosen.pair)), chosen.pair]
+        pairs = pairs.sum(axis=0)
         pairs = np.where(np.isin(np.arange(pairs.size), self.transitions), pairs.ravel(), 0.0)
         if self.pairs is None:
             parts = [state.ravel(), pairs]
         else:
             first, label = self.pairs
             parts = [state[np.repeat(np.arange(len(state)), np.diff(first)), label], pairs[self.transitions]]
-        return np.concatenate([*parts, ends.ravel() if self.fit_boundaries else []]).reshape(self.objective().shape)
+        parts += [ends.ravel() if self.fit_boundaries else [], triples]
+        return np.concatenate(parts).reshape(self.objective().shape)
 
     def tokens(self, dtype=np.float64):
         X, vectors = self.blocks(dtype)
@@ -243,17 +214,23 @@ class ChainProblem:
             first, label = self.pairs
             feature = np.repeat(np.arange(len(state)), np.diff(first))
             coef = sp.csc_matrix((state[feature, label], label, first), shape=coef.shape)
-        return Decoder(coef, *rest, self.allowed, n_threads).native(self.tokens(dtype), known)
+        conditioned = ()
+        if self.conditions is not None:
+            chosen = self.conditions
+            weights = self.triples(W)[np.repeat(chosen.columns, np.diff(chosen.first)), chosen.pair]
+            conditioned = chosen, weights
+        return Decoder(coef, *rest, self.allowed, n_threads, *conditioned).native(self.tokens(dtype), known)
 
 
 def random_problem(
     lengths, n_labels, seed=0, *, n_features=4, observed=False, some_transitions=False, missing=False,
-    constrained=False, **options,
+    constrained=False, conditions=None, **options,
 ):  # fmt: skip
     """A random ChainProblem whose labels are possible.
 
     `observed` gives weights to a part of the (feature, label) pairs only, `some_transitions` to a part of the
-    transitions; `missing` takes labels away, and `constrained` forbids transitions, beginnings and ends.
+    transitions; `missing` takes labels away, and `constrained` forbids transitions, beginnings and ends. With
+    `conditions` transitions depend on some of the features, and "all" or "some" of the triples have a weight.
     """
     rng, K, lengths = np.random.RandomState(seed), n_labels, np.asarray(lengths, dtype=np.int64)
     n = int(lengths.sum())
@@ -281,9 +258,20 @@ def random_problem(
         mask[n_features - options.get("n_dense", 0) :] = True
         first = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
         options["pairs"] = first, np.nonzero(mask)[1].astype(np.int32)
+    if conditions:
+        options["conditions"] = _random_conditions(rng, n_features - options.get("n_dense", 0), K, conditions == "all")
     weights = rng.randint(4, size=len(lengths)) / 2
     weights[np.argmax(lengths)] += 1
     return ChainProblem(sp.csr_matrix(X), lengths, labels, weights, K, **options)
+
+
+def _random_conditions(rng, n_columns, n_labels, complete):
+    columns = np.flatnonzero(rng.rand(n_columns) < 0.6) if n_columns else np.empty(0, np.int64)
+    if complete:
+        return Conditions.all_pairs(columns, n_columns, n_labels)
+    mask = rng.rand(len(columns), n_labels**2) < 0.5
+    first = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
+    return Conditions.of(columns, n_columns, first, np.nonzero(mask)[1].astype(np.int32))
 
 
 def tagging(n=40, n_labels=3, n_features=12, seed=0, noise=1.0, longest=7):
@@ -316,6 +304,7 @@ def problems(draw, **fixed):
     options = {flag: draw(st.booleans()) for flag in flags}
     options["n_features"] = draw(st.integers(1, 4))
     options["n_dense"] = draw(st.integers(0, options["n_features"]))
+    options["conditions"] = draw(st.sampled_from([None, "all", "some"]))
     options["scale"] = draw(st.sampled_from([1.0, 1.0, 30.0, 1000.0]))
     return random_problem(lengths, draw(st.integers(1, 4)), draw(st.integers(0, 10**6)), **{**options, **fixed})
 
@@ -351,8 +340,10 @@ def same_bits(a, b):
 
 def enumeration(model, x, allowed=None, known=None):
     """All paths through one sequence under a fitted model."""
-    scores = np.asarray(x) @ dense(model.coef_).T
-    return Enumeration(scores, model.transition_coef_, model.start_coef_, model.end_coef_, allowed, known)
+    x, K = np.asarray(x, dtype=np.float64), len(model.classes_)
+    B = dense(model.transition_feature_coef_).reshape(-1, K * K)
+    steps = model.transition_coef_ + (x[:, model.transition_features_] @ B).reshape(-1, K, K)
+    return Enumeration(x @ dense(model.coef_).T, steps, model.start_coef_, model.end_coef_, allowed, known)
 
 
 def codes(model, labels):

@@ -87,7 +87,7 @@ class FitRun:
                 f"{objective.coefficients[0]} features, had {estimator.classes_} and {n_features}"
             )
         same = resumed is not None and resumed["W"].shape == W.shape and resumed["W"].dtype == W.dtype
-        if same and self.problem.resumes(resumed):
+        if same and self.problem.resumes(resumed, estimator):
             return W, copied(resumed)
         W[:] = self.problem.model.table(estimator, objective)
         # a feature that no sample has would keep its weight; its optimum is 0

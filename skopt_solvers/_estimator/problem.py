@@ -52,8 +52,8 @@ class Problem:
         """The fitted attributes that say how labels were given."""
         return {}
 
-    def resumes(self, state):
-        """Tell whether a fit can go on from the state of a solver that has the shape of its own."""
+    def resumes(self, state, fitted):
+        """Tell whether a fit can go on from the state of a solver that has the shape of its own; `fitted` has it."""
         return True
 
     def on_columns(self, find):

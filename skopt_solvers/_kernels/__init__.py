@@ -88,17 +88,33 @@ def indicator(
     return getattr(_core, "Indicator" + _FLOATS[np.dtype(dtype)])(*_aligned(indptr, indices, *factors))
 
 
-def chain(X: sp.csr_matrix, *args: Any, vectors: NDArray[Any] | None = None, **kwargs: Any) -> Any:
+def chain(
+    X: sp.csr_matrix, *args: Any, vectors: NDArray[Any] | None = None, conditions: Any = None, **kwargs: Any
+) -> Any:
     """Return the compiled objective of a linear-chain CRF.
 
-    Rows of X are sorted, without duplicates and stored zeros. `vectors` are more features of its rows, as an array.
+    Rows of X are sorted, without duplicates and stored zeros. `vectors` are more features of its rows, as an array, and
+    `conditions` the features that transitions depend on.
     """
-    return _over("Chain", X, *args, *_dense_block(X, vectors), **kwargs)
+    return _over("Chain", X, *args, *_dense_block(X, vectors), *_triples(conditions), **kwargs)
 
 
-def chain_decoder(X: sp.csr_matrix, *args: Any, vectors: NDArray[Any] | None = None) -> Any:
-    """Return the compiled decoder of a fitted chain over the sequences of X."""
-    return _over("Decoder", X, *args, *_dense_block(X, vectors))
+def chain_decoder(
+    X: sp.csr_matrix,
+    *args: Any,
+    vectors: NDArray[Any] | None = None,
+    conditions: Any = None,
+    triples: NDArray[Any] | None = None,
+) -> Any:
+    """Return the compiled decoder of a fitted chain over the sequences of X; `triples` weigh the `conditions`."""
+    weights = np.empty(0, X.data.dtype) if triples is None else triples
+    return _over("Decoder", X, *args, *_dense_block(X, vectors), *_triples(conditions), weights)
+
+
+def _triples(conditions: Any) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    if conditions is None:
+        return np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int32)
+    return conditions.slot, conditions.first, conditions.pair
 
 
 def _dense_block(X: sp.csr_matrix, vectors: NDArray[Any] | None) -> tuple[NDArray[Any], int]:

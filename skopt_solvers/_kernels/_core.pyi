@@ -160,6 +160,9 @@ class _Chain(Generic[_T, _I]):
         allowed: NDArray[np.bool_],
         vectors: NDArray[_T],
         vector_size: int,
+        slot: NDArray[np.int32],
+        first_triple: NDArray[np.int64],
+        pair: NDArray[np.int32],
         l1: float,
         l2: float,
         n_threads: int,
@@ -169,7 +172,9 @@ class _Chain(Generic[_T, _I]):
     def value_and_gradient(self, W: NDArray[_T], G: NDArray[_T]) -> float: ...
     def penalise(self, W: NDArray[_T], G: NDArray[_T]) -> float: ...
     def copied_bytes(self) -> int: ...
+    def condition_bytes(self) -> int: ...
     def squared_norms(self, square: NDArray[np.float64]) -> None: ...
+    def condition_square(self) -> float: ...
     def curvature_block(
         self,
         W: NDArray[_T],
@@ -209,6 +214,10 @@ class _Decoder(Generic[_T, _I]):
         n_threads: int,
         vectors: NDArray[_T],
         vector_size: int,
+        slot: NDArray[np.int32],
+        first_triple: NDArray[np.int64],
+        pair: NDArray[np.int32],
+        triples: NDArray[_T],
     ) -> None: ...
     def viterbi(self, path: NDArray[np.int32]) -> None: ...
     def marginals(self, P: NDArray[_T]) -> None: ...

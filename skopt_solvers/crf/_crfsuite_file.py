@@ -74,6 +74,10 @@ def save_crfsuite(model: Any, path: FilePath, *, feature_names: Sequence[str] | 
         raise ValueError("a file of CRFsuite has no weights of starts and ends: fit it with fit_boundaries=False")
     if model.constraints is not None:
         raise ValueError(f"a file of CRFsuite has no constraints, got constraints={model.constraints!r}")
+    if len(getattr(model, "transition_features_", ())):
+        raise ValueError(
+            "a file of CRFsuite has no transitions that depend on features: fit it with transition_features=None"
+        )
     labels = _encoded(model.classes_.tolist(), "labels")
     names = _encoded(_names(model, feature_names), "feature_names")
     coef = sp.coo_matrix(sp.csc_matrix(model.coef_))

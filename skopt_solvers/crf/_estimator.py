@@ -1,6 +1,7 @@
 """The linear-chain conditional random field, with a pluggable solver."""
 
 from collections.abc import Callable, Sequence
+from re import Pattern
 from typing import Any, Self
 
 import numpy as np
@@ -59,6 +60,11 @@ class LinearChainCRF(ChainLabeller):
     `lengths` or `sequence_ids` tell the sequences; without them each token is a sequence of one, and the model is a
     multinomial logistic regression whose intercept is a + e.
 
+    **Transitions that depend on features.** With `transition_features` the score of a step is
+    :math:`T_{y_{t-1} y_t} + \sum_f x_{tf} B_{f y_{t-1} y_t}`, the sum being over the chosen features f of token t, and
+    B is penalised as T is. These are the B templates of CRF++ and the bigrams of Wapiti. B has `n_labels` ** 2 weights
+    a feature, or with ``transitions="observed"`` those that occur, which is what features of words need.
+
     Parameters
     ----------
     C : float, default=1.0
@@ -76,7 +82,12 @@ class LinearChainCRF(ChainLabeller):
     fit_boundaries : bool, default=True
         Whether there are weights a and e for the labels that begin and end a sequence.
     transitions : {"all", "observed"}, default="all"
-        Which pairs of labels have a weight T; others score 0 (they are not forbidden).
+        Which pairs of labels have a weight T; others score 0 (they are not forbidden). With `transition_features` it
+        also says which (feature, from, to) have one.
+    transition_features : str, list of str, re.Pattern, callable, array of int, array of bool or None, default=None
+        The features that transitions depend on, see *Transitions that depend on features*. A name is that of a column,
+        or of all values of it: "pos" is also "pos:NN" and "pos=NN". A pattern must match the name of a column from its beginning; a
+        callable is given the name; numbers and a mask are of the columns.
     constraints : str, ndarray of bool, callable or None, default=None
         Transitions that are possible; others have probability 0 in training and prediction. A matrix is (from, to)
         over the sorted labels; a callable gets two labels (from, to). A string is a scheme, one of "iob2" (or "bio"),
@@ -134,6 +145,11 @@ class LinearChainCRF(ChainLabeller):
     transition_coef_ : ndarray of shape (n_labels, n_labels)
         Row: from, column: to.
     start_coef_, end_coef_ : ndarray of shape (n_labels,)
+    transition_features_ : ndarray of int
+        The columns of X that transitions depend on, sorted; empty where they depend on none.
+    transition_feature_coef_ : ndarray of shape (n_transition_features, n_labels, n_labels), or CSR matrix
+        The weights of these columns: row: from, column: to. With ``transitions="observed"`` a matrix of shape
+        (n_transition_features, n_labels ** 2), whose columns are ``n_labels * from + to``.
     classes_ : ndarray of shape (n_labels,)
     vectorizer_ : DictFeatures
         Where X was made of dicts or strings.
@@ -160,6 +176,8 @@ class LinearChainCRF(ChainLabeller):
     transition_coef_: np.ndarray
     start_coef_: np.ndarray
     end_coef_: np.ndarray
+    transition_features_: np.ndarray
+    transition_feature_coef_: Any  # an array, or a sparse matrix with `transitions="observed"`
     vectorizer_: DictFeatures
 
     _parameter_constraints = {
@@ -167,6 +185,7 @@ class LinearChainCRF(ChainLabeller):
         "state_features": [StrOptions({"all", "observed"})],
         "fit_boundaries": ["boolean"],
         "transitions": [StrOptions({"all", "observed"})],
+        "transition_features": [str, "array-like", Pattern, callable, None],
         "constraints": [StrOptions(set(SCHEMES)), "array-like", callable, None],
         "input": [StrOptions({"auto", "sequences", "flat"})],
         "scoring": [StrOptions(set(SCORERS)), callable, None],
@@ -181,6 +200,7 @@ class LinearChainCRF(ChainLabeller):
         state_features: str = "all",
         fit_boundaries: bool = True,
         transitions: str = "all",
+        transition_features: Any = None,
         constraints: str | ArrayLike | Callable[[Any, Any], bool] | None = None,
         class_weight: dict[Any, float] | str | None = None,
         max_iter: int = 200,
@@ -205,6 +225,7 @@ class LinearChainCRF(ChainLabeller):
         self.state_features = state_features
         self.fit_boundaries = fit_boundaries
         self.transitions = transitions
+        self.transition_features = transition_features
         self.constraints = constraints
         self.class_weight = class_weight
         self.max_iter = max_iter

@@ -16,6 +16,7 @@ from .._base.pickling import check_array, damaged
 from .._base.threads import effective_threads
 from .._base.typing import DaskCollection, Sequences
 from .._estimator.base import SolverEstimator
+from ._conditioned import Conditioned, chosen_columns
 from ._constraints import allowed_transitions
 from ._forms import kind_of, sequences_of
 from ._prediction import Decoder
@@ -40,10 +41,14 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
             transitions=self.transitions,
             constraints=self.constraints,
             n_jobs=self.n_jobs,
+            transition_features=self.transition_features,
         )
 
     def _read(self, X, y, sample_weight, reset, lengths=None, sequence_ids=None):
         tokens = self._tokens(X, reset, lengths=lengths, sequence_ids=sequence_ids)
+        if self.transition_features is not None:
+            tokens.names = getattr(self, "vectorizer_", getattr(self, "feature_names_in_", None))
+            chosen_columns(self.transition_features, tokens)  # an error comes before any work
         data = ChainData.of(self._model, tokens, y, sample_weight)
         if reset:
             self._structured = bool((tokens.lengths > 1).any())
@@ -53,6 +58,12 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
     def _read_collection(self, X, y, sample_weight):
         from ._dask import problem_of_sequences
 
+        if self.transition_features is not None:
+            raise ValueError(
+                "transition_features must be None where X is a dask bag, got "
+                f"{self.transition_features!r}: transitions that depend on features are fitted in one process, to lists, "
+                "arrays, matrices or CSRSequences"
+            )
         with problem_of_sequences(self, self._model, X, y, sample_weight) as problem:
             self._structured = True
             yield problem
@@ -88,6 +99,9 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
         check_array(self, "coef_", self.coef_, (K, self.n_features_in_), "f")
         for name, shape in (("transition_coef_", (K, K)), ("start_coef_", (K,)), ("end_coef_", (K,))):
             check_array(self, name, getattr(self, name, None), shape)
+        conditioned = Conditioned.of(self)
+        if conditioned is not None:
+            conditioned.check(self)
         width = getattr(getattr(self, "vectorizer_", None), "n_features_out_", self.n_features_in_)
         if width != self.n_features_in_:
             raise damaged(self, "vectorizer_", f"one of {self.n_features_in_} features", f"one of {width}")
@@ -103,7 +117,9 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
         parts = self.coef_, self.transition_coef_, self.start_coef_, self.end_coef_
         # threads share out whole sequences, and to count the cores takes as long as a short one
         n_threads = 1 if self.n_jobs is None and tokens.n_sequences == 1 else effective_threads(self.n_jobs)
-        decoder, fixed = Decoder(*parts, allowed, n_threads), None
+        conditioned = Conditioned.of(self)
+        triples = () if conditioned is None else conditioned.conditions(tokens.X.shape[1])
+        decoder, fixed = Decoder(*parts, allowed, n_threads, *triples), None
         if known_labels is not None:
             labels = flat_labels(known_labels, tokens, "known_labels")
             fixed = encode(labels, self.classes_, tokens.offsets, "known_labels")

@@ -24,6 +24,10 @@ class Decoder:
     allowed : ndarray of bool, of shape (n_labels + 2, n_labels)
         As `allowed_transitions` gives it.
     n_threads : int
+    conditions : Conditions, optional
+        The triples of features that transitions depend on.
+    triples : ndarray, optional
+        Their weights.
     """
 
     coef: Any
@@ -32,6 +36,8 @@ class Decoder:
     end: np.ndarray
     allowed: np.ndarray
     n_threads: int
+    conditions: Any = None
+    triples: np.ndarray | None = None
 
     def native(self, tokens, fixed=None):
         """Return the compiled decoder of sequences, whose tokens have the labels `fixed` where these are known."""
@@ -58,7 +64,17 @@ class Decoder:
             np.empty(0, np.int32) if fixed is None else fixed,
             self.n_threads,
             vectors=tokens.vectors,
+            conditions=self.conditions,
+            triples=None if self.triples is None else np.ascontiguousarray(self.triples, dtype),
         )
+
+    def conditioned(self, column):
+        """Tell whether transitions depend on a feature."""
+        return self.conditions is not None and column < len(self.conditions.slot) and self.conditions.slot[column] >= 0
+
+    def triple(self, column, before, here):
+        """Return the weight of such a feature and two labels."""
+        return self.conditions.weight(self.triples, column, before * len(self.start) + here)
 
     def best_path(self, tokens, fixed=None, name="known_labels"):
         """Return the most probable label of each token within its sequence, as indices of classes (Viterbi)."""

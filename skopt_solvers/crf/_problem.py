@@ -13,7 +13,9 @@ from .._base.threads import effective_threads
 from .._estimator.class_weight import class_weighted, mass_of
 from .._estimator.problem import Problem
 from ..objectives import MISSING, ChainObjective
+from ..objectives._conditions import Conditions
 from ..sequence import CSRSequences
+from ._conditioned import Conditioned, chosen_columns
 from ._constraints import allowed_transitions, check_paths, check_possible
 from ._prediction import Decoder
 from ._tokens import (
@@ -40,6 +42,7 @@ class ChainModel:
     transitions: str
     constraints: Any
     n_jobs: int | None
+    transition_features: Any = None
 
     def options(self, classes):
         """Return what an objective is told besides its data, what of them is observed, and the penalty."""
@@ -58,7 +61,8 @@ class ChainModel:
             coef = coef.copy()  # the zeros are taken out in place, of what is the objective's
             coef.eliminate_zeros()
         ends = {"start_coef_": start.copy(), "end_coef_": end.copy()}
-        return {"coef_": coef, "transition_coef_": transitions.copy(), **ends}
+        conditioned = Conditioned.at(W, objective).attributes()
+        return {"coef_": coef, "transition_coef_": transitions.copy(), **ends, **conditioned}
 
     def table(self, fitted, objective):
         """Return an estimator's fitted attributes as a table of `objective`, whose pairs may be others."""
@@ -69,7 +73,13 @@ class ChainModel:
             first, label = objective.pairs
             feature = np.repeat(np.arange(len(first) - 1), np.diff(first))
             state = np.asarray(coef[label, feature]).ravel()
-        return objective.join(state, fitted.transition_coef_, fitted.start_coef_, fitted.end_coef_)
+        parts = state, fitted.transition_coef_, fitted.start_coef_, fitted.end_coef_
+        if objective.conditions is None:
+            return objective.join(*parts)
+        conditioned = Conditioned.of(fitted)
+        if conditioned is None:  # fitted without features of transitions
+            return objective.join(*parts, np.zeros(objective.n_triples, coef.dtype))
+        return objective.join(*parts, conditioned.weights_of(objective.conditions))
 
 
 @dataclass
@@ -164,7 +174,7 @@ class ChainProblem(Problem):
 
     @cached_property
     def observed(self):
-        """The labels that are seen, MISSING elsewhere, and the transitions and pairs that have a weight."""
+        """The labels that are seen, MISSING elsewhere, and the transitions, pairs and triples that have a weight."""
         K, offsets, lengths = len(self.classes), self.tokens.offsets, self.tokens.lengths
         used = np.repeat(self.weights > 0, lengths)
         seen = np.where(used, self.codes, MISSING).astype(np.int32)
@@ -179,7 +189,26 @@ class ChainProblem(Problem):
         n_dense, pairs = 0 if self.tokens.vectors is None else self.tokens.vectors.shape[1], None
         if self.model.state_features == "observed":
             pairs = _kernels.observed_pairs(self.X, seen, K, n_dense)
-        return seen, dict(transitions=transitions, pairs=pairs)
+        return seen, dict(transitions=transitions, pairs=pairs, conditions=self._conditions(seen))
+
+    def _conditions(self, seen):
+        """The triples of the features that transitions depend on, None where they depend on none."""
+        columns, K = chosen_columns(self.model.transition_features, self.tokens), len(self.classes)
+        if columns is None:
+            return None
+        X = self.tokens.X
+        if self.model.transitions == "observed":
+            conditions = Conditions.observed(columns, X, seen, self.tokens.offsets, K)
+        else:
+            conditions = Conditions.all_pairs(columns, X.shape[1], K)
+        return conditions if self.columns is None else conditions.on_columns(self.columns)
+
+    def resumes(self, state, fitted):
+        """Tell whether the transitions of a fitted model depend on the features that these do."""
+        conditions, kept = self.observed[1]["conditions"], Conditioned.of(fitted)
+        if conditions is None or kept is None:
+            return conditions is None and kept is None
+        return conditions.complete != sp.issparse(kept.coef) and np.array_equal(conditions.columns, kept.columns)
 
     def objective(self, **penalty):
         """Return the objective; `penalty` may have `C`, in the place of the model's, and `total`."""
@@ -261,7 +290,8 @@ class HeldSequences:
     def accuracy(self, objective, W):
         """Return the token accuracy of a table W of an objective."""
         state, *rest = objective.split(W)
-        decoder = Decoder(objective.coef(state), *rest, objective.allowed, objective.n_threads)
+        conditioned = objective.conditions, objective.triple_weights(W)
+        decoder = Decoder(objective.coef(state), *rest, objective.allowed, objective.n_threads, *conditioned)
         path = np.empty(len(self.codes), np.int32)
         decoder.native(self.tokens).viterbi(path)
         return float(np.average(path == self.codes, weights=self.weights))

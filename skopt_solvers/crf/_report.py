@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from ..sequence import CSRSequences
+from ._conditioned import Conditioned
 from ._tokens import encode, flat_labels
 
 
@@ -64,6 +65,34 @@ class ChainReports:
         check_is_fitted(self)
         return largest_transitions(self.transition_coef_, self.classes_, n)
 
+    def top_transition_features(self, n: int = 20, *, feature_names: ArrayLike | None = None) -> list[dict[str, Any]]:
+        """List the weights of `transition_features` that are largest in absolute value.
+
+        Parameters
+        ----------
+        n : int, default=20
+        feature_names : as in `top_features`
+
+        Returns
+        -------
+        list of dict
+            `feature`, `from`, `to`, `weight`; largest first. It is empty where transitions depend on no features.
+
+        Examples
+        --------
+        >>> from skopt_solvers import LinearChainCRF
+        >>> X = [[{"pos": "DT"}, {"pos": "NN"}, {"pos": "VB"}], [{"pos": "NN"}, {"pos": "NN"}]]
+        >>> y = [["B", "I", "O"], ["B", "B"]]
+        >>> crf = LinearChainCRF(C=10, transition_features="pos").fit(X, y)
+        >>> [(record["feature"], record["from"], record["to"]) for record in crf.top_transition_features(1)]
+        [('pos:VB', 'I', 'O')]
+        """
+        check_is_fitted(self)
+        names, conditioned = self._checked_names(feature_names), Conditioned.of(self)
+        if conditioned is None:
+            return largest_transition_features(None, None, self.classes_, names, n)
+        return largest_transition_features(*conditioned.conditions(len(names)), self.classes_, names, n)
+
     def explain(self, x: Any, *, labels: Any = None, feature_names: ArrayLike | None = None) -> list[dict[str, Any]]:
         """Explain by contributions to a score why one sequence got its labels, or why it did not get others.
 
@@ -81,9 +110,10 @@ class ChainReports:
         Returns
         -------
         list of dict
-            `position`, `label` (predicted), `kind` ("feature", "transition", "start" or "end"), `feature` (for a
-            transition the label before), `value`, `weight`, and `contribution`, their product. The contributions sum to
-            the score of the path, ``log p + log Z``.
+            `position`, `label` (predicted), `kind` ("feature", "transition", "transition_feature", "start" or "end"),
+            `feature` (for a transition the label before), `value`, `weight`, and `contribution`, their product. The
+            contributions sum to the score of the path, ``log p + log Z``. Records of "transition_feature" are of the
+            `transition_features`, and have the label before as `before`.
 
             With `labels` the records are of what differs, and have `other`, the label that was expected. `weight` is
             that for `label` less that for `other`, or for the transition to it from the `other` of the token before.
@@ -137,6 +167,22 @@ def largest_transitions(transition_coef, classes, n):
     return [{"from": labels[i // K], "to": labels[i % K], "weight": float(weights[i])} for i in _largest(weights, n)]
 
 
+def largest_transition_features(conditions, weights, classes, names, n):
+    """Return the n triples (feature, from, to) of largest absolute weight, as records."""
+    if conditions is None:
+        return []
+    labels, K, columns = classes.tolist(), len(classes), np.repeat(conditions.columns, np.diff(conditions.first))
+    return [
+        {
+            "feature": names[columns[i]],
+            "from": labels[conditions.pair[i] // K],
+            "to": labels[conditions.pair[i] % K],
+            "weight": float(weights[i]),
+        }
+        for i in _largest(weights, n)
+    ]
+
+
 def contributions(X, model, paths, classes, names):
     """Return what adds to the score of a path through one sequence, or to the difference of two, as records.
 
@@ -151,18 +197,23 @@ def contributions(X, model, paths, classes, names):
     """
     records, labels = [], [classes[path].tolist() for path in paths]
 
-    def add(position, kind, feature, value, weights):
+    def add(position, kind, feature, value, weights, **more):
         weight = float(weights[0]) - sum(map(float, weights[1:]))
         found = dict(zip(("label", "other"), (of_path[position] for of_path in labels), strict=False))
         records.append(
             dict(position=position, **found, kind=kind, feature=feature, value=float(value),
-                 weight=weight, contribution=float(value) * weight)
+                 weight=weight, contribution=float(value) * weight, **more)
         )  # fmt: skip
 
     for t, here in enumerate(zip(*paths, strict=True)):
         steps = [(path[t - 1], path[t]) for path in paths] if t else []
         if t and steps[0] not in steps[1:]:
             add(t, "transition", labels[0][t - 1], 1, [model.transitions[step] for step in steps])
+            for p in range(X.indptr[t], X.indptr[t + 1]):
+                if model.conditioned(X.indices[p]):
+                    weights = [model.triple(X.indices[p], *step) for step in steps]
+                    name = names[X.indices[p]]
+                    add(t, "transition_feature", name, X.data[p], weights, before=labels[0][t - 1])
         if here[0] in here[1:]:
             continue
         if t == 0:

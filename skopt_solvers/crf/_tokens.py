@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, compress, pairwise
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,6 +36,8 @@ class Tokens:
     structured : bool, whether the user said which tokens make a sequence.
     vectors : ndarray of shape (n_tokens, size), of the dtype of X, or None
         The features after those of X, which every token has.
+    names : ndarray of str, or what has them as ``get_feature_names_out()``, or None
+        The names of the columns, where tokens of a fit have any.
     """
 
     X: sp.csr_matrix
@@ -42,6 +45,7 @@ class Tokens:
     flat: bool
     structured: bool
     vectors: np.ndarray | None = None
+    names: Any = None
 
     @property
     def lengths(self):

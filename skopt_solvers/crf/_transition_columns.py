@@ -18,8 +18,9 @@ def transition_columns(chosen: Any, n_features: int, names: np.ndarray | None) -
     Parameters
     ----------
     chosen : None, str, list of str, re.Pattern, callable, array of int, or array of bool
-        A name stands for the column of that name, and for those of its values: "pos" is also "pos=NN". A pattern must
-        match a name from its beginning. A function is given a name, and tells whether the column is chosen.
+        A name stands for the column of that name, and for those of its values: "pos" is also "pos:NN" and "pos=NN". A
+        pattern must match a name from its beginning. A function is given a name, and tells whether the column is
+        chosen.
     n_features : int
     names : ndarray of str, of shape (n_features,), or None
         None is an X whose columns have no names.
@@ -93,8 +94,8 @@ def _of_names(chosen: list[str], names: np.ndarray | None) -> np.ndarray:
     """Return the columns of these names, and of the values of these names."""
     wanted, found, columns = set(chosen), set[str](), []
     for j, name in enumerate(_texts(names)):
-        # a name may have "=" in itself, and so may a value
-        starts = [i for i, letter in enumerate(name) if letter == "="]
+        # a name may have a separator in itself, and so may a value
+        starts = [i for i, letter in enumerate(name) if letter in "=:"]
         hits = wanted.intersection([name, *(name[:i] for i in starts)])
         if hits:
             columns.append(j)

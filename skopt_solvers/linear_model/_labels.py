@@ -135,7 +135,7 @@ class LabelProblem(LinearProblem):
     def form_of_labels(self):
         return {"multilabel_": True, "_sparse_labels": self.given_sparse}
 
-    def resumes(self, state):
+    def resumes(self, state, fitted):
         return not state["W"][:, self.indicator.constant != 0].any()
 
     def hold_out(self, fraction, rng):

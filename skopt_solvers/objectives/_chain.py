@@ -3,12 +3,12 @@
 import copy
 
 import numpy as np
-import scipy.sparse as sp
 
 from .. import _kernels
 from .._base.memmap import block_size, column_counts, is_streamed, n_entries, runs_of
 from .._base.memory import ALWAYS_FREE, free_bytes
 from ._blocks import Blocks
+from ._chain_table import ChainTable
 from ._defaults import ObjectiveDefaults
 from ._duality_gap import bound_of_position, strongly_convex_bound
 from ._frequent_entries import frequent_entries
@@ -28,7 +28,7 @@ def _may_be_copied(X):
     return not is_streamed(X) and (size <= ALWAYS_FREE or 2 * size <= free_bytes())
 
 
-class ChainObjective(Blocks, Sized, ObjectiveDefaults):
+class ChainObjective(ChainTable, Blocks, Sized, ObjectiveDefaults):
     r"""Mean negative log-likelihood a token of label sequences under a linear-chain CRF, and its penalty.
 
     .. math::
@@ -39,8 +39,8 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     Where labels are missing, the score is the log-sum over all paths through the labels that are there. `scale * F` is
     the objective of the estimator.
 
-    The table W has the features first, then T (row: from, column: to), then a and e: as rows of `n_labels` values, or
-    with `pairs` as rows of one, grouped by feature.
+    The table W has the features first, then T (row: from, column: to), then a and e, then the weights of `conditions`:
+    as rows of `n_labels` values, or with `pairs` as rows of one, grouped by feature.
 
     Parameters
     ----------
@@ -68,11 +68,14 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     vectors : ndarray of shape (n_tokens, size), optional
         The last features of the tokens, which all of them have. They have a weight for each label, also with `pairs`,
         which name these weights too.
+    conditions : Conditions, optional
+        The triples (feature, from, to) of features that transitions depend on: the weight of one, times the value of
+        the feature at a token, is added to the score of the transition to this token.
     """
 
     def __init__(
         self, X, offsets, labels, weights, *, n_labels, C, l1_ratio, fit_boundaries, transitions, allowed, pairs=None,
-        n_threads=1, total=None, vectors=None,
+        n_threads=1, total=None, vectors=None, conditions=None,
     ):  # fmt: skip
         self.X, self.offsets, self.labels, self.n_labels = X, offsets, labels, n_labels
         self.dtype, self.n_threads, self.allowed = X.dtype, n_threads, allowed
@@ -98,13 +101,10 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         self.tokens_per_sample = n_tokens / float(weights.sum())
         self.convex = not (labels == MISSING)[np.repeat(weights > 0, lengths)].any()
         self.pairs, self.transitions, self.fit_boundaries = pairs, transitions, bool(fit_boundaries)
-        if pairs is None:
-            first, label = np.empty(0, np.int64), np.empty(0, np.int32)
-            n_rows, n_outputs = self.n_features + n_labels + (2 if fit_boundaries else 0), n_labels
-        else:
-            first, label = pairs
-            n_rows, n_outputs = len(label) + len(transitions) + (2 * n_labels if fit_boundaries else 0), 1
-        self.shape, self.n_penalised = (n_rows, n_outputs), n_rows
+        self.conditions = conditions
+        first, label = (np.empty(0, np.int64), np.empty(0, np.int32)) if pairs is None else pairs
+        self.shape = self.table_shape()
+        self.n_penalised = self.shape[0]
         self.native = _kernels.chain(
             X,
             offsets,
@@ -123,6 +123,7 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
             block=block_size(X) if is_streamed(X) else _ALL,
             copied=_may_be_copied(X),
             vectors=self.vectors,
+            conditions=conditions,
         )
 
     # The likelihood has a gradient everywhere, and the covariance of a token's label no eigenvalue above 1/2.
@@ -153,10 +154,12 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     def pass_bytes(self):
         """Bytes of a pass besides W and its gradient.
 
-        They are both in rows of whole vectors, the rows of X in the order of the pass, and where threads cut them.
+        They are both in rows of whole vectors, the rows of X in the order of the pass, and where threads cut them; and
+        matrices of the tokens whose transitions depend on features.
         """
         padded = 2 * self._padded_bytes if self._is_padded else 0
-        return padded + self.native.copied_bytes() + 8 * self.X.shape[0] * (self._pass_threads - 1)
+        passed = self.native.copied_bytes() + self.native.condition_bytes()
+        return padded + passed + 8 * self.X.shape[0] * (self._pass_threads - 1)
 
     @property
     def adagrad_bytes(self):
@@ -182,17 +185,6 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         n_tokens = self.X.shape[0]
         return self._width * (4.0 * self._n_entries + n_tokens * (6.0 * self.n_labels + 2.0 * self.n_dense))
 
-    @property
-    def n_states(self):
-        """The number of weights of features, which the table begins with."""
-        return len(self.pairs[1]) if self.pairs is not None else self.n_features * self.n_labels
-
-    def feature_of(self, states):
-        """Return the feature of each of these weights."""
-        if self.pairs is None:
-            return states // self.n_labels
-        return np.searchsorted(self.pairs[0], states, side="right") - 1
-
     def dual_obstacle(self):
         """Return what keeps dual coordinate ascent from this problem, in words."""
         return "a model of sequences"
@@ -211,46 +203,12 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         """A copy that knows the bytes of the same problem with the pairs that occur, and can do no more."""
         other = copy.copy(self)
         other.pairs = _kernels.observed_pairs(self.X, self.labels, self.n_labels, self.n_dense)
-        ends = 2 * self.n_labels if self.fit_boundaries else 0
-        other.shape = (len(other.pairs[1]) + len(self.transitions) + ends, 1)
+        other.shape = other.table_shape()
         return other
 
     def resized(self, n_features=None, dtype=None):
         """As of any objective; the vectors stay."""
         return super().resized(None if n_features is None else max(n_features - self.n_dense, 0), dtype)
-
-    @property
-    def coefficients(self):
-        """Features and labels: the shape of the part of the table that `coef_` shows."""
-        return self.n_features, self.n_labels
-
-    def split(self, W):
-        """W as state weights (rows of features, or pairs), transitions (from, to), start and end weights."""
-        K, n_ends = self.n_labels, 2 * self.fit_boundaries
-        # of a stream, W may have more features than the chunk at hand
-        n_states = len(W) - K - n_ends if self.pairs is None else len(self.pairs[1])
-        rest = W[n_states:].ravel()
-        ends = rest[-2 * K :].reshape(2, K) if self.fit_boundaries else np.zeros((2, K), W.dtype)
-        if self.pairs is None:
-            T = rest[: K * K].reshape(K, K)
-        else:
-            T = np.zeros((K, K), W.dtype)
-            T.ravel()[self.transitions] = rest[: len(self.transitions)]
-        return W[:n_states], T, *ends
-
-    def coef(self, state):
-        """State weights as a matrix (labels, features): a view, sparse where pairs are observed."""
-        if self.pairs is None:
-            return state.T
-        first, label = self.pairs
-        return sp.csc_matrix((state.ravel(), label, first), shape=self.coefficients[::-1])
-
-    def join(self, state, transitions, start, end):
-        """The table W of the parts that `split` gives."""
-        parts = [state.ravel(), transitions.ravel() if self.pairs is None else transitions.ravel()[self.transitions]]
-        if self.fit_boundaries:
-            parts += [start, end]
-        return np.concatenate(parts).reshape(-1, self.shape[1])
 
     def feature_counts(self):
         """Return how many tokens of the samples have each feature."""
@@ -262,7 +220,8 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
     def counts(self):
         """Return how many tokens touch each row of features, sequences for other rows; not for observed pairs."""
         long, n_ends = (np.diff(self.offsets)[self.samples] > 1).sum(), 2 * self.fit_boundaries
-        return np.concatenate([self.feature_counts(), [long] * self.n_labels, [self.n_samples] * n_ends]).astype(float)
+        ends = [self.n_samples] * n_ends + [long] * self.triple_rows
+        return np.concatenate([self.feature_counts(), [long] * self.n_labels, ends]).astype(float)
 
     def untouched(self):
         """Rows of the features that no sample has; observed pairs are all in one."""
@@ -287,15 +246,18 @@ class ChainObjective(Blocks, Sized, ObjectiveDefaults):
         return self._weight * (self.mean_square() or 1.0)
 
     def mean_square(self):
-        """Mean over the tokens of ``|x|^2``, with 1 for the transition to a token and for each end of a sequence."""
-        squares = self.squared_norms()
+        """Mean over the tokens of ``|x|^2``, with 1 for the transition to a token and for each end of a sequence.
+
+        The features that transitions depend on count once more.
+        """
+        squares, conditioned = self.squared_norms(), self.native.condition_square()
         if self.pairs is None:
-            return float(squares.sum())
+            return float(squares[: len(squares) - self.triple_rows].sum() + conditioned)
         # a feature's pairs share its square
         first = self.pairs[0]
         seen = first[:-1][np.diff(first) > 0]
         ends = 2 * self.fit_boundaries
-        return float(squares[seen].sum() + 1 + (ends - 1) / self.tokens_per_sample)
+        return float(squares[seen].sum() + conditioned + 1 + (ends - 1) / self.tokens_per_sample)
 
     def squared_norms(self):
         """Mean over the tokens of the square of each row of the table, ``sum_s omega_s sum_t x_tj^2``."""

@@ -370,8 +370,22 @@ class ChainTable(Protocol):
     def coef(self, state: np.ndarray) -> Any:
         """Return state weights as a matrix (labels, features), sparse where pairs are observed."""
 
-    def join(self, state: np.ndarray, transitions: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Return the table W of the parts that `split` gives."""
+    @property
+    def conditions(self) -> Any:
+        """The triples of a feature and two labels that have a weight, or None."""
+
+    def triple_weights(self, W: np.ndarray) -> np.ndarray:
+        """Return the weights of these triples in W."""
+
+    def join(
+        self,
+        state: np.ndarray,
+        transitions: np.ndarray,
+        start: np.ndarray,
+        end: np.ndarray,
+        triples: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return the table W of the parts that `split` and `triple_weights` give."""
 
 
 class Parts(Protocol):

@@ -95,6 +95,15 @@ class SummedObjective(ObjectiveDefaults):
         """The transitions that are possible."""
         return self.like.allowed
 
+    @property
+    def conditions(self):
+        """The triples of features that transitions depend on."""
+        return self.like.conditions
+
+    def triple_weights(self, W):
+        """The weights of the triples in W."""
+        return self.like.triple_weights(W)
+
     def split(self, W):
         """W as state weights, transitions, start and end weights."""
         return self.like.split(W)
@@ -103,9 +112,9 @@ class SummedObjective(ObjectiveDefaults):
         """State weights as a matrix (labels, features)."""
         return self.like.coef(state)
 
-    def join(self, state, transitions, start, end):
-        """The table W of the parts that `split` gives."""
-        return self.like.join(state, transitions, start, end)
+    def join(self, state, transitions, start, end, triples=None):
+        """The table W of the parts that `split` and `triple_weights` give."""
+        return self.like.join(state, transitions, start, end, triples)
 
 
 class Part:

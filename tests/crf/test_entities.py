@@ -31,13 +31,16 @@ N_FEATURES = 5
 
 
 def crf_of(labels, seed=0, dtype=np.float64, scale=1.0, constraints=None):
-    """A fitted model over the labels whose weights are random."""
+    """A fitted model over the labels whose weights are random; of odd seeds, with transitions that depend on features."""
     rng, K = np.random.RandomState(seed), len(labels)
     model = quiet(LinearChainCRF(max_iter=1, constraints=constraints), [np.eye(N_FEATURES, dtype=dtype)[:1]], [["O"]])
     model.classes_ = np.array(labels)
     shapes = {"coef_": (K, N_FEATURES), "transition_coef_": (K, K), "start_coef_": K, "end_coef_": K}
     for name, shape in shapes.items():
         setattr(model, name, (scale * rng.standard_normal(shape)).astype(dtype))
+    if seed % 2:
+        model.transition_features_ = np.array([0, 3])
+        model.transition_feature_coef_ = (scale * rng.standard_normal((2, K, K))).astype(dtype)
     return model
 
 

@@ -9,16 +9,18 @@ static void bind(nb::module_& m, const char* name) {
     using Bound = BoundChain<T, I>;
     nb::class_<Bound, Objective<T>>(m, name)
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int64_t>, In<int32_t>, In<T>, In<int64_t>, size_t, bool,
-                      In<int64_t>, In<int32_t>, In<int32_t>, In<bool>, In<T>, size_t, double, double, int, size_t,
-                      bool>(),
+                      In<int64_t>, In<int32_t>, In<int32_t>, In<bool>, In<T>, size_t, In<int32_t>, In<int64_t>,
+                      In<int32_t>, double, double, int, size_t, bool>(),
              array("indptr"), array("indices"), array("data"), "n_columns"_a, array("offsets"), array("labels"),
              array("omega"), array("active"), "n_labels"_a, "boundaries"_a, array("first"), array("label"),
-             array("transitions"), array("allowed"), array("vectors"), "vector_size"_a, "l1"_a, "l2"_a, "n_threads"_a,
-             "block"_a, "copied"_a)
+             array("transitions"), array("allowed"), array("vectors"), "vector_size"_a, array("slot"),
+             array("first_triple"), array("pair"), "l1"_a, "l2"_a, "n_threads"_a, "block"_a, "copied"_a)
         .def("value_and_gradient", &Bound::value_and_gradient, array("W"), array("G"))
         .def("penalise", &Bound::penalise, array("W"), array("G"))
         .def("copied_bytes", &Bound::copied_bytes)
+        .def("condition_bytes", &Bound::condition_bytes)
         .def("squared_norms", &Bound::squared_norms, array("square"))
+        .def("condition_square", &Bound::condition_square)
         .def("curvature_block", &Bound::curvature_block, array("W"), array("entries"), array("typical"), "seed"_a,
              array("B"))
         .def("count_as", &Bound::count_as, array("count"), "n_seen"_a)

@@ -19,6 +19,9 @@ struct ChainArrays {
     In<bool> allowed;
     In<T> vectors;
     size_t vector_size;
+    In<int32_t> slot;
+    In<int64_t> first_triple;
+    In<int32_t> pair;
 };
 
 template <class T, class I>
@@ -29,10 +32,11 @@ class BoundChain final : public ChainObjective<T, I> {
 public:
     BoundChain(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<int32_t> labels,
                In<T> omega, In<int64_t> active, size_t n_labels, bool boundaries, In<int64_t> first, In<int32_t> label,
-               In<int32_t> transitions, In<bool> allowed, In<T> vectors, size_t vector_size, double l1, double l2,
-               int n_threads, size_t block, bool copied)
+               In<int32_t> transitions, In<bool> allowed, In<T> vectors, size_t vector_size, In<int32_t> slot,
+               In<int64_t> first_triple, In<int32_t> pair, double l1, double l2, int n_threads, size_t block,
+               bool copied)
         : BoundChain(Arrays{indptr, indices, data, offsets, labels, omega, active, first, label, transitions, allowed,
-                            vectors, vector_size},
+                            vectors, vector_size, slot, first_triple, pair},
                      n_columns, n_labels, boundaries, Penalty<T>{l1, l2}, n_threads, block, copied) {}
 
     double value_and_gradient(In<T> W, Out<T> G) {
@@ -62,6 +66,13 @@ public:
         Call call(this->busy);
         std::fill_n(B.data(), n * n, T(0));
         Chain::add_curvature(W.data(), {this->likelihood.layout, entries.data(), typical.data(), n}, seed, B.data());
+    }
+
+    double condition_square() const {
+        nb::gil_scoped_release release;
+        double sum = 0;
+        for (double square : Chain::condition_squares()) sum += square;
+        return sum;
     }
 
     void count_as(In<double> count, double n_seen) {
@@ -105,7 +116,9 @@ private:
         const size_t n_transitions = a.transitions.size();
         const auto* first = pointer_or_null(a.first);
         const size_t n_features = n_columns + a.vector_size;
-        return {n_features, K, boundaries, first, a.label.data(), a.transitions.data(), n_transitions, allowed};
+        const Triples triples = triples_of(a.slot, a.first_triple, a.pair, n_columns, K);
+        return {n_features,    K,       boundaries, first, a.label.data(), a.transitions.data(),
+                n_transitions, allowed, triples};
     }
 
     void require_tables(const In<T>& W, const Out<T>& G) const {

@@ -16,13 +16,18 @@ class BoundDecoder final : public ChainDecoder<T, I> {
 public:
     BoundDecoder(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<T> W,
                  In<int64_t> first, In<int32_t> label, In<T> transitions, In<T> start, In<T> end, In<int32_t> fixed,
-                 int n_threads, In<T> vectors, size_t vector_size)
+                 int n_threads, In<T> vectors, size_t vector_size, In<int32_t> slot, In<int64_t> first_triple,
+                 In<int32_t> pair, In<T> triples)
         : Decoder(csr(indptr, indices, data, n_columns),
                   dense_block(vectors, vector_size, indptr.size() - 1, n_columns), offsets.data(),
-                  sequences_of(offsets, indptr), layout_of(n_columns + vector_size, start.size(), W, first, label),
-                  W.data(), chain_of(transitions, start, end), labels_of(fixed, indptr.size() - 1, start.size()),
-                  n_threads),
-          kept_(indptr, indices, data, offsets, W, first, label, fixed, vectors) {}
+                  sequences_of(offsets, indptr),
+                  layout_of(n_columns + vector_size, start.size(), W, first, label,
+                            triples_of(slot, first_triple, pair, n_columns, start.size())),
+                  W.data(), chain_of(transitions, start, end, triples),
+                  labels_of(fixed, indptr.size() - 1, start.size()), n_threads),
+          kept_(indptr, indices, data, offsets, W, first, label, fixed, vectors, slot, first_triple, pair, triples) {
+        require(triples.size() == pair.size(), "triples must have a weight for each pair");
+    }
 
     void viterbi(Out<int32_t> path) const {
         require(path.size() == this->n_tokens(), "path has the wrong size");
@@ -92,18 +97,20 @@ public:
 
 private:
     static ChainLayout<T> layout_of(size_t n_features, size_t K, const In<T>& W, const In<int64_t>& first,
-                                    const In<int32_t>& label) {
+                                    const In<int32_t>& label, const Triples& triples) {
         require(K > 0 && W.size() == (first.size() ? label.size() : product(n_features, K)),
                 "W must have a weight for each pair");
         check_pairs(first, label, n_features, K);
-        return {n_features, K, false, pointer_or_null(first), label.data(), nullptr, 0, nullptr};
+        return {n_features, K, false, pointer_or_null(first), label.data(), nullptr, 0, nullptr, triples};
     }
 
-    static Transitions<T> chain_of(const In<T>& transitions, const In<T>& start, const In<T>& end) {
+    static Transitions<T> chain_of(const In<T>& transitions, const In<T>& start, const In<T>& end,
+                                   const In<T>& triples) {
         size_t K = start.size();
         require(transitions.size() == product(K, K) && end.size() == K,
                 "transitions, start and end must have n_labels entries a side");
         Transitions<T> chain(K);
+        chain.triples = triples.data();
         for (size_t i = 0; i < K; ++i) {
             std::copy_n(transitions.data() + i * K, K, &chain.log[i * chain.width]);
             chain.log_start[i] = start.data()[i];
@@ -118,7 +125,9 @@ private:
         return pointer_or_null(fixed);
     }
 
-    std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<int32_t>, In<T>> kept_;
+    std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<int32_t>, In<T>, In<int32_t>,
+               In<int64_t>, In<int32_t>, In<T>>
+        kept_;
 };
 
 template <class T, class I>
@@ -126,10 +135,11 @@ static void bind(nb::module_& m, const char* name) {
     using Bound = BoundDecoder<T, I>;
     nb::class_<Bound>(m, name)
         .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<T>, In<T>, In<T>,
-                      In<int32_t>, int, In<T>, size_t>(),
+                      In<int32_t>, int, In<T>, size_t, In<int32_t>, In<int64_t>, In<int32_t>, In<T>>(),
              array("indptr"), array("indices"), array("data"), "n_columns"_a, array("offsets"), array("W"),
              array("first"), array("label"), array("transitions"), array("start"), array("end"), array("fixed"),
-             "n_threads"_a, array("vectors"), "vector_size"_a)
+             "n_threads"_a, array("vectors"), "vector_size"_a, array("slot"), array("first_triple"), array("pair"),
+             array("triples"))
         .def("viterbi", &Bound::viterbi, array("path"))
         .def("marginals", &Bound::marginals, array("P"))
         .def("log_likelihood", &Bound::log_likelihood, array("labels"), array("out"))

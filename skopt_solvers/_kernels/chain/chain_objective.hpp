@@ -49,6 +49,17 @@ public:
     bool observed() const { return layout().observed(); }
     size_t copied_bytes() const { return rows_.bytes(); }
     size_t n_long() const { return n_long_; }
+
+    // Returns the most bytes that transitions which depend on features take besides the table.
+    size_t condition_bytes() const {
+        const auto& conditions = likelihood.conditions;
+        if (!conditions.any()) return 0;
+        size_t longest = 0;
+        for (int64_t s : order_.sequences) longest = std::max(longest, data().length(s));
+        const size_t matrix = likelihood.K() * likelihood.width(), triples = 8 * layout().triples.n;
+        const size_t of_thread = PairScoresCache<T>::most_bytes(conditions, longest, matrix);
+        return conditions.bytes() + triples + 2 * order_.block_tokens * matrix * sizeof(T) + threads() * of_thread;
+    }
     double penalise(const T* W, T* G) const { return ::penalise(this->penalty, W, G, table_size()); }
 
     int threads() const {
@@ -105,14 +116,17 @@ public:
         worker_.lattice.direct.clear();
         A_.assign(K * width, T(0));
         T scale = static_cast<T>(static_cast<double>(data().n_active) / n);
-        TailGradient tail(K);
+        TailGradient tail(K, layout().triples.n);
         double loss = 0;
         size_t long_ones = 0, begin = 0;
         for (size_t b = 0; b < n; ++b) {
             size_t s = batch[b], length = data().length(s);
             if (!length) continue;
             T *z = &z_[begin * width], *d = &d_[begin * width];
-            loss += likelihood.run_sequence(s, z, data().omega[s] * scale, {d, A_.data(), &tail.pairs}, worker_);
+            if (likelihood.conditions.any()) reserve(P_, length * K * width);
+            loss +=
+                likelihood.run_sequence(s, z, data().omega[s] * scale, {d, A_.data(), P_.data(), &tail.pairs}, worker_);
+            likelihood.add_triples(s, P_.data(), 0, 1, tail.triples);
             tail.add_ends(d, d + (length - 1) * width);
             long_ones += length > 1;
             begin += length;
@@ -126,7 +140,7 @@ public:
     }
 
     // Computes sum_s omega_s sum_t x_tj^2 for the rows of features. Transitions count as K features that are each on in
-    // 1/K of the tokens, and boundaries in one token of a sequence.
+    // 1/K of the tokens, and boundaries in one token of a sequence. A feature of transitions counts as K such ones.
     void squared_norms(double* square) const {
         const auto& X = data().X;
         const auto& V = data().V;
@@ -143,7 +157,21 @@ public:
                 for (size_t j = 0; j < V.n_columns; ++j)
                     features[V.first + j] += omega * V.row(token)[j] * V.row(token)[j];
         }
-        layout().spread(features.data(), later / static_cast<double>(likelihood.K()), ends, square);
+        std::vector<double> conditions = condition_squares();
+        for (double& value : conditions) value /= static_cast<double>(likelihood.K());
+        layout().spread(features.data(), later / static_cast<double>(likelihood.K()), ends, conditions.data(), square);
+    }
+
+    // Returns the same sum for each feature that transitions depend on, over the tokens that end a pair.
+    std::vector<double> condition_squares() const {
+        const auto& conditions = likelihood.conditions;
+        std::vector<double> square(layout().triples.n_features, 0.0);
+        for (size_t a = 0; a < data().n_active && conditions.any(); ++a) {
+            const size_t s = data().active[a];
+            for (int64_t token = data().offsets[s] + 1; token < data().offsets[s + 1]; ++token)
+                if (conditions.has(token)) conditions.add_squares(token, data().omega[s], square.data());
+        }
+        return square;
     }
 
 private:
@@ -248,7 +276,7 @@ private:
     TouchedColumns<T, I> touched_;
     T inverse_dense_count_ = 0;  // 1 over the tokens of all samples
     std::vector<int64_t> tokens_;
-    Aligned<T> z_, d_, A_, local_W_, local_G_;
+    Aligned<T> z_, d_, A_, P_, local_W_, local_G_;
     Worker worker_;
     ChainRows<T> batch_rows_;
     RowGradient<T> batch_;

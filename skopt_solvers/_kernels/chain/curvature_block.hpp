@@ -95,7 +95,7 @@ private:
     // Holds the memory of a thread.
     struct Scratch {
         typename Likelihood::Worker worker;
-        Aligned<T> D, A;
+        Aligned<T> D, A, P;
         std::vector<double> pairs;
         std::vector<int32_t> y;
         std::vector<T> v;
@@ -113,8 +113,13 @@ private:
         lattice.direct.clear();
         std::fill(own.A.begin(), own.A.end(), T(0));
         likelihood_.gather_sequence(likelihood_.data.X, likelihood_.data.offsets[s], s, state, own.worker);
-        lattice.forward(own.worker.z.data(), n, likelihood_.transitions);
-        lattice.backward(T(-1), own.D.data(), own.A.data());
+        const PairScores<T>* steps =
+            own.worker.steps.of(likelihood_.conditions, likelihood_.transitions, likelihood_.data.offsets[s], n);
+        if (steps && own.P.size() < n * own.A.size()) own.P.resize(n * own.A.size());
+        if (steps) likelihood_.clear_pairs(s, own.P.data());
+        lattice.forward(own.worker.z.data(), n, likelihood_.transitions, nullptr, steps);
+        lattice.backward(T(-1), own.D.data(), own.A.data(), own.P.data());
+        if (steps) likelihood_.add_pairs(s, own.P.data(), lattice.direct);
         Random random(seed ^ (s * 0xd1b54a32d192ed03ull));
         lattice.sample(random, own.y.data());
         add_features(s, own);

@@ -9,6 +9,7 @@
 
 #include "base/csr.hpp"
 #include "base/parallel.hpp"
+#include "chain/conditions.hpp"
 #include "chain/dense_block.hpp"
 #include "chain/lattice.hpp"
 #include "chain/parameter_layout.hpp"
@@ -17,12 +18,13 @@
 template <class T, class I>
 class ChainDecoder {
 public:
-    // W has the weights of the features, those of V being the last, in `layout`, and log, log_start and log_end of
-    // `chain` are set. `fixed` are labels that tokens must have, or kAnyLabel, and null where there are none.
+    // W has the weights of the features, those of V being the last, in `layout`, and log, log_start, log_end and the
+    // weights of triples of `chain` are set. `fixed` are labels that tokens must have, or kAnyLabel, and null where there are none.
     ChainDecoder(Csr<T, I> X, DenseBlock<T> V, const int64_t* offsets, size_t n_sequences, ChainLayout<T> layout,
                  const T* W, Transitions<T> chain, const int32_t* fixed, int n_threads)
         : X_(X), V_(V), offsets_(offsets), n_sequences_(n_sequences), layout_(layout), W_(W), chain_(std::move(chain)),
-          fixed_(fixed), n_threads_(n_threads) {
+          fixed_(fixed), n_threads_(n_threads),
+          conditions_(X, offsets, n_sequences, layout.triples, chain_.K, chain_.width) {
         chain_.exponentiate();
         dense_W_.resize(V.n_columns * chain_.width);
         for (size_t j = 0; j < V.n_columns; ++j)
@@ -36,7 +38,7 @@ public:
     // Computes the best path of each sequence (Viterbi 1967). It is kAnyLabel where none is allowed.
     void viterbi(int32_t* path) const {
         each([&](size_t s, T* z, size_t n, Worker& worker) {
-            viterbi_of(z, n, fixed_of(s), worker.delta, path + offsets_[s]);
+            viterbi_of(z, n, fixed_of(s), worker, path + offsets_[s]);
         });
     }
 
@@ -44,7 +46,7 @@ public:
     void marginals(T* P) const {
         const size_t K = chain_.K, width = chain_.width;
         each([&](size_t s, T* z, size_t n, Worker& worker) {
-            double log_z = worker.lattice.forward(z, n, chain_, fixed_of(s));
+            double log_z = worker.lattice.forward(z, n, chain_, fixed_of(s), worker.steps);
             if (worker.delta.size() < n * width) worker.delta.resize(n * width);
             worker.lattice.backward(T(1), worker.delta.data(), nullptr);
             for (size_t t = 0; t < n; ++t)
@@ -59,9 +61,11 @@ public:
     void log_likelihood(const int32_t* labels, double* out) const {
         each([&](size_t s, T* z, size_t n, Worker& worker) {
             const int32_t* y = labels + offsets_[s];
-            double log_z = worker.lattice.forward(z, n, chain_);
+            double log_z = worker.lattice.forward(z, n, chain_, nullptr, worker.steps);
             bool complete = std::find(y, y + n, kAnyLabel) == y + n;
-            out[s] = (complete ? path_score(z, y, n, chain_) : worker.lattice.forward(z, n, chain_, y)) - log_z;
+            double score = complete ? path_score(z, y, n, chain_, worker.steps)
+                                    : worker.lattice.forward(z, n, chain_, y, worker.steps);
+            out[s] = score - log_z;
         });
     }
 
@@ -71,8 +75,10 @@ public:
     void best_paths(size_t most, int32_t* paths, double* out, int64_t* counts) const {
         for (size_t s = 0; s < n_sequences_; ++s) counts[s] = 0;
         each([&](size_t s, T* z, size_t n, Worker& worker) {
-            double log_z = worker.lattice.forward(z, n, chain_, fixed_of(s));
-            counts[s] = best_paths_of(z, n, fixed_of(s), most, log_z, paths + most * offsets_[s], out + s * most);
+            double log_z = worker.lattice.forward(z, n, chain_, fixed_of(s), worker.steps);
+            counts[s] =
+                best_paths_of(z, n, fixed_of(s), worker.steps, most, paths + most * offsets_[s], out + s * most);
+            for (int64_t r = 0; r < counts[s]; ++r) out[s * most + r] -= log_z;
         });
     }
 
@@ -86,11 +92,11 @@ public:
             };
             if (!every) {
                 worker.path.resize(n);
-                viterbi_of(z, n, fixed_of(s), worker.delta, worker.path.data());
+                viterbi_of(z, n, fixed_of(s), worker, worker.path.data());
                 possible[s] = worker.path[0] != kAnyLabel;
                 if (!possible[s] || !has_span(rules, worker.path)) return;
             }
-            if (!worker.spans.read(steps, chain_, z, n, fixed_of(s))) return void(possible[s] = 0);
+            if (!worker.spans.read(steps, chain_, z, n, fixed_of(s), worker.steps)) return void(possible[s] = 0);
             if (every) return worker.spans.each_likely(rules, least, keep);
             const int32_t* y = worker.path.data();
             for (size_t t = 0, end; t < n; t = end) {
@@ -111,11 +117,15 @@ private:
         Aligned<T> z, delta;
         SpanLattice spans;
         std::vector<int32_t> path;
+        PairScoresCache<T> cache;
+        const PairScores<T>* steps = nullptr;  // of the sequence at hand
     };
 
     static bool has_span(const SpanRules& rules, const std::vector<int32_t>& path) {
         return std::any_of(path.begin(), path.end(), [&](int32_t k) { return rules.kinds[k] >= 0; });
     }
+
+    const T* log_at(const PairScores<T>* steps, size_t t) const { return steps ? steps[t].log : chain_.log.data(); }
 
     const int32_t* fixed_of(size_t s) const { return fixed_ ? fixed_ + offsets_[s] : nullptr; }
 
@@ -147,6 +157,7 @@ private:
                                    &worker.z[i * width]);
                 }
                 add_dense_scores(V_, offsets_[s], offsets_[s + 1], dense_W_.data(), width, worker.z.data());
+                worker.steps = worker.cache.of(conditions_, chain_, offsets_[s], n);
                 f(s, worker.z.data(), n, worker);
             }
         });
@@ -155,8 +166,9 @@ private:
     // Computes delta_t[j] = max_i (delta_{t-1}[i] + log[i, j]) + z_t[j], less the largest of the step before, which
     // keeps its range. Only the values are kept: the predecessor of the one label that the path has is found on the way
     // back.
-    void viterbi_of(const T* z, size_t n, const int32_t* fixed, Aligned<T>& delta, int32_t* path) const {
+    void viterbi_of(const T* z, size_t n, const int32_t* fixed, Worker& worker, int32_t* path) const {
         const size_t K = chain_.K, width = chain_.width;
+        Aligned<T>& delta = worker.delta;
         if (delta.size() < n * width) delta.resize(n * width);
         T top = 0;
         for (size_t t = 0; t < n; ++t) {
@@ -164,7 +176,7 @@ private:
             const T* scores = z + t * width;
             if (t) {
                 in_tiles(width / kLanes<T>, [&]<int N>(size_t v) {
-                    max_plus<N>(d - width, chain_.log.data() + v * kLanes<T>, K, width, d + v * kLanes<T>);
+                    max_plus<N>(d - width, log_at(worker.steps, t) + v * kLanes<T>, K, width, d + v * kLanes<T>);
                 });
             } else {
                 std::copy(chain_.log_start.begin(), chain_.log_start.end(), d);
@@ -190,7 +202,7 @@ private:
             size_t from = 0;
             best = kNever;
             for (size_t i = 0; i < K; ++i) {
-                T value = before[i] + chain_.log[i * width + label];
+                T value = before[i] + log_at(worker.steps, t)[i * width + label];
                 if (value > best) best = value, from = i;
             }
             label = from;
@@ -216,8 +228,9 @@ private:
         }
     }
 
-    size_t best_paths_of(const T* z, size_t n, const int32_t* fixed, size_t most, double log_z, int32_t* paths,
-                         double* out) const {
+    // Writes the scores of the paths to `out`, and returns how many there are.
+    size_t best_paths_of(const T* z, size_t n, const int32_t* fixed, const PairScores<T>* steps, size_t most,
+                         int32_t* paths, double* out) const {
         struct Entry {
             double score;
             size_t before;  // place of the predecessor among the K * most of the step before
@@ -239,7 +252,7 @@ private:
                 }
                 candidates.clear();
                 for (size_t p = 0; p < wide; ++p) {
-                    double score = table[(t - 1) * wide + p].score + chain_.log[p / most * width + j];
+                    double score = table[(t - 1) * wide + p].score + log_at(steps, t)[p / most * width + j];
                     if (score > none.score) candidates.push_back({score + emission, p});
                 }
                 size_t kept = std::min(most, candidates.size());
@@ -254,7 +267,7 @@ private:
         size_t kept = std::min(most, candidates.size());
         std::partial_sort(candidates.begin(), candidates.begin() + kept, candidates.end(), better);
         for (size_t r = 0; r < kept; ++r) {
-            out[r] = candidates[r].score - log_z;
+            out[r] = candidates[r].score;
             size_t place = candidates[r].before;
             for (size_t t = n; t-- > 0; place = table[t * wide + place].before) {
                 paths[r * n + t] = static_cast<int32_t>(place / most);
@@ -274,4 +287,5 @@ private:
     Transitions<T> chain_;
     const int32_t* fixed_;
     int n_threads_;
+    Conditions<T> conditions_;
 };

@@ -9,7 +9,7 @@
 #include "base/touched_columns.hpp"
 #include "chain/parameter_layout.hpp"
 
-// Lists the rows: the weights of the touched features, then transitions and boundaries.
+// Lists the rows: the weights of the touched features, then transitions, boundaries and triples.
 template <class T>
 class ChainRows {
 public:
@@ -24,7 +24,7 @@ public:
                 offset_[r] + (layout_.observed() ? layout_.first[columns[r] + 1] - layout_.first[columns[r]] : 1);
         columns_ = columns;
         size_t tail = (layout_.observed() ? layout_.n_transitions : layout_.K) +
-                      (layout_.boundaries ? layout_.observed() ? 2 * layout_.K : 2 : 0);
+                      (layout_.boundaries ? layout_.observed() ? 2 * layout_.K : 2 : 0) + layout_.triple_rows();
         out.size = offset_[n] + tail;
         reserve(out.rows, out.size);
         reserve(out.share, out.size);
@@ -45,7 +45,7 @@ public:
         layout_.compress(row, columns_[r], out.values.data() + offset_[r] * layout_.n_outputs());
     }
 
-    // Ends with the rows of transitions and boundaries.
+    // Ends with the rows of transitions, boundaries and triples; the last ones share what transitions do.
     void end(const TailGradient& tail, T share_pairs, T share_boundaries, RowGradient<T>& out) const {
         size_t r = offset_.back();
         if (layout_.observed()) {
@@ -59,6 +59,10 @@ public:
                 out.values[r * layout_.K + layout_.transitions[q]] = static_cast<T>(tail.pairs[layout_.transitions[q]]);
             r += layout_.K;
         }
+        const size_t last = out.size - layout_.triple_rows();
+        for (size_t i = 0; i < layout_.triple_rows(); ++i)
+            set_row(last + i, layout_.first_triple() / layout_.n_outputs() + i, share_pairs, out);
+        layout_.pack_triples(tail, out.values.data() + last * layout_.n_outputs());
         if (!layout_.boundaries) return;
         if (layout_.observed()) {
             for (size_t k = 0; k < 2 * layout_.K; ++k) set_row(r + k, layout_.start() + k, share_boundaries, out);

@@ -23,9 +23,11 @@ public:
     std::vector<double> direct;
 
     // Returns log Z of one sequence with scores z (n x width, whose padding must be finite), which is -inf where no
-    // path is allowed. `fixed` are labels that a path must pass, or kAnyLabel, and null where there are none.
-    double forward(T* z, size_t n, const Transitions<T>& chain, const int32_t* fixed = nullptr) {
-        n_ = n, z_ = z, chain_ = &chain, fixed_ = fixed;
+    // path is allowed. `fixed` are labels that a path must pass, or kAnyLabel, and null where there are none. `steps`
+    // are the scores of pairs at each token, null where they are those of the chain.
+    double forward(T* z, size_t n, const Transitions<T>& chain, const int32_t* fixed = nullptr,
+                   const PairScores<T>* steps = nullptr) {
+        n_ = n, z_ = z, chain_ = &chain, fixed_ = fixed, steps_ = steps;
         size_t width = chain.width;
         for (auto* rows : {&E_, &a_, &u_})
             if (rows->size() < n * width) rows->resize(n * width);
@@ -40,7 +42,7 @@ public:
             T* a = &a_[t * width];
             const T* e = &E_[t * width];
             Vec<T> sum{}, x;
-            if (t) multiply(a - width, chain.M.data(), chain.K, width, a);
+            if (t) multiply(a - width, M_at(t), chain.K, width, a);
             const T* before = t ? a : chain.start.data();
             // the scale of the step before is applied here, so that its sum and quotient wait for nothing
             T scale = t ? norm_[t - 1] : T(1);
@@ -63,22 +65,30 @@ public:
         for (size_t k = 0; k < chain.K; ++k) last += a_[(n - 1) * width + k] * chain.end[k];
         last *= norm_[n - 1];
         log_z += std::log(product) + std::log(static_cast<double>(last));
-        log_z += chain.shift_start + chain.shift_end + static_cast<double>(n - 1) * chain.shift;
+        log_z += chain.shift_start + chain.shift_end;
+        double spread = chain.spread;
+        if (!steps) log_z += static_cast<double>(n - 1) * chain.shift;
+        for (size_t t = 1; steps && t < n; ++t) log_z += steps[t].shift, spread = std::max(spread, steps[t].spread);
         last_ = last;
         double growth =
             kRange<T> + std::log(static_cast<double>(smallest));  // what was lost may grow by e^growth unseen
-        logarithmic_ = !(std::isfinite(log_z) && chain.spread <= growth && (!chain.forbidden || in_range(growth)));
+        logarithmic_ = !(std::isfinite(log_z) && spread <= growth && (!chain.forbidden || in_range(growth)));
         return logarithmic_ ? log_forward() : log_z;
     }
 
     // Computes, after forward, D = weight * marginals (n x width), and adds weight * expected pairs, before their
-    // factor M, to A unless it is null.
-    void backward(T weight, T* D, T* A) {
+    // factor M, to A unless it is null. Those that end at a token with other scores than the chain's are added to rows
+    // K t to K (t + 1) of P in the place of A, with their factor.
+    void backward(T weight, T* D, T* A, T* P = nullptr) {
         if (!logarithmic_ && scaled_backward(weight, D)) {
-            if (A && n_ > 1) add_outer(a_.data(), u_.data() + chain_->width, n_ - 1, chain_->K, chain_->width, A);
+            if (!A || n_ == 1) return;
+            if (steps_)
+                add_pairs(A, P);
+            else
+                add_outer(a_.data(), u_.data() + chain_->width, n_ - 1, chain_->K, chain_->width, A);
         } else {
             if (!logarithmic_) log_forward();
-            log_backward(weight, D);
+            log_backward(weight, D, P);
         }
     }
 
@@ -92,9 +102,9 @@ public:
             for (size_t k = 0; k < K; ++k) {
                 const size_t pair = last ? k : k * width + y[t + 1];
                 if (logarithmic_)
-                    terms_[k] = log_a_[t * K + k] + (last ? chain.log_end : chain.log)[pair];
+                    terms_[k] = log_a_[t * K + k] + (last ? chain.log_end.data() : log_at(t + 1))[pair];
                 else
-                    terms_[k] = a_[t * width + k] * (last ? chain.end : chain.M)[pair];
+                    terms_[k] = a_[t * width + k] * (last ? chain.end.data() : M_at(t + 1))[pair];
             }
             if (logarithmic_) {
                 const double total = log_sum(terms_);
@@ -105,6 +115,28 @@ public:
     }
 
 private:
+    const T* log_at(size_t t) const { return steps_ ? steps_[t].log : chain_->log.data(); }
+    const T* M_at(size_t t) const { return steps_ ? steps_[t].M : chain_->M.data(); }
+    const T* Mt_at(size_t t) const { return steps_ ? steps_[t].Mt : chain_->Mt.data(); }
+    bool is_own(size_t t) const { return steps_ && steps_[t].log != chain_->log.data(); }
+
+    // Adds the pairs of a sequence some of whose tokens have scores of their own.
+    void add_pairs(T* A, T* P) const {
+        const size_t K = chain_->K, width = chain_->width;
+        for (size_t t = 1; t < n_; ++t) {
+            const T *a = &a_[(t - 1) * width], *u = &u_[t * width];
+            if (!is_own(t)) {
+                add_outer(a, u, 1, K, width, A);
+                continue;
+            }
+            for (size_t i = 0; i < K; ++i) {
+                const T* M = steps_[t].M + i * width;
+                T* pairs = P + (t * K + i) * width;
+                for (size_t k = 0; k < width; k += kLanes<T>) at(pairs + k) += a[i] * at(M + k) * at(u + k);
+            }
+        }
+    }
+
     // Tells whether no backward value is above e^most.
     bool in_range(double most) {
         const auto& chain = *chain_;
@@ -115,7 +147,7 @@ private:
             for (size_t k = 0; k < chain.K; ++k)
                 if (!(b[k] < limit)) return false;
             for (size_t k = 0; k < width; ++k) w[k] = b[k] * E_[t * width + k] * inverse_[t];
-            if (t) multiply(w, chain.Mt.data(), chain.K, width, b);
+            if (t) multiply(w, Mt_at(t), chain.K, width, b);
         }
         return true;
     }
@@ -160,7 +192,7 @@ private:
                 right_sum += x;
                 at(u + v * kLanes<T>) = x;
             }
-            if (t) multiply(w, chain_->Mt.data(), chain_->K, width, b);
+            if (t) multiply(w, Mt_at(t), chain_->K, width, b);
         }
         T total = 0, right = 0;
         for (size_t l = 0; l < kLanes<T>; ++l) total += sum[l], right += right_sum[l];
@@ -194,7 +226,7 @@ private:
             for (size_t j = 0; j < K; ++j) {
                 double before = chain.log_start[j];
                 if (t) {
-                    for (size_t i = 0; i < K; ++i) terms_[i] = log_a_[(t - 1) * K + i] + chain.log[i * width + j];
+                    for (size_t i = 0; i < K; ++i) terms_[i] = log_a_[(t - 1) * K + i] + log_at(t)[i * width + j];
                     before = log_sum(terms_);
                 }
                 a[j] = before + emission(t, j);
@@ -209,7 +241,7 @@ private:
         return total + log_sum(terms_);
     }
 
-    void log_backward(T weight, T* D) {
+    void log_backward(T weight, T* D, T* P) {
         const auto& chain = *chain_;
         size_t K = chain.K, width = chain.width;
         if (direct.empty()) direct.assign(K * K, 0.0);
@@ -223,8 +255,12 @@ private:
             if (!t) break;
             for (size_t i = 0; i < K; ++i) {
                 for (size_t j = 0; j < K; ++j) {
-                    terms_[j] = chain.log[i * width + j] + emission(t, j) + b[j];
-                    direct[i * K + j] += weight * std::exp(log_a_[(t - 1) * K + i] + terms_[j] - here - tops_[t]);
+                    terms_[j] = log_at(t)[i * width + j] + emission(t, j) + b[j];
+                    const double p = weight * std::exp(log_a_[(t - 1) * K + i] + terms_[j] - here - tops_[t]);
+                    if (!is_own(t))
+                        direct[i * K + j] += p;
+                    else if (P)
+                        P[(t * K + i) * width + j] += static_cast<T>(p);
                 }
                 next[i] = log_sum(terms_);
             }
@@ -237,6 +273,7 @@ private:
     T* z_ = nullptr;
     const Transitions<T>* chain_ = nullptr;
     const int32_t* fixed_ = nullptr;
+    const PairScores<T>* steps_ = nullptr;
     bool logarithmic_ = false;
     T last_ = 1;
     Aligned<T> E_, a_, u_, b_;       // emissions, forward, scaled right sides of pairs, backward

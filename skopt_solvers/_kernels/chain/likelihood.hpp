@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/vectors.hpp"
+#include "chain/conditions.hpp"
 #include "chain/lattice.hpp"
 #include "chain/lockstep.hpp"
 #include "chain/parameter_layout.hpp"
@@ -19,18 +20,25 @@ public:
     struct Worker {
         Lattice<T> lattice;
         Lockstep<T> lockstep;
+        PairScoresCache<T> steps;
         Aligned<T> z, second;
     };
 
     // Holds the gradient of a block of units: the marginals of its tokens, and the loss and the expected pairs of each
-    // unit.
+    // unit. P has the pairs of the tokens whose scores of pairs are their own, less those of the labels.
     struct Block {
-        Aligned<T> D;
+        Aligned<T> D, P;
         std::vector<Aligned<T>> A;
         std::vector<std::vector<double>> direct;
         std::vector<double> loss;
 
-        Block(size_t tokens, size_t pairs) : D(tokens), A(kUnits, Aligned<T>(pairs)), direct(kUnits), loss(kUnits) {}
+        // `pairs` is the size of the matrices of pairs, 0 where no gradient is asked for.
+        Block(size_t tokens, size_t width, size_t pairs, bool conditioned)
+            : D(tokens * width), P(conditioned ? tokens * pairs : 0), A(kUnits, Aligned<T>(pairs)), direct(kUnits),
+              loss(kUnits) {}
+
+        // Returns the pairs of the sequence whose rows of D begin at `d`, null where none are asked for.
+        T* pairs_of(const T* d, size_t width) { return P.empty() ? nullptr : &P[(d - D.data()) / width * A[0].size()]; }
 
         void clear(size_t unit) {
             loss[unit] = 0;
@@ -42,6 +50,7 @@ public:
     struct Target {
         T* D;                        // with respect to the scores, overwritten; null where no gradient is asked for
         T* A;                        // expected pairs before their factor M are added to it
+        T* P;                        // pairs of tokens with scores of their own, overwritten; null with D
         std::vector<double>* pairs;  // those of the sequence's labels are subtracted from it; null for none
     };
 
@@ -49,9 +58,13 @@ public:
     const ChainLayout<T> layout;
     const std::vector<bool> complete;  // whether all tokens of a sequence have a label
     Transitions<T> transitions;
+    const Conditions<T> conditions;
+    const std::vector<bool> side_by_side;  // whether a sequence may go beside others: complete, and as the chain is
 
     ChainLikelihood(const ChainData<T, I>& data, const ChainLayout<T>& layout)
-        : data(data), layout(layout), complete(complete_sequences(data)), transitions(layout.K) {}
+        : data(data), layout(layout), complete(complete_sequences(data)), transitions(layout.K),
+          conditions(data.X, data.offsets, data.n_sequences, layout.triples, layout.K, transitions.width),
+          side_by_side(alike_sequences()) {}
 
     size_t K() const { return layout.K; }
     size_t width() const { return transitions.width; }
@@ -77,22 +90,53 @@ public:
         const int32_t* y = data.labels_of(s);
         T* D = target.D;
         auto& lattice = worker.lattice;
-        double log_z = lattice.forward(z, n, transitions);
-        if (D) lattice.backward(omega, D, target.A);
+        const PairScores<T>* steps = worker.steps.of(conditions, transitions, data.offsets[s], n);
+        double log_z = lattice.forward(z, n, transitions, nullptr, steps);
+        if (D && steps) clear_pairs(s, target.P);
+        if (D) lattice.backward(omega, D, target.A, target.P);
         if (!complete[s]) {
-            double observed = lattice.forward(z, n, transitions, y);
+            double observed = lattice.forward(z, n, transitions, y, steps);
             if (D) {
                 if (worker.second.size() < n * width) worker.second.resize(n * width);
-                lattice.backward(-omega, worker.second.data(), target.A);
+                lattice.backward(-omega, worker.second.data(), target.A, target.P);
                 for (size_t i = 0; i < n * width; ++i) D[i] += worker.second[i];
+                if (steps) add_pairs(s, target.P, lattice.direct);
             }
             return omega * (log_z - observed);
+        }
+        if (D && steps) {
+            add_pairs(s, target.P, lattice.direct);
+            for (size_t t = 1; t < n; ++t) target.P[(t * layout.K + y[t - 1]) * width + y[t]] -= omega;
         }
         for (size_t t = 0; t < n; ++t) {
             if (D) D[t * width + y[t]] -= omega;
             if (target.pairs && t) (*target.pairs)[y[t - 1] * layout.K + y[t]] -= omega;
         }
-        return omega * (log_z - path_score(z, y, n, transitions));
+        return omega * (log_z - path_score(z, y, n, transitions, steps));
+    }
+
+    // Sets the pairs of the tokens of sequence s that have scores of their own to 0.
+    void clear_pairs(size_t s, T* P) const {
+        const size_t size = layout.K * transitions.width;
+        each_conditioned(s, [&](size_t t) { std::fill_n(P + t * size, size, T(0)); });
+    }
+
+    // Adds these pairs to those of all tokens.
+    void add_pairs(size_t s, const T* P, std::vector<double>& pairs) const {
+        const size_t K = layout.K, width = transitions.width;
+        if (pairs.empty()) pairs.assign(K * K, 0.0);
+        each_conditioned(s, [&](size_t t) {
+            for (size_t i = 0; i < K; ++i)
+                for (size_t j = 0; j < K; ++j) pairs[i * K + j] += static_cast<double>(P[(t * K + i) * width + j]);
+        });
+    }
+
+    // Adds the gradient of sequence s with respect to the weights of triples, for the features of thread t of n.
+    void add_triples(size_t s, const T* P, int thread, int n_threads, std::vector<double>& triples) const {
+        const size_t size = layout.K * transitions.width;
+        each_conditioned(s, [&](size_t t) {
+            conditions.add_gradient(data.offsets[s] + t, P + t * size, thread, n_threads, triples.data());
+        });
     }
 
     // Computes pairs += M A + direct, M and A being multiplied entry by entry.
@@ -105,6 +149,21 @@ public:
     }
 
 private:
+    // Calls f(t) for the tokens of sequence s that have scores of their own.
+    template <class F>
+    void each_conditioned(size_t s, F f) const {
+        if (!conditions.any()) return;
+        for (size_t t = 1; t < data.length(s); ++t)
+            if (conditions.has(data.offsets[s] + t)) f(t);
+    }
+
+    std::vector<bool> alike_sequences() const {
+        std::vector<bool> alike = complete;
+        for (size_t s = 0; s < data.n_sequences; ++s)
+            if (conditions.any_of(data.offsets[s], data.offsets[s + 1])) alike[s] = false;
+        return alike;
+    }
+
     static std::vector<bool> complete_sequences(const ChainData<T, I>& data) {
         std::vector<bool> complete(data.n_sequences);
         for (size_t s = 0; s < data.n_sequences; ++s) complete[s] = data.is_complete(s);

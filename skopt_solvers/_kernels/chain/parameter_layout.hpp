@@ -2,7 +2,8 @@
 //
 // With all pairs it has rows of K values: first the features, then the K rows of transitions (from the row to the
 // column), then start and end. With observed pairs it has rows of one value: first the (feature, label) pairs grouped
-// by feature, then the listed transitions, then start and end.
+// by feature, then the listed transitions, then start and end. Last come the weights of the triples of a feature and two
+// labels, one after another, filled up with zeros to whole rows.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -12,13 +13,15 @@
 
 #include "base/csr.hpp"
 #include "base/vectors.hpp"
+#include "chain/conditions.hpp"
 #include "chain/transitions.hpp"
 
-// Holds the gradient with respect to the scores of transitions, starts and ends.
+// Holds the gradient with respect to the scores of transitions, starts and ends, and to the weights of triples.
 struct TailGradient {
-    std::vector<double> pairs, start, end;
+    std::vector<double> pairs, start, end, triples;
 
-    explicit TailGradient(size_t K) : pairs(K * K, 0.0), start(K, 0.0), end(K, 0.0) {}
+    explicit TailGradient(size_t K, size_t n_triples)
+        : pairs(K * K, 0.0), start(K, 0.0), end(K, 0.0), triples(n_triples, 0.0) {}
 
     // Adds the gradients with respect to the scores of a sequence's first and last token.
     template <class T>
@@ -36,6 +39,7 @@ struct ChainLayout {
     const int32_t* transitions;  // K from + to of each transition that has a weight
     size_t n_transitions;
     const uint8_t* allowed;  // K x K, then K of start and K of end; not bool, of which a byte may be no value
+    Triples triples;
 
     bool observed() const { return first != nullptr; }
     // Tells whether the rows of W are whole vectors of all labels, so that a pass reads them where they are.
@@ -44,7 +48,9 @@ struct ChainLayout {
     size_t n_states() const { return observed() ? first[n_features] : n_features * K; }
     size_t transition(size_t q) const { return n_states() + (observed() ? q : transitions[q]); }
     size_t start() const { return n_states() + (observed() ? n_transitions : K * K); }
-    size_t size() const { return start() + (boundaries ? 2 * K : 0); }
+    size_t first_triple() const { return start() + (boundaries ? 2 * K : 0); }
+    size_t triple_rows() const { return (triples.n + n_outputs() - 1) / n_outputs(); }
+    size_t size() const { return first_triple() + triple_rows() * n_outputs(); }
     template <class P>
     P* weights_of(P* W, size_t j) const {
         return W + (observed() ? first[j] : j * K);
@@ -63,10 +69,11 @@ struct ChainLayout {
             chain.log_start[k] = !allowed[K * K + k] ? never : boundaries ? W[start() + k] : T(0);
             chain.log_end[k] = !allowed[K * K + K + k] ? never : boundaries ? W[start() + K + k] : T(0);
         }
+        chain.triples = W + first_triple();
         chain.exponentiate();
     }
 
-    // Writes the gradient of transitions and boundaries into G.
+    // Writes the gradient of transitions, boundaries and triples into G.
     void pack(const TailGradient& tail, T* G) const {
         if (!observed()) std::fill(G + n_states(), G + start(), T(0));
         for (size_t q = 0; q < n_transitions; ++q) G[transition(q)] = static_cast<T>(tail.pairs[transitions[q]]);
@@ -74,6 +81,12 @@ struct ChainLayout {
             G[start() + k] = static_cast<T>(tail.start[k]);
             G[start() + K + k] = static_cast<T>(tail.end[k]);
         }
+        pack_triples(tail, G + first_triple());
+    }
+
+    void pack_triples(const TailGradient& tail, T* G) const {
+        for (size_t p = 0; p < triples.n; ++p) G[p] = static_cast<T>(tail.triples[p]);
+        std::fill(G + triples.n, G + triple_rows() * n_outputs(), T(0));
     }
 
     // Writes the weights of feature j to a row of `K` labels. Labels without a weight stay as they are.
@@ -108,15 +121,20 @@ struct ChainLayout {
             for (int64_t q = first[index[p]]; q < first[index[p] + 1]; ++q) z[label[q]] += x[p] * W[q];
     }
 
-    // Writes one value a row of features, one for all transitions and one for the boundaries as a value a row of the
-    // table.
-    void spread(const double* features, double pairs, double ends, double* out) const {
+    // Writes one value a row of features, one for all transitions, one for the boundaries, and one a feature of triples
+    // as a value a row of the table. A row that has triples of several features gets the mean.
+    void spread(const double* features, double pairs, double ends, const double* conditions, double* out) const {
         size_t r = 0;
         for (size_t j = 0; j < n_features; ++j)
             for (size_t i = 0; i < (observed() ? static_cast<size_t>(first[j + 1] - first[j]) : 1); ++i)
                 out[r++] = features[j];
         for (size_t i = 0; i < (observed() ? n_transitions : K); ++i) out[r++] = pairs;
         for (size_t i = 0; boundaries && i < (observed() ? 2 * K : 2); ++i) out[r++] = ends;
+        std::fill_n(out + r, triple_rows(), 0.0);
+        for (size_t p = 0, q = 0; p < triples.n; ++p) {
+            while (static_cast<int64_t>(p) >= triples.first[q + 1]) ++q;
+            out[r + p / n_outputs()] += conditions[q] / static_cast<double>(n_outputs());
+        }
     }
 };
 

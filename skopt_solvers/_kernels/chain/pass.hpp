@@ -42,10 +42,12 @@ public:
     };
 
     ChainPass(const Likelihood& likelihood, const Sequences& sequences, const Tables& tables)
-        : tail(tables.G ? likelihood.K() : 0), likelihood_(likelihood), sequences_(sequences), order_(sequences.order),
-          tables_(tables), state_(tables.padded_W ? tables.padded_W : tables.W),
-          gradient_(tables.padded_W ? tables.padded_G : tables.G), width_(likelihood.width()),
-          blocks_(2, Block(order_.block_tokens * width_, tables.G ? likelihood.K() * width_ : 0)),
+        : tail(tables.G ? likelihood.K() : 0, tables.G ? likelihood.layout.triples.n : 0), likelihood_(likelihood),
+          sequences_(sequences), order_(sequences.order), tables_(tables),
+          state_(tables.padded_W ? tables.padded_W : tables.W), gradient_(tables.padded_W ? tables.padded_G : tables.G),
+          width_(likelihood.width()),
+          blocks_(2, Block(order_.block_tokens, width_, tables.G ? likelihood.K() * width_ : 0,
+                           likelihood.conditions.any())),
           barrier_(sequences.ranges.n) {}
 
     TailGradient tail;  // less the pairs of the labels
@@ -86,8 +88,8 @@ private:
                 [&](size_t j) { layout().compress(gradient_ + j * width_, j, layout().weights_of(tables_.G, j)); });
     }
 
-    // Computes the loss and the marginals of a unit. Sequences go side by side where all tokens have a label and there
-    // is a kernel for the width.
+    // Computes the loss and the marginals of a unit. Sequences go side by side where they may and there is a kernel for
+    // the width.
     void run_unit(size_t unit, size_t b, Block& block, Worker& worker) const {
         const size_t u = unit - order_.first_of(b), begin = order_.units[unit], end = order_.units[unit + 1];
         size_t token = 0;
@@ -98,15 +100,16 @@ private:
         bool abreast =
             with_width(width_ / kLanes<T>, [&]<int N>() { run_abreast<N>(begin, end, D, u, block, worker); });
         for (size_t i = begin; i < end; D += length(i++) * width_)
-            if (!abreast || !likelihood_.complete[order_.sequences[i]]) run_single(i, D, u, block, worker);
+            if (!abreast || !likelihood_.side_by_side[order_.sequences[i]]) run_single(i, D, u, block, worker);
         block.direct[u] = worker.lattice.direct;
     }
 
     void run_single(size_t i, T* D, size_t u, Block& block, Worker& worker) const {
         const size_t s = order_.sequences[i];
         likelihood_.gather_sequence(sequences_.X, sequences_.first[i], s, state_, worker);
+        T* P = block.pairs_of(D, width_);
         block.loss[u] += likelihood_.run_sequence(s, worker.z.data(), data().omega[s],
-                                                  {tables_.G ? D : nullptr, block.A[u].data(), nullptr}, worker);
+                                                  {tables_.G ? D : nullptr, block.A[u].data(), P, nullptr}, worker);
     }
 
     template <int N>
@@ -117,7 +120,7 @@ private:
         size_t count = 0;
         for (size_t i = begin; i < end; ++i) {
             const size_t s = order_.sequences[i], n = length(i);
-            if (likelihood_.complete[s]) {
+            if (likelihood_.side_by_side[s]) {
                 likelihood_.gather_tokens(sequences_.X, sequences_.first[i], s, state_, D);
                 group[count] = {data().labels_of(s), n, D, data().omega[s]};
                 places[count++] = i;
@@ -137,7 +140,7 @@ private:
     }
 
     // Adds the part of a block's gradient that lies in the columns of thread t.
-    void scatter_block(size_t b, int t, const Block& block) {
+    void scatter_block(size_t b, int t, Block& block) {
         const T* d = block.D.data();
         const DenseBlock<T>& V = data().V;
         const size_t first = dense_part(V, t, sequences_.ranges.n), last = dense_part(V, t + 1, sequences_.ranges.n);
@@ -147,6 +150,8 @@ private:
             scatter_scores(sequences_.X, sequences_.ranges, t, begin, end, d, width_, gradient_);
             const int64_t* offset = data().offsets + order_.sequences[i];
             add_dense_gradient(V, first, last, offset[0], offset[1], d, width_, dense);
+            likelihood_.add_triples(order_.sequences[i], block.pairs_of(d, width_), t, sequences_.ranges.n,
+                                    tail.triples);
             d += (end - begin) * width_;
         }
     }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <unordered_map>
 #include <vector>
 
 #include "chain/transitions.hpp"
@@ -36,11 +37,15 @@ struct Span {
 class SpanSteps {
 public:
     template <class T>
-    explicit SpanSteps(const Transitions<T>& chain) : K(chain.K), M(K * K), Mt(K * K), log(K * K) {
-        shift = chain.shift;
+    explicit SpanSteps(const Transitions<T>& chain) : SpanSteps(chain, chain.log.data(), chain.shift) {}
+
+    // Of other scores of pairs, in rows as the chain's are.
+    template <class T>
+    SpanSteps(const Transitions<T>& chain, const T* scores, double shift)
+        : K(chain.K), M(K * K), Mt(K * K), log(K * K), shift(shift) {
         for (size_t i = 0; i < K; ++i)
             for (size_t j = 0; j < K; ++j) {
-                log[i * K + j] = chain.log[i * chain.width + j];
+                log[i * K + j] = scores[i * chain.width + j];
                 M[i * K + j] = Mt[j * K + i] = std::exp(log[i * K + j] - shift);
             }
     }
@@ -52,10 +57,13 @@ public:
 
 class SpanLattice {
 public:
-    // Computes the steps of a sequence with scores z (n x width). It returns false where no path is allowed.
+    // Computes the steps of a sequence with scores z (n x width). It returns false where no path is allowed. `own` are
+    // the scores of pairs at each token, null where they are those of the chain.
     template <class T>
-    bool read(const SpanSteps& steps, const Transitions<T>& chain, const T* z, size_t n, const int32_t* fixed) {
-        steps_ = &steps, n_ = n, K_ = steps.K;
+    bool read(const SpanSteps& steps, const Transitions<T>& chain, const T* z, size_t n, const int32_t* fixed,
+              const PairScores<T>* own) {
+        n_ = n, K_ = steps.K;
+        list_steps(steps, chain, own);
         for (auto* table : {&w_, &E_, &S_, &beta_, &P_})
             if (table->size() < n * K_) table->resize(n * K_);
         terms_.resize(K_);
@@ -106,22 +114,32 @@ private:
     static constexpr double kRounding = 1e-9;
     static constexpr double kSmall = 1e-200;  // what has underflowed beside it is below its digits
 
+    // Sets steps_ at each token. Those of the same scores are made once.
+    template <class T>
+    void list_steps(const SpanSteps& steps, const Transitions<T>& chain, const PairScores<T>* own) {
+        steps_.assign(n_, &steps);
+        own_.clear();
+        for (size_t t = 1; own && t < n_; ++t)
+            if (own[t].log != chain.log.data())
+                steps_[t] = &own_.try_emplace(own[t].log, chain, own[t].log, own[t].shift).first->second;
+    }
+
     // Computes beta_{t-1} and S_t, the sums of exp(log - shift + w_t) a label before, which is 0 where it is too small.
     void step_back(size_t t) {
         const double *w = &w_[t * K_], *E = &E_[t * K_];
         double *S = &S_[t * K_], *before = &beta_[(t - 1) * K_];
         std::fill(S, S + K_, 0.0);
         for (size_t j = 0; j < K_; ++j) {
-            const double *Mt = &steps_->Mt[j * K_], e = E[j];
+            const double *Mt = &steps_[t]->Mt[j * K_], e = E[j];
             for (size_t i = 0; i < K_; ++i) S[i] += e * Mt[i];
         }
         for (size_t i = 0; i < K_; ++i) {
             if (S[i] >= kSmall) {
-                before[i] = std::log(S[i]) + steps_->shift;
+                before[i] = std::log(S[i]) + steps_[t]->shift;
                 continue;
             }
             S[i] = 0;
-            for (size_t j = 0; j < K_; ++j) terms_[j] = steps_->log[i * K_ + j] + w[j];
+            for (size_t j = 0; j < K_; ++j) terms_[j] = steps_[t]->log[i * K_ + j] + w[j];
             before[i] = log_sum();
         }
     }
@@ -139,7 +157,7 @@ private:
             std::fill(here, here + K_, 0.0);
             for (size_t i = 0; i < K_; ++i) {
                 if (S[i] == 0) continue;
-                const double *M = &steps_->M[i * K_], scale = before[i] / S[i];
+                const double *M = &steps_[t]->M[i * K_], scale = before[i] / S[i];
                 for (size_t j = 0; j < K_; ++j) here[j] += scale * M[j];
             }
             for (size_t j = 0; j < K_; ++j) here[j] *= E[j];
@@ -160,8 +178,8 @@ private:
     // Returns P(y_t = j | y_{t-1} = i), 0 where i leads nowhere.
     double step(size_t t, size_t i, size_t j) const {
         double sum = S_[t * K_ + i], before = beta_[(t - 1) * K_ + i];
-        if (sum > 0) return steps_->M[i * K_ + j] * E_[t * K_ + j] / sum;
-        return before > kNever ? std::exp(steps_->log[i * K_ + j] + w_[t * K_ + j] - before) : 0.0;
+        if (sum > 0) return steps_[t]->M[i * K_ + j] * E_[t * K_ + j] / sum;
+        return before > kNever ? std::exp(steps_[t]->log[i * K_ + j] + w_[t * K_ + j] - before) : 0.0;
     }
 
     // Sets open_, for each label of the kind, to the probability that a span begins at t with it.
@@ -204,7 +222,8 @@ private:
         return std::min(sum, 1.0);
     }
 
-    const SpanSteps* steps_ = nullptr;
+    std::vector<const SpanSteps*> steps_;  // at each token
+    std::unordered_map<const void*, SpanSteps> own_;
     size_t n_ = 0, K_ = 0;
     std::vector<double> w_, E_, S_, beta_, P_;  // n x K; w_ less its largest entry, and E_ its exponentials
     std::vector<double> terms_, open_, before_;

@@ -73,10 +73,12 @@ private:
 
     int n_threads() const { return static_cast<int>(parts_.size()); }
 
-    // Transitions and boundaries are a tail of their own.
-    size_t n_tail() const { return layout_.n_transitions + (layout_.boundaries ? 2 * layout_.K : 0); }
+    // Transitions, triples and boundaries are a tail of their own.
+    size_t n_pairs() const { return layout_.n_transitions + layout_.triples.n; }
+    size_t n_tail() const { return n_pairs() + (layout_.boundaries ? 2 * layout_.K : 0); }
     size_t tail(size_t q) const {
-        return q < layout_.n_transitions ? layout_.transition(q) : layout_.start() + q - layout_.n_transitions;
+        if (q < layout_.n_transitions) return layout_.transition(q);
+        return q < n_pairs() ? layout_.first_triple() + q - layout_.n_transitions : layout_.start() + q - n_pairs();
     }
 
     // Expands the weights to rows of labels. Squares begin at 0 for all but the pairs without a weight, which have a
@@ -123,7 +125,7 @@ private:
             for (size_t i = first; i < std::min(first + batch_size, n); ++i) tokens += data_.length(order[i]);
             most = std::max(most, tokens);
         }
-        Epoch epoch{Block(most * width_, layout_.K * width_), SpinBarrier(n_threads())};
+        Epoch epoch{Block(most, width_, layout_.K * width_, likelihood_.conditions.any()), SpinBarrier(n_threads())};
         auto batches = [&](int t) {
             Part& part = parts_[t];
             for (size_t first = 0; first < n; first += batch_size) {
@@ -165,19 +167,22 @@ private:
             if (!data_.length(s)) continue;
             likelihood_.gather_sequence(data_.X, data_.offsets[s], s, state_, worker);
             T* D = &block.D[part.at[i] * width_];
+            T* P = block.pairs_of(D, width_);
             block.loss[unit] += likelihood_.run_sequence(s, worker.z.data(), data_.omega[s] * scale,
-                                                         {D, block.A[unit].data(), nullptr}, worker);
+                                                         {D, block.A[unit].data(), P, nullptr}, worker);
         }
         block.direct[unit] = worker.lattice.direct;
     }
 
-    // Steps transitions and boundaries.
+    // Steps transitions, triples and boundaries.
     void step_tail(T* W, const Part& part, T scale, double lr, Block& block) {
-        const size_t K = layout_.K, m = layout_.n_transitions, size = part.batch.size();
+        const size_t K = layout_.K, m = n_pairs(), size = part.batch.size();
         const TailGradient gradient = tail_gradient(part, scale, block);
         size_t long_ones = 0;
         for (int64_t s : part.batch) long_ones += data_.length(s) > 1;
-        for (size_t q = 0; q < m; ++q) tail_gradient_[q] = static_cast<T>(gradient.pairs[layout_.transitions[q]]);
+        for (size_t q = 0; q < m; ++q)
+            tail_gradient_[q] = static_cast<T>(q < layout_.n_transitions ? gradient.pairs[layout_.transitions[q]]
+                                                                         : gradient.triples[q - layout_.n_transitions]);
         for (size_t k = 0; layout_.boundaries && k < K; ++k) {
             tail_gradient_[m + k] = static_cast<T>(gradient.start[k]);
             tail_gradient_[m + K + k] = static_cast<T>(gradient.end[k]);
@@ -192,7 +197,7 @@ private:
 
     TailGradient tail_gradient(const Part& part, T scale, Block& block) const {
         const size_t K = layout_.K;
-        TailGradient gradient(K);
+        TailGradient gradient(K, layout_.triples.n);
         auto& A = block.A[0];
         for (size_t u = 1; u < kUnits; ++u)
             for (size_t i = 0; i < A.size(); ++i) A[i] += block.A[u][i];
@@ -206,6 +211,7 @@ private:
             if (likelihood_.complete[s])
                 for (size_t t = 1; t < n; ++t) gradient.pairs[y[t - 1] * K + y[t]] -= omega;
             const T* first = block.D.data() + part.at[i] * width_;
+            likelihood_.add_triples(s, block.pairs_of(first, width_), 0, 1, gradient.triples);
             if (n) gradient.add_ends(first, first + (n - 1) * width_);
         }
         return gradient;
@@ -272,5 +278,5 @@ private:
     size_t n_tokens_ = 0;
     T* state_ = nullptr;
     AdaGrad<T> rule_{}, tail_rule_{};
-    std::vector<T> tail_, tail_squares_, tail_gradient_;  // transitions and boundaries
+    std::vector<T> tail_, tail_squares_, tail_gradient_;  // transitions, triples and boundaries
 };
