@@ -168,16 +168,28 @@ class Case(TextArguments):
         mask = self.rng.rand(d, K) < 0.6
         return np.concatenate([[0], mask.sum(axis=1).cumsum()]).astype(np.int64), np.nonzero(mask)[1].astype(np.int32)
 
+    def triples(self, d, K):
+        """`slot`, `first_triple` and `pair` of features that transitions depend on, or the empty ones of none."""
+        if self.r.random() < 0.5:
+            return np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int32)
+        chosen = self.rng.rand(d) < 0.5
+        mask = self.rng.rand(chosen.sum(), K * K) < self.r.choice([0.3, 1.0])
+        slot = np.where(chosen, chosen.cumsum() - 1, -1).astype(np.int32)
+        first = np.concatenate([[0], mask.sum(axis=1).cumsum()]).astype(np.int64)
+        return slot, first, np.nonzero(mask)[1].astype(np.int32)
+
     def chain(self):
         indptr, indices, data, d = self.csr()
         n, K, dense = len(indptr) - 1, self.r.choice([1, 2, 3, 17]), self.r.choice([0, 1, 5, 30])
         n_columns, d = d, d + dense
         offsets, (first, label) = self.sequences(n), self.pairs(d, K)
+        slot, first_triple, pair = self.triples(n_columns, K)
         active, boundaries = np.flatnonzero(np.diff(offsets)).astype(np.int64), self.r.random() < 0.5
         transitions = np.flatnonzero(self.rng.rand(K * K) < 0.8).astype(np.int32)
         objective = self.call(
             getattr(self.core, "Chain" + self.suffix), indptr=indptr, indices=indices, data=data,
             n_columns=n_columns, vectors=self.numbers(n * dense), vector_size=dense,
+            slot=slot, first_triple=first_triple, pair=pair,
             offsets=offsets, labels=self.integers(self.r.choice([-1, 0]), K, n),
             omega=np.abs(self.numbers(len(offsets) - 1)), active=active[: self.r.choice([1, len(active)])], n_labels=K,
             boundaries=boundaries, first=first, label=label, transitions=transitions,
@@ -187,7 +199,8 @@ class Case(TextArguments):
         if objective is None:
             return
         states, tail = (len(label), len(transitions)) if len(first) else (d * K, K * K)
-        size, outputs = states + tail + 2 * K * boundaries, 1 if len(first) else K
+        outputs = 1 if len(first) else K
+        size = states + tail + 2 * K * boundaries + -(-len(pair) // outputs) * outputs
         scale = self.r.choice([1.0, 1e4])
         W, G = scale * self.numbers(size), self.numbers(size * self.r.choice([0, 1]))
         W = W.astype(self.T)
@@ -199,6 +212,8 @@ class Case(TextArguments):
                 lambda: self.call(objective.value_and_gradient, W=W, G=G),
                 lambda: self.call(objective.penalise, W=W, G=G),
                 lambda: self.call(objective.squared_norms, square=np.empty(size // outputs)),
+                lambda: self.call(objective.condition_square),
+                lambda: self.call(objective.condition_bytes),
                 lambda: self.call(
                     objective.curvature_block,
                     W=W,
@@ -219,10 +234,12 @@ class Case(TextArguments):
         n, K, dense = len(indptr) - 1, self.r.choice([1, 2, 3, 17]), self.r.choice([0, 1, 5, 30])
         n_columns, d = d, d + dense
         offsets, (first, label) = self.sequences(n), self.pairs(d, K)
+        slot, first_triple, pair = self.triples(n_columns, K)
         forbid = lambda a: np.where(self.rng.rand(len(a)) < 0.2, -np.inf, a).astype(self.T)  # noqa: E731
         decoder = self.call(
             getattr(self.core, "Decoder" + self.suffix), indptr=indptr, indices=indices, data=data,
             n_columns=n_columns, vectors=self.numbers(n * dense), vector_size=dense,
+            slot=slot, first_triple=first_triple, pair=pair, triples=self.numbers(len(pair)),
             offsets=offsets, W=self.numbers(len(label) if len(first) else d * K), first=first, label=label,
             transitions=forbid(self.numbers(K * K)), start=forbid(self.numbers(K)), end=self.numbers(K),
             fixed=self.integers(-1, K, n * self.r.choice([0, 1])), n_threads=self.threads(),

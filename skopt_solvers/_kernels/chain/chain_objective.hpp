@@ -58,7 +58,9 @@ public:
         for (int64_t s : order_.sequences) longest = std::max(longest, data().length(s));
         const size_t matrix = likelihood.K() * likelihood.width(), triples = 8 * layout().triples.n;
         const size_t of_thread = PairScoresCache<T>::most_bytes(conditions, longest, matrix);
-        return conditions.bytes() + triples + 2 * order_.block_tokens * matrix * sizeof(T) + threads() * of_thread;
+        const size_t groups = conditions.grouped() ? 8 * conditions.n_patterns() * matrix : 0;
+        const size_t blocks = 2 * order_.block_tokens * (matrix + 2 * likelihood.width()) * sizeof(T);
+        return conditions.bytes() + 3 * triples + groups + blocks + threads() * of_thread;
     }
     double penalise(const T* W, T* G) const { return ::penalise(this->penalty, W, G, table_size()); }
 
@@ -78,9 +80,16 @@ public:
             if (expanded_W.size() != table) expanded_W.resize(table);
             if (G && expanded_G.size() != table) expanded_G.resize(table);
         }
+        const bool grouped = G && likelihood.conditions.grouped();
+        if (grouped) groups_.assign(likelihood.conditions.n_patterns() * K * likelihood.width(), 0.0);
         ChainPass<T, I> pass(likelihood, {X, rows_.first.data(), order_, pass_ranges_},
-                             {W, G, in_place ? nullptr : expanded_W.data(), in_place ? nullptr : expanded_G.data()});
+                             {W, G, in_place ? nullptr : expanded_W.data(), in_place ? nullptr : expanded_G.data(),
+                              grouped ? groups_.data() : nullptr});
         pass.run();
+        if (grouped) {
+            likelihood.finish_rows(groups_.data(), pass.tail);
+            for (size_t p = 0; p < label_triples_.size(); ++p) pass.tail.triples[p] -= label_triples_[p];
+        }
         if (G) {
             for (size_t i = 0; i < K * K; ++i) pass.tail.pairs[i] -= label_pairs_[i];
             layout().pack(pass.tail, G);
@@ -180,13 +189,20 @@ private:
 
     // Adds up what the labels alone tell of the gradient.
     void count_labels() {
+        const auto& conditions = likelihood.conditions;
+        const bool grouped = conditions.grouped();
         label_pairs_.assign(likelihood.K() * likelihood.K(), 0.0);
+        label_triples_.assign(grouped ? layout().triples.n : 0, 0.0);
         for (int64_t s : order_.sequences) {
             n_tokens_ += data().length(s);
             n_long_ += data().length(s) > 1;
             const int32_t *y = data().labels_of(s), *last = y + data().length(s);
-            if (likelihood.complete[s])
-                for (; y + 1 < last; ++y) label_pairs_[y[0] * likelihood.K() + y[1]] += data().omega[s];
+            if (!likelihood.complete[s]) continue;
+            for (size_t token = data().offsets[s] + 1; y + 1 < last; ++y, ++token) {
+                label_pairs_[y[0] * likelihood.K() + y[1]] += data().omega[s];
+                if (grouped && conditions.has(token))
+                    conditions.add_label(token, y[0], y[1], data().omega[s], label_triples_.data());
+            }
         }
         long_count_ = static_cast<double>(n_long_);
     }
@@ -271,7 +287,9 @@ private:
     ColumnRanges pass_ranges_;
     size_t n_tokens_ = 0, n_long_ = 0;
     double long_count_ = 0;
-    std::vector<double> label_pairs_;  // the weight of each transition among the labels
+    std::vector<double> label_pairs_;    // the weight of each transition among the labels
+    std::vector<double> label_triples_;  // of each triple, where the pairs of patterns are added up
+    Aligned<double> groups_;
     // of minibatches
     TouchedColumns<T, I> touched_;
     T inverse_dense_count_ = 0;  // 1 over the tokens of all samples

@@ -28,7 +28,7 @@ public:
     template <class I>
     Conditions(const Csr<T, I>& X, const int64_t* offsets, size_t n_sequences, const Triples& triples, size_t K,
                size_t width)
-        : triples_(triples) {
+        : K_(K), width_(width), triples_(triples) {
         if (!triples.any()) return;
         place_.reserve(triples.n);
         for (size_t p = 0, padding = 0, end = 0; p < triples.n; ++p) {
@@ -69,16 +69,43 @@ public:
         return 4 * (place_.size() + pattern_.size()) + 8 * first_.size() + sizeof(Feature) * features_.size();
     }
 
-    // Adds what the features of a pattern add to the scores of pairs, whose rows are `width` apart.
-    void add_scores(int32_t pattern, const T* weights, T* log) const {
-        each(pattern, 0, 1, [&](size_t p, T x) { log[place_[p]] += x * weights[p]; });
+    // Tells whether the pairs of each pattern are added up in a matrix: where there are few patterns, most tokens share.
+    bool grouped() const {
+        const size_t n = n_patterns();
+        return any() && 8 * n <= pattern_.size() && 8 * n * K_ * width_ <= kGroupBytes;
     }
 
-    // Adds the gradient with respect to the scores of a token's pairs to that of the weights, for the features of
-    // thread t of n.
-    void add_gradient(size_t token, const T* pairs, int t, int n, double* gradient) const {
-        each(pattern_[token], t, n,
-             [&](size_t p, T x) { gradient[p] += static_cast<double>(x) * static_cast<double>(pairs[place_[p]]); });
+    // Adds what the features of a pattern add to the scores of pairs, whose rows are `width` apart.
+    void add_scores(int32_t pattern, const T* weights, T* log) const {
+        each(pattern, 0, 1, [&](int32_t q, T x) {
+            for (auto p = triples_.first[q]; p < triples_.first[q + 1]; ++p) log[place_[p]] += x * weights[p];
+        });
+    }
+
+    // Adds the gradient with respect to the scores of pairs to that of the weights, for the features of a pattern that
+    // thread t of n has.
+    template <class P>
+    void add_gradient(int32_t pattern, const P* pairs, int t, int n, double* gradient) const {
+        each(pattern, t, n, [&](int32_t q, T x) {
+            const int64_t first = triples_.first[q], last = triples_.first[q + 1];
+            if (static_cast<size_t>(last - first) == K_ * K_) {
+                double* g = gradient + first;
+                for (size_t i = 0; i < K_; ++i, g += K_)
+                    for (size_t j = 0; j < K_; ++j) g[j] += static_cast<double>(x) * pairs[i * width_ + j];
+            } else {
+                for (int64_t p = first; p < last; ++p) gradient[p] += static_cast<double>(x) * pairs[place_[p]];
+            }
+        });
+    }
+
+    // Adds `value` to the gradient of the weights of a token's features and a pair of labels.
+    void add_label(size_t token, int32_t before, int32_t label, double value, double* gradient) const {
+        const auto pair = static_cast<int32_t>(static_cast<size_t>(before) * K_) + label;
+        each(pattern_[token], 0, 1, [&](int32_t q, T x) {
+            const int32_t *first = triples_.pair + triples_.first[q], *last = triples_.pair + triples_.first[q + 1];
+            const int32_t* at = std::lower_bound(first, last, pair);
+            if (at != last && *at == pair) gradient[at - triples_.pair] += value * x;
+        });
     }
 
     // Adds omega x^2 of a token to `square` of its features.
@@ -89,6 +116,7 @@ public:
 
 private:
     static constexpr int32_t kNone = -1;
+    static constexpr size_t kGroupBytes = size_t(1) << 26;
 
     struct Feature {
         int32_t q;
@@ -111,11 +139,11 @@ private:
     void each(int32_t pattern, int t, int n, F f) const {
         for (size_t k = first_[pattern]; k < first_[pattern + 1]; ++k) {
             const Feature& feature = features_[k];
-            if (feature.q % n != t) continue;
-            for (int64_t p = triples_.first[feature.q]; p < triples_.first[feature.q + 1]; ++p) f(p, feature.x);
+            if (feature.q % n == t) f(feature.q, feature.x);
         }
     }
 
+    size_t K_, width_;
     Triples triples_;
     std::vector<uint32_t> place_;   // of a triple in rows of pairs
     std::vector<int32_t> pattern_;  // of a token

@@ -19,6 +19,11 @@
 template <class T>
 class Lattice {
 public:
+    // Where rows go whose products, entry by entry times M, are the pairs that end at a token: n x width each.
+    struct PairRows {
+        T *left, *right;
+    };
+
     // Expected pairs that the logarithmic way found: they are added as they are, not times M.
     std::vector<double> direct;
 
@@ -78,18 +83,23 @@ public:
 
     // Computes, after forward, D = weight * marginals (n x width), and adds weight * expected pairs, before their
     // factor M, to A unless it is null. Those that end at a token with other scores than the chain's are added to rows
-    // K t to K (t + 1) of P in the place of A, with their factor.
-    void backward(T weight, T* D, T* A, T* P = nullptr) {
-        if (!logarithmic_ && scaled_backward(weight, D)) {
-            if (!A || n_ == 1) return;
-            if (steps_)
-                add_pairs(A, P);
-            else
-                add_outer(a_.data(), u_.data() + chain_->width, n_ - 1, chain_->K, chain_->width, A);
-        } else {
+    // K t to K (t + 1) of P in the place of A, with their factor. Where rows are given they are written to these and true
+    // is returned, or they overwrite P.
+    bool backward(T weight, T* D, T* A, T* P = nullptr, PairRows rows = {}) {
+        if (logarithmic_ || !scaled_backward(weight, D)) {
             if (!logarithmic_) log_forward();
+            const size_t size = chain_->K * chain_->width;
+            for (size_t t = 1; t < n_ && rows.left; ++t)
+                if (is_own(t)) std::fill_n(P + t * size, size, T(0));
             log_backward(weight, D, P);
+            return false;
         }
+        if (!A || n_ == 1) return false;
+        if (!steps_)
+            add_outer(a_.data(), u_.data() + chain_->width, n_ - 1, chain_->K, chain_->width, A);
+        else
+            add_pairs(A, P, rows);
+        return steps_ && rows.left;
     }
 
     // Draws, after forward, labels y from the model, the last one first: P(y_t | y_{t+1}) ~ a_t M.
@@ -121,12 +131,17 @@ private:
     bool is_own(size_t t) const { return steps_ && steps_[t].log != chain_->log.data(); }
 
     // Adds the pairs of a sequence some of whose tokens have scores of their own.
-    void add_pairs(T* A, T* P) const {
+    void add_pairs(T* A, T* P, PairRows rows) const {
         const size_t K = chain_->K, width = chain_->width;
         for (size_t t = 1; t < n_; ++t) {
             const T *a = &a_[(t - 1) * width], *u = &u_[t * width];
             if (!is_own(t)) {
                 add_outer(a, u, 1, K, width, A);
+                continue;
+            }
+            if (rows.left) {
+                std::copy_n(a, width, rows.left + t * width);
+                std::copy_n(u, width, rows.right + t * width);
                 continue;
             }
             for (size_t i = 0; i < K; ++i) {

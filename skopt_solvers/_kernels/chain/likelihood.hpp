@@ -27,7 +27,8 @@ public:
     // Holds the gradient of a block of units: the marginals of its tokens, and the loss and the expected pairs of each
     // unit. P has the pairs of the tokens whose scores of pairs are their own, less those of the labels.
     struct Block {
-        Aligned<T> D, P;
+        Aligned<T> D, P, left, right;  // the last two are the rows of such pairs, where they are added up by patterns
+        std::vector<uint8_t> by_rows;  // of the first token of a sequence: whether its pairs are in these, not in P
         std::vector<Aligned<T>> A;
         std::vector<std::vector<double>> direct;
         std::vector<double> loss;
@@ -39,6 +40,12 @@ public:
 
         // Returns the pairs of the sequence whose rows of D begin at `d`, null where none are asked for.
         T* pairs_of(const T* d, size_t width) { return P.empty() ? nullptr : &P[(d - D.data()) / width * A[0].size()]; }
+
+        void group(size_t width) { left.resize(D.size()), right.resize(D.size()), by_rows.resize(D.size() / width); }
+        typename Lattice<T>::PairRows rows_of(const T* d) {
+            if (left.empty()) return {};
+            return {left.data() + (d - D.data()), right.data() + (d - D.data())};
+        }
 
         void clear(size_t unit) {
             loss[unit] = 0;
@@ -52,6 +59,8 @@ public:
         T* A;                        // expected pairs before their factor M are added to it
         T* P;                        // pairs of tokens with scores of their own, overwritten; null with D
         std::vector<double>* pairs;  // those of the sequence's labels are subtracted from it; null for none
+        typename Lattice<T>::PairRows rows = {};  // in the place of P, which is then without the pairs of the labels
+        uint8_t* by_rows = nullptr;               // whether the pairs are in the rows
     };
 
     const ChainData<T, I> data;
@@ -92,8 +101,10 @@ public:
         auto& lattice = worker.lattice;
         const PairScores<T>* steps = worker.steps.of(conditions, transitions, data.offsets[s], n);
         double log_z = lattice.forward(z, n, transitions, nullptr, steps);
-        if (D && steps) clear_pairs(s, target.P);
-        if (D) lattice.backward(omega, D, target.A, target.P);
+        const Rows rows = complete[s] ? target.rows : Rows{};
+        if (D && steps && !rows.left) clear_pairs(s, target.P);
+        const bool by_rows = D && lattice.backward(omega, D, target.A, target.P, rows);
+        if (target.by_rows) *target.by_rows = by_rows;
         if (!complete[s]) {
             double observed = lattice.forward(z, n, transitions, y, steps);
             if (D) {
@@ -104,9 +115,10 @@ public:
             }
             return omega * (log_z - observed);
         }
-        if (D && steps) {
+        if (D && steps && !by_rows) {
             add_pairs(s, target.P, lattice.direct);
-            for (size_t t = 1; t < n; ++t) target.P[(t * layout.K + y[t - 1]) * width + y[t]] -= omega;
+            for (size_t t = 1; t < n && !target.rows.left; ++t)
+                target.P[(t * layout.K + y[t - 1]) * width + y[t]] -= omega;
         }
         for (size_t t = 0; t < n; ++t) {
             if (D) D[t * width + y[t]] -= omega;
@@ -135,7 +147,8 @@ public:
     void add_triples(size_t s, const T* P, int thread, int n_threads, std::vector<double>& triples) const {
         const size_t size = layout.K * transitions.width;
         each_conditioned(s, [&](size_t t) {
-            conditions.add_gradient(data.offsets[s] + t, P + t * size, thread, n_threads, triples.data());
+            const int32_t pattern = conditions.pattern(data.offsets[s] + t);
+            conditions.add_gradient(pattern, P + t * size, thread, n_threads, triples.data());
         });
     }
 
@@ -148,7 +161,42 @@ public:
         for (size_t i = 0; i < direct.size(); ++i) pairs[i] += direct[i];
     }
 
+    // Adds products of rows to the matrices of the patterns, K x width each, that thread t of n has.
+    void add_rows(size_t s, typename Lattice<T>::PairRows rows, int thread, int n_threads, double* groups) const {
+        const size_t K = layout.K, width = transitions.width;
+        std::vector<double> right(width);
+        each_conditioned(s, [&](size_t t) {
+            const int32_t pattern = conditions.pattern(data.offsets[s] + t);
+            if (pattern % n_threads != thread) return;
+            std::copy_n(rows.right + t * width, width, right.begin());
+            double* group = groups + pattern * K * width;
+            for (size_t i = 0; i < K; ++i, group += width) {
+                const auto a = static_cast<double>(rows.left[t * width + i]);
+                for (size_t j = 0; j < width; ++j) group[j] += a * right[j];
+            }
+        });
+    }
+
+    // Ends with the matrices of the patterns: they become pairs by their factor M, and add to the gradient.
+    void finish_rows(double* groups, TailGradient& tail) const {
+        const size_t K = layout.K, width = transitions.width, size = K * width;
+        Aligned<T> scores(3 * size, T(0));
+        for (size_t r = 0; r < conditions.n_patterns(); ++r) {
+            const auto pattern = static_cast<int32_t>(r);
+            double* group = groups + r * size;
+            std::copy(transitions.log.begin(), transitions.log.end(), scores.begin());
+            conditions.add_scores(pattern, transitions.triples, scores.data());
+            const T* M = transitions.pairs(scores.data(), &scores[size], &scores[2 * size]).M;
+            for (size_t i = 0; i < size; ++i) group[i] *= static_cast<double>(M[i]);
+            for (size_t i = 0; i < K; ++i)
+                for (size_t j = 0; j < K; ++j) tail.pairs[i * K + j] += group[i * width + j];
+            conditions.add_gradient(pattern, group, 0, 1, tail.triples.data());
+        }
+    }
+
 private:
+    using Rows = typename Lattice<T>::PairRows;
+
     // Calls f(t) for the tokens of sequence s that have scores of their own.
     template <class F>
     void each_conditioned(size_t s, F f) const {

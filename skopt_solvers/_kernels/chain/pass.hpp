@@ -39,6 +39,7 @@ public:
         const T* W;
         T* G;
         T *padded_W, *padded_G;  // null where W and G are such rows
+        double* groups;          // matrices of patterns that rows of pairs are added to, null for none
     };
 
     ChainPass(const Likelihood& likelihood, const Sequences& sequences, const Tables& tables)
@@ -48,7 +49,10 @@ public:
           width_(likelihood.width()),
           blocks_(2, Block(order_.block_tokens, width_, tables.G ? likelihood.K() * width_ : 0,
                            likelihood.conditions.any())),
-          barrier_(sequences.ranges.n) {}
+          barrier_(sequences.ranges.n) {
+        if (tables.groups)
+            for (Block& block : blocks_) block.group(width_);
+    }
 
     TailGradient tail;  // less the pairs of the labels
     double loss = 0;
@@ -107,9 +111,10 @@ private:
     void run_single(size_t i, T* D, size_t u, Block& block, Worker& worker) const {
         const size_t s = order_.sequences[i];
         likelihood_.gather_sequence(sequences_.X, sequences_.first[i], s, state_, worker);
-        T* P = block.pairs_of(D, width_);
-        block.loss[u] += likelihood_.run_sequence(s, worker.z.data(), data().omega[s],
-                                                  {tables_.G ? D : nullptr, block.A[u].data(), P, nullptr}, worker);
+        uint8_t* by_rows = tables_.groups ? &block.by_rows[(D - block.D.data()) / width_] : nullptr;
+        const typename Likelihood::Target target{
+            tables_.G ? D : nullptr, block.A[u].data(), block.pairs_of(D, width_), nullptr, block.rows_of(D), by_rows};
+        block.loss[u] += likelihood_.run_sequence(s, worker.z.data(), data().omega[s], target, worker);
     }
 
     template <int N>
@@ -150,10 +155,18 @@ private:
             scatter_scores(sequences_.X, sequences_.ranges, t, begin, end, d, width_, gradient_);
             const int64_t* offset = data().offsets + order_.sequences[i];
             add_dense_gradient(V, first, last, offset[0], offset[1], d, width_, dense);
-            likelihood_.add_triples(order_.sequences[i], block.pairs_of(d, width_), t, sequences_.ranges.n,
-                                    tail.triples);
+            scatter_pairs(order_.sequences[i], t, d, block);
             d += (end - begin) * width_;
         }
+    }
+
+    // Adds what the pairs of a sequence say of transitions that depend on features.
+    void scatter_pairs(size_t s, int t, const T* d, Block& block) {
+        if (!likelihood_.conditions.any() || likelihood_.side_by_side[s]) return;
+        if (tables_.groups && block.by_rows[(d - block.D.data()) / width_])
+            likelihood_.add_rows(s, block.rows_of(d), t, sequences_.ranges.n, tables_.groups);
+        else
+            likelihood_.add_triples(s, block.pairs_of(d, width_), t, sequences_.ranges.n, tail.triples);
     }
 
     void add_block(size_t b, const Block& block) {
