@@ -60,7 +60,7 @@ class Conditioned:
     @classmethod
     def at(cls, W: np.ndarray, objective: Any) -> "Conditioned":
         """Return those of a table W of an objective."""
-        conditions, K = objective.conditions, objective.n_labels
+        conditions, K = objective.conditions, objective.coefficients[1]
         if conditions is None:
             return cls(np.empty(0, np.int64), np.zeros((0, K, K), W.dtype))
         weights = objective.triple_weights(W).copy()

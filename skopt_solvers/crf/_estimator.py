@@ -86,8 +86,8 @@ class LinearChainCRF(ChainLabeller):
         also says which (feature, from, to) have one.
     transition_features : str, list of str, re.Pattern, callable, array of int, array of bool or None, default=None
         The features that transitions depend on, see *Transitions that depend on features*. A name is that of a column,
-        or of all values of it: "pos" is also "pos:NN" and "pos=NN". A pattern must match the name of a column from its beginning; a
-        callable is given the name; numbers and a mask are of the columns.
+        or of all values of it: "pos" is also "pos:NN" and "pos=NN". A pattern must match the name of a column from its
+        beginning; a callable is given the name; numbers and a mask are of the columns.
     constraints : str, ndarray of bool, callable or None, default=None
         Transitions that are possible; others have probability 0 in training and prediction. A matrix is (from, to)
         over the sorted labels; a callable gets two labels (from, to). A string is a scheme, one of "iob2" (or "bio"),

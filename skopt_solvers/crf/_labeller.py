@@ -60,9 +60,8 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         if self.transition_features is not None:
             raise ValueError(
-                "transition_features must be None where X is a dask bag, got "
-                f"{self.transition_features!r}: transitions that depend on features are fitted in one process, to lists, "
-                "arrays, matrices or CSRSequences"
+                f"transition_features must be None where X is a dask bag, got {self.transition_features!r}: these "
+                "transitions are fitted in one process, to lists, arrays, matrices or CSRSequences"
             )
         with problem_of_sequences(self, self._model, X, y, sample_weight) as problem:
             self._structured = True

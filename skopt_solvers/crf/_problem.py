@@ -78,7 +78,7 @@ class ChainModel:
             return objective.join(*parts)
         conditioned = Conditioned.of(fitted)
         if conditioned is None:  # fitted without features of transitions
-            return objective.join(*parts, np.zeros(objective.n_triples, coef.dtype))
+            return objective.join(*parts, np.zeros(len(objective.conditions.pair), coef.dtype))
         return objective.join(*parts, conditioned.weights_of(objective.conditions))
 
 

@@ -249,6 +249,10 @@ class ChainObjective(ChainTable, Blocks, Sized, ObjectiveDefaults):
         """Mean over the tokens of ``|x|^2``, with 1 for the transition to a token and for each end of a sequence.
 
         The features that transitions depend on count once more.
+
+        Returns
+        -------
+        float
         """
         squares, conditioned = self.squared_norms(), self.native.condition_square()
         if self.pairs is None:

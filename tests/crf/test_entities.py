@@ -31,7 +31,7 @@ N_FEATURES = 5
 
 
 def crf_of(labels, seed=0, dtype=np.float64, scale=1.0, constraints=None):
-    """A fitted model over the labels whose weights are random; of odd seeds, with transitions that depend on features."""
+    """A fitted model over the labels whose weights are random; for odd seeds transitions depend on features."""
     rng, K = np.random.RandomState(seed), len(labels)
     model = quiet(LinearChainCRF(max_iter=1, constraints=constraints), [np.eye(N_FEATURES, dtype=dtype)[:1]], [["O"]])
     model.classes_ = np.array(labels)

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from itertools import pairwise
 
 import dask.bag as db
 import numpy as np
@@ -82,7 +83,7 @@ def test_a_fit_is_at_the_minimum_of_the_formula(state_features, transitions):
         seen = {
             (q, model.classes_.tolist().index(before), model.classes_.tolist().index(here))
             for x, y in zip(X, Y, strict=True)
-            for t, (before, here) in enumerate(zip(y, y[1:], strict=False), 1)
+            for t, (before, here) in enumerate(pairwise(y), 1)
             for q, column in enumerate(CHOSEN)
             if x[t, column]
         }
@@ -112,7 +113,7 @@ def test_the_bits_do_not_depend_on_threads_and_float32_is_close():
 
 
 def test_a_feature_that_decides_whether_the_label_changes():
-    """Whether a token has the label before is known from a feature: no sum of a feature's and a pair's weight says it."""
+    """A feature tells whether a token has the label before: no sum of a feature's and a pair's weight says it."""
     rng = np.random.RandomState(0)
     flips = [rng.randint(2, size=8) for _ in range(60)]
     sentences = [[{"flip": str(flip)} for flip in flip_of] for flip_of in flips]

@@ -69,7 +69,7 @@ public:
         return 4 * (place_.size() + pattern_.size()) + 8 * first_.size() + sizeof(Feature) * features_.size();
     }
 
-    // Tells whether the pairs of each pattern are added up in a matrix: where there are few patterns, most tokens share.
+    // Tells whether the pairs of each pattern are added up in a matrix of its own: where patterns are few.
     bool grouped() const {
         const size_t n = n_patterns();
         return any() && 8 * n <= pattern_.size() && 8 * n * K_ * width_ <= kGroupBytes;

@@ -19,7 +19,8 @@ template <class T, class I>
 class ChainDecoder {
 public:
     // W has the weights of the features, those of V being the last, in `layout`, and log, log_start, log_end and the
-    // weights of triples of `chain` are set. `fixed` are labels that tokens must have, or kAnyLabel, and null where there are none.
+    // weights of triples of `chain` are set. `fixed` are labels that tokens must have, or kAnyLabel, and null where
+    // there are none.
     ChainDecoder(Csr<T, I> X, DenseBlock<T> V, const int64_t* offsets, size_t n_sequences, ChainLayout<T> layout,
                  const T* W, Transitions<T> chain, const int32_t* fixed, int n_threads)
         : X_(X), V_(V), offsets_(offsets), n_sequences_(n_sequences), layout_(layout), W_(W), chain_(std::move(chain)),

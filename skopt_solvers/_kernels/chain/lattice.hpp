@@ -83,8 +83,8 @@ public:
 
     // Computes, after forward, D = weight * marginals (n x width), and adds weight * expected pairs, before their
     // factor M, to A unless it is null. Those that end at a token with other scores than the chain's are added to rows
-    // K t to K (t + 1) of P in the place of A, with their factor. Where rows are given they are written to these and true
-    // is returned, or they overwrite P.
+    // K t to K (t + 1) of P in the place of A, with their factor. Where rows are given they are written to these and
+    // true is returned, or they overwrite P.
     bool backward(T weight, T* D, T* A, T* P = nullptr, PairRows rows = {}) {
         if (logarithmic_ || !scaled_backward(weight, D)) {
             if (!logarithmic_) log_forward();

@@ -2,8 +2,8 @@
 //
 // With all pairs it has rows of K values: first the features, then the K rows of transitions (from the row to the
 // column), then start and end. With observed pairs it has rows of one value: first the (feature, label) pairs grouped
-// by feature, then the listed transitions, then start and end. Last come the weights of the triples of a feature and two
-// labels, one after another, filled up with zeros to whole rows.
+// by feature, then the listed transitions, then start and end. Last come the weights of the triples of a feature and
+// two labels, one after another, filled up with zeros to whole rows.
 #pragma once
 #include <algorithm>
 #include <cstddef>
