@@ -96,7 +96,6 @@ def load_csr_memmap(path: FilePath, *, verify: bool = False) -> Any:
     Parameters
     ----------
     path : str or path-like
-        The folder that :func:`save_csr_memmap` made.
     verify : bool, default=False
         Whether to compare the checksums of all files, which reads each of them once: it finds numbers that have
         changed since they were written. Without it sizes and the starts of the rows are checked.

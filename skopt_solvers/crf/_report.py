@@ -29,7 +29,6 @@ class ChainReports:
         Parameters
         ----------
         n : int, default=20
-            The number of pairs.
         feature_names : array of shape (n_features,), optional
             Names of the columns of X, as a transformer's ``get_feature_names_out()`` gives them. They are known already
             where X was made of dicts or had column names.
@@ -55,7 +54,6 @@ class ChainReports:
         Parameters
         ----------
         n : int, default=20
-            The number of transitions.
 
         Returns
         -------
