@@ -43,7 +43,8 @@ def test_tensorboard_reads_the_history(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_mlflow_has_the_history_and_a_child_run_for_each_fit_of_a_search(mlflow):
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_mlflow_has_the_history_and_a_child_run_for_each_fit_of_a_search(mlflow, n_jobs):
     X, y = text_like(n=60)
     with pytest.raises(ValueError, match="run_id must be given where no run is active"):
         MLflowLog()
@@ -52,7 +53,8 @@ def test_mlflow_has_the_history_and_a_child_run_for_each_fit_of_a_search(mlflow)
         model = clone(MODEL).set_params(callback=log).fit(X, y)
         sent = pickle.loads(pickle.dumps(clone(model)))  # as a process of a search gets it
         assert vars(sent.callback) == vars(log)
-        GridSearchCV(sent, {"C": [0.1, 1.0]}, cv=2).fit(X, y)
+        with joblib.parallel_config("loky", n_jobs=n_jobs):
+            GridSearchCV(sent, {"C": [0.1, 1.0]}, cv=2).fit(X, y)
     client = mlflow.MlflowClient()
     history = client.get_metric_history(run.info.run_id, "objective")
     assert [metric.value for metric in history] == [record["objective"] for record in model.history_]
@@ -60,6 +62,7 @@ def test_mlflow_has_the_history_and_a_child_run_for_each_fit_of_a_search(mlflow)
     places = [(each.data.tags["candidate"], each.data.tags.get("fold")) for each in runs]
     assert {("0", "0"), ("0", "1"), ("1", "0"), ("1", "1")} < set(places) and len(places) == 5
     assert {each.data.params["C"] for each in runs} == {"0.1", "1.0"}
+    assert all(client.get_metric_history(each.info.run_id, "objective") for each in runs)
     assert {each.info.status for each in runs} == {"FINISHED"}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-import sklearn
+import sklearn.linear_model
 from joblib.parallel import ThreadingBackend
 from scipy.stats import loguniform
 from sklearn.calibration import CalibratedClassifierCV
@@ -112,6 +112,55 @@ def test_a_search_finds_the_same_alone_and_in_workers(kind, problem):
         assert beside.cv_results_["params"] == alone.cv_results_["params"]
         np.testing.assert_array_equal(beside.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
         assert beside.best_params_ == alone.best_params_
+
+
+def noisy(n=240, d=20):
+    """Labels that a line gives, a fifth of them wrong."""
+    rng = np.random.RandomState(0)
+    data, wrong = rng.randn(n, d), rng.rand(n) < 0.2
+    return data, (data[:, 0] - data[:, 1] > 0) ^ wrong
+
+
+HALVING = dict(cv=3, factor=2, random_state=0, error_score="raise")
+
+
+def test_halving_over_samples_chooses_as_with_scikit_learns_model():
+    data, labels = noisy()
+    grid = {"C": [1e-6, 1e-3, 0.03, 1.0]}
+    searches = [
+        HalvingGridSearchCV(model, grid, min_resources=60, scoring="neg_log_loss", **HALVING).fit(data, labels)
+        for model in (LogisticRegression(tol=1e-6), sklearn.linear_model.LogisticRegression(tol=1e-6))
+    ]
+    ours, theirs = (search.cv_results_ for search in searches)
+    assert ours["n_resources"].tolist() == theirs["n_resources"].tolist() and ours["params"] == theirs["params"]
+    np.testing.assert_allclose(ours["mean_test_score"], theirs["mean_test_score"], rtol=1e-4)
+    assert searches[0].best_params_ == searches[1].best_params_
+    assert searches[0].best_params_["C"] > 1e-3
+
+
+@pytest.mark.parametrize("Model", [LogisticRegression, LinearSVC])
+def test_halving_over_epochs_chooses_a_rate_that_learns(Model):
+    data, labels = noisy()
+    model = Model(solver=Adam(schedule="linear"), C=0.1, random_state=0)
+    grid = {"solver__learning_rate": [1e-9, 1e-7, 1e-5, 0.03]}
+    halving = HalvingGridSearchCV(model, grid, resource="max_iter", max_resources=16, **HALVING).fit(data, labels)
+    assert halving.best_params_ == {"solver__learning_rate": 0.03, "max_iter": halving.n_resources_[-1]}
+    assert halving.n_candidates_[:2] == [4, 2] and halving.best_score_ > 0.7
+
+
+def test_halving_over_sequences_chooses_a_penalty_that_learns():
+    rng = np.random.RandomState(0)
+    sequences = [[{"word": str(word)} for word in rng.randint(8, size=6)] for _ in range(60)]
+    labels = [["even" if int(item["word"]) % 2 == 0 else "odd" for item in sequence] for sequence in sequences]
+    model = LinearChainCRF(max_iter=50, tol=1e-2)
+    grid, options = {"C": [1e-7, 1e-6, 1.0]}, HALVING | dict(scoring=likelihood)
+    halving = HalvingGridSearchCV(model, grid, min_resources=15, **options).fit(sequences, labels)
+    assert halving.best_params_ == {"C": 1.0} and halving.score(sequences, labels) > np.log(0.5)
+
+
+def likelihood(model, X, y):
+    """The mean of log p(y | x)."""
+    return model.log_likelihood(X, y).mean()
 
 
 @pytest.mark.parametrize("problem", ["logistic", "crf"])
