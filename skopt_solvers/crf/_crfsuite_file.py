@@ -25,19 +25,28 @@ _STATE, _TRANSITION = 0, 1
 _U32 = np.dtype("<u4")
 
 
-def save_crfsuite(model: Any, path: FilePath, *, feature_names: Sequence[str] | None = None) -> None:
+def save_crfsuite(
+    model: Any,
+    path: FilePath,
+    *,
+    feature_names: Sequence[str] | None = None,
+    boundaries: tuple[str, str] | None = None,
+) -> None:
     """Write a fitted CRF as a model file of CRFsuite, with which python-crfsuite gives the same tags.
 
     Parameters
     ----------
     model : LinearChainCRF or CRF
-        Fitted with ``fit_boundaries=False`` and without `constraints`, for which such a file has no place, and with
-        labels that are strings.
+        Fitted without `constraints`, for which such a file has no place, and with labels that are strings.
     path : str or path-like
         The file to write.
     feature_names : sequence of str, optional
         The attributes of CRFsuite, one a feature. By default the names that the model has learned from dicts. Where
         these have vectors, the names must be given: each number of a vector becomes an attribute.
+    boundaries : (str, str), optional
+        Two attributes that have the weights of starts and ends, ``("BOS", "EOS")`` say: who tags with the file gives
+        the first to the first token of each sequence and the second to the last. Without them the model must have been
+        fitted with ``fit_boundaries=False``, since such a file has no other place for these weights.
 
     Raises
     ------
@@ -70,8 +79,11 @@ def save_crfsuite(model: Any, path: FilePath, *, feature_names: Sequence[str] | 
     if not isinstance(model, LinearChainCRF):
         raise TypeError(f"model must be a LinearChainCRF or CRF, got {type(model).__name__}")
     check_is_fitted(model)
-    if model.start_coef_.any() or model.end_coef_.any():
-        raise ValueError("a file of CRFsuite has no weights of starts and ends: fit it with fit_boundaries=False")
+    if boundaries is None and (model.start_coef_.any() or model.end_coef_.any()):
+        raise ValueError(
+            "a file of CRFsuite has no weights of starts and ends: fit it with fit_boundaries=False, or give two "
+            'attributes that have them, as boundaries=("BOS", "EOS")'
+        )
     if model.constraints is not None:
         raise ValueError(f"a file of CRFsuite has no constraints, got constraints={model.constraints!r}")
     if len(getattr(model, "transition_features_", ())):
@@ -80,7 +92,11 @@ def save_crfsuite(model: Any, path: FilePath, *, feature_names: Sequence[str] | 
         )
     labels = _encoded(model.classes_.tolist(), "labels")
     names = _encoded(_names(model, feature_names), "feature_names")
-    coef = sp.coo_matrix(sp.csc_matrix(model.coef_))
+    coef = sp.csc_matrix(model.coef_)
+    if boundaries is not None:
+        names += _boundary_names(boundaries, names)
+        coef = sp.hstack([coef, np.stack([model.start_coef_, model.end_coef_], axis=1)])
+    coef = sp.coo_matrix(sp.csc_matrix(coef))
     Path(path).write_bytes(_file(labels, names, coef, model.transition_coef_))
 
 
@@ -102,6 +118,14 @@ def _names(model: Any, feature_names: Sequence[str] | None) -> list[Any]:
             f"{len(set(names))} of them different"
         )
     return names
+
+
+def _boundary_names(boundaries: Any, names: list[bytes]) -> list[bytes]:
+    pair = list(boundaries) if isinstance(boundaries, (tuple, list)) else []
+    encoded = _encoded(pair, "boundaries")
+    if len(set(encoded)) != 2 or len(encoded) != 2 or not set(names).isdisjoint(encoded):
+        raise ValueError(f"boundaries must be two different names that no feature has, got {boundaries!r}")
+    return encoded
 
 
 def _encoded(names: list[Any], what: str) -> list[bytes]:

@@ -24,9 +24,10 @@ def tagger_of(path):
     return tagger
 
 
-def assert_same(model, tagger):
+def assert_same(model, tagger, sentences=SENTENCES):
+    """The tags and probabilities of a model are those of a tagger, which may have other features."""
     probabilities = model.predict_proba(SENTENCES)
-    for tokens, tags, rows in zip(SENTENCES, model.predict(SENTENCES), probabilities, strict=True):
+    for tokens, tags, rows in zip(sentences, model.predict(SENTENCES), probabilities, strict=True):
         tagger.set(pycrfsuite.ItemSequence(tokens))
         assert tagger.tag() == tags
         theirs = [[tagger.marginal(label, place) for label in model.classes_] for place in range(len(tokens))]
@@ -43,6 +44,25 @@ def test_python_crfsuite_reads_what_is_written(tmp_path, options):
     save_crfsuite(again, tmp_path / "again")
     info, other = (tagger_of(tmp_path / name).info() for name in ("model", "again"))
     assert (info.state_features, info.transitions) == (other.state_features, other.transitions)
+
+
+@pytest.mark.parametrize("state_features", ["all", "observed"])
+def test_two_attributes_have_the_weights_of_starts_and_ends(tmp_path, state_features):
+    model = LinearChainCRF(C=3, state_features=state_features).fit(SENTENCES, TAGS)
+    assert abs(model.start_coef_).max() > 0.1 < abs(model.end_coef_).max()
+    save_crfsuite(model, tmp_path / "model", boundaries=("BOS", "EOS"))
+    sentences = [[dict(token) for token in tokens] for tokens in SENTENCES]
+    for tokens in sentences:
+        tokens[0]["BOS"] = tokens[-1]["EOS"] = True
+    assert_same(model, tagger_of(tmp_path / "model"), sentences)
+    assert load_crfsuite(tmp_path / "model").predict(sentences).tolist() == model.predict(SENTENCES).tolist()
+
+
+@pytest.mark.parametrize("boundaries", ["BOS", ("BOS",), ("BOS", "BOS"), ("is", "EOS"), ("a", "b", "c"), 3])
+def test_boundaries_are_two_new_names(tmp_path, boundaries):
+    with pytest.raises(ValueError, match="boundaries must be two different names that no feature has, got"):
+        save_crfsuite(LinearChainCRF().fit(SENTENCES, TAGS), tmp_path / "model", boundaries=boundaries)
+    assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.parametrize("minfreq", [0, 5])
