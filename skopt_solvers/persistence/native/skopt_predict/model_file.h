@@ -38,6 +38,8 @@ public:
         }
     }
 
+    File(File&&) = default;  // and no copy: the arrays point into the bytes
+
     bool has(const std::string& name) const { return arrays_.count(name) > 0; }
     std::string text(const std::string& name) const { return std::string(bytes(name, 's')); }
     std::vector<int32_t> integers(const std::string& name) const { return copied<int32_t>(name, 'i'); }
