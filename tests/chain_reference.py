@@ -340,9 +340,10 @@ def same_bits(a, b):
 
 def enumeration(model, x, allowed=None, known=None):
     """All paths through one sequence under a fitted model."""
-    x, K = np.asarray(x, dtype=np.float64), len(model.classes_)
-    B = dense(model.transition_feature_coef_).reshape(-1, K * K)
-    steps = model.transition_coef_ + (x[:, model.transition_features_] @ B).reshape(-1, K, K)
+    x, steps = np.asarray(x, dtype=np.float64), model.transition_coef_
+    if len(getattr(model, "transition_features_", ())):
+        B = dense(model.transition_feature_coef_).reshape(-1, steps.size)
+        steps = steps + (x[:, model.transition_features_] @ B).reshape(-1, *steps.shape)
     return Enumeration(x @ dense(model.coef_).T, steps, model.start_coef_, model.end_coef_, allowed, known)
 
 
