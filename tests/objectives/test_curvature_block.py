@@ -17,9 +17,9 @@ def counts_of_paths(problem, sequence, paths):
     rows = problem.X[problem.offsets[sequence] : problem.offsets[sequence + 1]]
     K, phi = problem.n_labels, []
     for path in paths.paths:
-        state, pairs = np.zeros((rows.shape[1], K)), np.zeros((K, K))
+        state, pairs = np.zeros((rows.shape[1], K)), np.zeros((len(problem.labels), K, K))
         np.add.at(state.T, path, rows.toarray())
-        np.add.at(pairs, (path[:-1], path[1:]), 1)
+        pairs[problem.offsets[sequence] + np.arange(1, len(path)), path[:-1], path[1:]] = 1
         phi.append(problem.join(state, pairs, np.zeros((2, K))).ravel())
     return np.array(phi)
 
