@@ -40,7 +40,12 @@ def plain(annotation):
     """Return an annotation, of a stub or of nanobind, in the words that both have."""
     text = re.sub(r"(numpy\.)?ndarray\[dtype=(\w+)[^]]*\]", r"NDArray[\2]", annotation)
     text = re.sub(r"_(Objective|Rule|Indicator)\[(np\.\w+)\]", lambda found: found[1] + SUFFIXES[found[2]], text)
-    text = text.replace("list[Any]", "list").replace("collections.abc.", "").replace("np.", "")
+    text = (
+        text.replace("list[Any]", "list")
+        .replace("Callable[..., Any]", "Callable")
+        .replace("collections.abc.", "")
+        .replace("np.", "")
+    )
     return re.sub(rf"{PACKAGE}\._\w+\.", "", text).replace("bool_", "bool")
 
 

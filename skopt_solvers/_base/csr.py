@@ -1,6 +1,5 @@
 """Turn sparse input into CSR without duplicates and stored zeros, the one sparse form that passes over data read."""
 
-from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -128,8 +127,9 @@ def canonical_csr(X: Any, owned: bool = False, canonical: bool | None = None, na
 
 def csr_of(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
     """Return a CSR matrix of just these arrays, which scipy neither checks nor copies. Its flags are not known."""
-    # to make a matrix of scipy's takes a sixth of the label of a short document, to copy one a sixth of that
-    X = copy(_empty(shape, data.dtype)) if shape[0] <= _FEW_ROWS else sp.csr_matrix(shape, dtype=data.dtype)
+    # to make a matrix of scipy's takes a sixth of the label of a short document, to copy one a fraction of that
+    X = sp.csr_matrix.__new__(sp.csr_matrix)
+    vars(X).update(vars(_empty(shape, data.dtype) if shape[0] <= _FEW_ROWS else sp.csr_matrix(shape, dtype=data.dtype)))
     X.data, X.indices, X.indptr = data, indices, indptr
     return X
 

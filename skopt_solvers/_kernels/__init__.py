@@ -37,6 +37,7 @@ __all__ = [
     "indicator",
     "linear",
     "observed_pairs",
+    "rows_are_plain",
     "rows_increase",
     "rule",
     "run_epoch",
@@ -54,6 +55,7 @@ run_epoch_of_many = _core.run_epoch_of_many
 two_loop = _core.two_loop
 dot = _core.dot
 check_compressed = _core.check_compressed
+rows_are_plain = _core.rows_are_plain
 rows_increase = _core.rows_increase
 add_to_rows = _core.add_to_rows
 
@@ -135,9 +137,12 @@ def _over(kind: str, X: Any, *args: Any, **kwargs: Any) -> Any:
     """Return an object of a class of the kind, for the types of X."""
     if isinstance(X, np.ndarray):
         return getattr(_core, kind + _FLOATS[X.dtype] + "Dense")(X, *_aligned(*args), **kwargs)
-    name = kind + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype]
-    arrays = _aligned(X.indptr, X.indices, X.data)
-    return getattr(_core, name)(*arrays, X.shape[1], *_aligned(*args), **kwargs)
+    make = getattr(_core, kind + _FLOATS[X.data.dtype] + _INDICES[X.indices.dtype])
+    try:  # to look at each array takes as long as to make a decoder
+        return make(X.indptr, X.indices, X.data, X.shape[1], *args, **kwargs)
+    except TypeError:
+        arrays = _aligned(X.indptr, X.indices, X.data)
+        return make(*arrays, X.shape[1], *_aligned(*args), **kwargs)
 
 
 def _aligned(*values: Any) -> list[Any]:

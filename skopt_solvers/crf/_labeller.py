@@ -112,7 +112,7 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
         if "coef_" not in vars(self):  # scikit-learn's answer takes as long as the tags of a sentence
             check_is_fitted(self)
         tokens = self._tokens(X, **form)
-        allowed = allowed_transitions(self.constraints, self.classes_)
+        allowed = None if self.constraints is None else allowed_transitions(self.constraints, self.classes_)
         parts = self.coef_, self.transition_coef_, self.start_coef_, self.end_coef_
         # threads share out whole sequences, and to count the cores takes as long as a short one
         n_threads = 1 if self.n_jobs is None and tokens.n_sequences == 1 else effective_threads(self.n_jobs)

@@ -7,9 +7,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import _kernels
-from .._base.csr import with_dtype
+from .._base.csr import csr_of, with_dtype
 from ..objectives import MISSING
 from ._forms import place
+
+_NONE = np.empty(0, np.int32)
+_MOST_PAIRS = np.iinfo(np.int32).max  # whose places short indices tell
 
 
 @dataclass
@@ -21,8 +24,8 @@ class Decoder:
     coef : ndarray or sparse, of shape (n_labels, n_features)
     transitions : ndarray of shape (n_labels, n_labels)
     start, end : ndarray of shape (n_labels,)
-    allowed : ndarray of bool, of shape (n_labels + 2, n_labels)
-        As `allowed_transitions` gives it.
+    allowed : ndarray of bool, of shape (n_labels + 2, n_labels), or None
+        As `allowed_transitions` gives it; None allows all.
     n_threads : int
     conditions : Conditions, optional
         The triples of features that transitions depend on.
@@ -34,7 +37,7 @@ class Decoder:
     transitions: np.ndarray
     start: np.ndarray
     end: np.ndarray
-    allowed: np.ndarray
+    allowed: np.ndarray | None
     n_threads: int
     conditions: Any = None
     triples: np.ndarray | None = None
@@ -42,26 +45,30 @@ class Decoder:
     def native(self, tokens, fixed=None):
         """Return the compiled decoder of sequences, whose tokens have the labels `fixed` where these are known."""
         coef, dtype, K, allowed = self.coef, self.coef.dtype, len(self.start), self.allowed
-        first, label = np.empty(0, np.int64), np.empty(0, np.int32)
+        X, label = with_dtype(tokens.X, dtype), _NONE
         if sp.issparse(coef):
             coef = coef.tocsc()
-            first, label, state = coef.indptr.astype(np.int64), coef.indices.astype(np.int32), coef.data
+            X = X if coef.nnz <= _MOST_PAIRS else _with_long_indices(X)
+            first, label = coef.indptr.astype(X.indices.dtype, copy=False), coef.indices.astype(np.int32, copy=False)
+            state = coef.data
         else:
-            state = np.ascontiguousarray(coef.T).ravel()
-        if allowed.all():
-            allow = lambda scores, _: np.ascontiguousarray(scores, dtype)  # noqa: E731
-        else:
-            allow = lambda scores, possible: np.where(possible, scores, -np.inf).astype(dtype)  # noqa: E731
+            first, state = np.empty(0, X.indices.dtype), np.ascontiguousarray(coef.T).ravel()
+        scores = self.transitions, self.start, self.end
+        if allowed is not None and not allowed.all():
+            possible = allowed[:K], allowed[K], allowed[K + 1]
+            scores = [np.where(where, score, -np.inf) for where, score in zip(possible, scores, strict=True)]
+        pairs, start, end = (np.ascontiguousarray(score, dtype) for score in scores)
+        fixed = _NONE if fixed is None else fixed
         return _kernels.chain_decoder(
-            with_dtype(tokens.X, dtype),
+            X,
             tokens.offsets,
             state,
             first,
             label,
-            allow(self.transitions, allowed[:K]).ravel(),
-            allow(self.start, allowed[K]),
-            allow(self.end, allowed[K + 1]),
-            np.empty(0, np.int32) if fixed is None else fixed,
+            pairs.ravel(),
+            start,
+            end,
+            fixed,
             self.n_threads,
             vectors=tokens.vectors,
             conditions=self.conditions,
@@ -79,8 +86,8 @@ class Decoder:
     def best_path(self, tokens, fixed=None, name="known_labels"):
         """Return the most probable label of each token within its sequence, as indices of classes (Viterbi)."""
         path = np.empty(tokens.X.shape[0], np.int32)
-        self.native(tokens, fixed).viterbi(path)
-        require_path(path == MISSING, tokens, name)
+        if not self.native(tokens, fixed).viterbi(path):
+            require_path(path == MISSING, tokens, name)
         return path
 
     def marginals(self, tokens, fixed=None):
@@ -110,6 +117,10 @@ class Decoder:
         out = np.zeros(tokens.n_sequences)
         self.native(tokens).log_likelihood(codes, out)
         return out
+
+
+def _with_long_indices(X):
+    return csr_of(X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64), X.shape)
 
 
 def require_path(failed, tokens, name="known_labels"):

@@ -180,8 +180,8 @@ class DictFeatures(_SequenceFeatures):
             return self._hash(X, self.n_features)
         if "_table" not in vars(self):  # to ask scikit-learn takes as long as to look up a sentence
             check_is_fitted(self, "_table")
-        rows, lengths, vectors = self._kernel("look_up")(self._table, X, list(self._sizes.items()))
-        return self._sequences(self._kernel("canonical")(*rows), lengths, len(self._table), _side_by_side(vectors))
+        rows, lengths, vectors = self._kernel("transform")(self._table, X, list(self._sizes.items()))
+        return self._sequences(rows, lengths, len(self._table), _side_by_side(vectors))
 
     @available_if(lambda self: self.n_features is None)
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
@@ -223,7 +223,7 @@ class DictFeatures(_SequenceFeatures):
 
     def _hash(self, X: list, n_features: int) -> CSRSequences:
         rows, lengths = self._kernel("hashed")(n_features, X)
-        return self._sequences(self._kernel("canonical")(*rows), lengths, n_features)
+        return self._sequences(rows, lengths, n_features)
 
 
 def _side_by_side(vectors: list[tuple[str, int, np.ndarray]]) -> np.ndarray | None:

@@ -16,12 +16,50 @@ class Block(NamedTuple):
 
     places : list of (str, int), the beginning of the names, and the offset of the token whose value is looked at
     value : int32 array of shape (n_tokens,), the number of a distinct value, -1 for none
-    names : list of lists of str, for each feature the end of its name for each distinct value, "" where it has none
+    names : list of lists of str, for each feature the end of its name for each distinct value, "" where it has none; or
+        WordNames
     """
 
     places: list[tuple[str, int]]
     value: np.ndarray
-    names: list[list[str]]
+    names: "list[list[str]] | WordNames"
+
+
+class WordNames(NamedTuple):
+    """The names of features that depend on one word alone, of each of distinct words.
+
+    A kernel looks up those of words of ASCII without making them as strings of Python.
+    """
+
+    words: list[str]
+    lowercase: bool
+    itself: bool = False
+    flags: bool = False
+    shape: bool = False
+    prefixes: tuple[int, ...] = ()
+    suffixes: tuple[int, ...] = ()
+
+    def lists(self) -> list[list[str]]:
+        """Return the names as a block has them."""
+        words = self.words
+        spelt = [word.lower() for word in words] if self.lowercase else words
+        shapes = [word.translate(_SHAPES) for word in words] if self.shape or self.flags else []
+        names = [["=" + word for word in spelt]] if self.itself else []
+        if self.flags:
+            names.append([":isupper" if word.isupper() else "" for word in words])
+            names.append([":istitle" if word.istitle() else "" for word in words])
+            names.append([":isdigit" if word.isdigit() else "" for word in words])
+            names.append([":hasdigit" if "d" in shape else "" for shape in shapes])
+            names.append([":hashyphen" if "-" in word else "" for word in words])
+        names += _affixes("prefix", self.prefixes, spelt) + _affixes("suffix", self.suffixes, spelt)
+        if self.shape:
+            collapsed = {shape: ":shape=" + re.sub(r"(.)\1+", r"\1", shape, flags=re.DOTALL) for shape in set(shapes)}
+            names.append([collapsed[shape] for shape in shapes])
+        return names
+
+    def rows(self, table: _features.FeatureTable) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of each word's features in a table, as `indptr` and `indices` of rows."""
+        return _features.word_rows(table, *self, lambda word: [name for (name,) in self._replace(words=[word]).lists()])
 
 
 def token_blocks(parameters: Any, lengths: np.ndarray, columns: list[tuple[list[str], np.ndarray]]) -> list[Block]:
@@ -39,16 +77,23 @@ def token_blocks(parameters: Any, lengths: np.ndarray, columns: list[tuple[list[
     if len(others) and max(others) >= len(columns):
         raise ValueError(f"columns={parameters.columns!r}: the tokens have columns 0 to {len(columns) - 1} only")
     words, value = columns[0]
-    spelt = [word.lower() for word in words] if parameters.lowercase else words
-    word_names, affix_names = _names_of_words(parameters, words, spelt)
-    blocks = [Block(_places("word", window), value, word_names)]
-    if affix_names:
-        blocks.append(Block(_places("word", integers("affix_window", parameters.affix_window)), value, affix_names))
+    lowercase, flags, shape = bool(parameters.lowercase), bool(parameters.flags), bool(parameters.shape)
+    affixes = WordNames(
+        words,
+        lowercase,
+        shape=shape,
+        prefixes=integers("prefixes", parameters.prefixes, 1),
+        suffixes=integers("suffixes", parameters.suffixes, 1),
+    )
+    blocks = [Block(_places("word", window), value, WordNames(words, lowercase, itself=True, flags=flags))]
+    if shape or affixes.prefixes or affixes.suffixes:
+        blocks.append(Block(_places("word", integers("affix_window", parameters.affix_window)), value, affixes))
     column_prefixes = integers("column_prefixes", parameters.column_prefixes, 1)
     for i in others:
         distinct, value = columns[i]
         names = [["=" + name for name in distinct], *_affixes("prefix", column_prefixes, distinct)]
         blocks.append(Block(_places(f"column{i}", window), value, names))
+    spelt = [word.lower() for word in words] if lowercase and parameters.bigrams else words
     for i, label, distinct in [(0, "word", spelt), *((i, f"column{i}", columns[i][0]) for i in others)]:
         for first, second in _pairs(parameters.bigrams):
             value, pairs = _pair_values(lengths, columns[i][1], first, second, len(distinct))
@@ -62,24 +107,6 @@ def token_blocks(parameters: Any, lengths: np.ndarray, columns: list[tuple[list[
     if parameters.bias:
         blocks.append(Block([("", 0)], everywhere, [["bias"]]))
     return blocks
-
-
-def _names_of_words(parameters: Any, words: list[str], spelt: list[str]) -> tuple[list[list[str]], list[list[str]]]:
-    """Return the names of the features in `window`, and of those in `affix_window`, as a block has them."""
-    shapes = [word.translate(_SHAPES) for word in words] if parameters.shape or parameters.flags else []
-    names = [["=" + word for word in spelt]]
-    if parameters.flags:
-        names.append([":isupper" if word.isupper() else "" for word in words])
-        names.append([":istitle" if word.istitle() else "" for word in words])
-        names.append([":isdigit" if word.isdigit() else "" for word in words])
-        names.append([":hasdigit" if "d" in shape else "" for shape in shapes])
-        names.append([":hashyphen" if "-" in word else "" for word in words])
-    affixes = _affixes("prefix", integers("prefixes", parameters.prefixes, 1), spelt)
-    affixes += _affixes("suffix", integers("suffixes", parameters.suffixes, 1), spelt)
-    if parameters.shape:
-        collapsed = {shape: ":shape=" + re.sub(r"(.)\1+", r"\1", shape, flags=re.DOTALL) for shape in set(shapes)}
-        affixes.append([collapsed[shape] for shape in shapes])
-    return names, affixes
 
 
 class _Shapes(dict):
@@ -108,7 +135,7 @@ def integers(name: str, values: Any, minimum: int | None = None) -> tuple[int, .
     if not right or len(set(result)) < len(result):
         at_least = "" if minimum is None else f" >= {minimum}"
         raise ValueError(f"{name} must be a tuple of distinct integers{at_least}, got {values!r}")
-    return result
+    return tuple(map(int, result))
 
 
 def _pairs(bigrams: Any) -> list[tuple[int, ...]]:
@@ -152,15 +179,28 @@ def _affixes(kind: str, sizes: Iterable[int], strings: Sequence[str]) -> list[li
     return [[f":{kind}{n}={string[cut]}" if len(string) >= n else "" for string in strings] for n, cut in cuts]
 
 
-def gathered_parts(blocks: list[Block], tables: list[_features.FeatureTable], kernel: Any) -> tuple[list, int]:
-    """Return the arrays that the kernel gathers for each place of each block, and the number of all columns."""
+def _rows(table: _features.FeatureTable, names: list[list[str]], learn: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of each value's features in a table, as `indptr` and `indices` of rows."""
+    kernel = _features.learnF32 if learn else _features.look_upF32
+    numbers, none = (kernel(table, [[token]])[0][1] for token in (list(chain(*names)), [""]))
+    numbers = np.where(numbers == none, -1, numbers).reshape(len(names), -1).T
+    starts = np.arange(len(numbers) + 1, dtype=np.int32) * len(names)
+    _, indices, indptr = _features.canonicalF32(np.empty(0, np.float32), numbers.ravel(), starts)
+    return indptr, indices
+
+
+def gathered_parts(blocks: list[Block], tables: list[_features.FeatureTable], learn: bool) -> tuple[list, int]:
+    """Return the arrays that the kernel gathers for each place of each block, and the number of all columns.
+
+    With `learn` the tables get the names that they do not have.
+    """
     parts: list[tuple] = []
     n_columns = 0
     for (places, value, names), table in zip(blocks, tables, strict=True):
-        ((_, numbers, _), *_), ((_, none, _), *_) = kernel(table, [[list(chain(*names))]]), kernel(table, [[[""]]])
-        numbers = np.where(numbers == none, -1, numbers).reshape(len(names), -1).T
-        starts = np.arange(len(numbers) + 1, dtype=np.int32) * len(names)
-        _, indices, indptr = _features.canonicalF32(np.empty(0, np.float32), numbers.ravel(), starts)
+        if isinstance(names, WordNames) and not learn:
+            indptr, indices = names.rows(table)
+        else:
+            indptr, indices = _rows(table, names.lists() if isinstance(names, WordNames) else names, learn)
         for _, offset in places:
             parts.append((value, indptr, indices, offset, n_columns))
             n_columns += len(table)

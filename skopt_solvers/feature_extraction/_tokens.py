@@ -1,7 +1,6 @@
 """Turn words straight into rows of one CSR matrix of features."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -180,7 +179,7 @@ class TokenFeatures(_SequenceFeatures):
         offsets = integers("vector_window", self.vector_window) if self.vectors is not None else ()
         vectors, vector_size = self._vectors_beside(lengths, columns[0], offsets, None)
         tables = [_features.FeatureTable() for _ in blocks]
-        parts, n_columns = gathered_parts(blocks, tables, _features.learnF32)
+        parts, n_columns = gathered_parts(blocks, tables, learn=True)
         rows = _features.gather(lengths, parts)
         column, n_kept = _features.frequency_order(*rows[1:], n_columns, self.min_count)
         result = self._sequences(kernel(np.empty(0, self.dtype), *rows[1:], column), lengths, n_kept, vectors)
@@ -223,8 +222,7 @@ class TokenFeatures(_SequenceFeatures):
         if [block.places for block in blocks] != places or offsets != self._vector_offsets:
             raise ValueError("the parameters that say where to look must be those of fit, and have been changed since")
         vectors, _ = self._vectors_beside(lengths, columns[0], offsets, self.vector_size_)
-        look_up = partial(_features.look_upF32, keys=())
-        parts, _ = gathered_parts(blocks, [table for _, table, _ in self._fitted], look_up)
+        parts, _ = gathered_parts(blocks, [table for _, table, _ in self._fitted], learn=False)
         rows = _features.gather(lengths, parts)
         column = np.concatenate([column.ravel() for _, _, column in self._fitted])
         rows = self._kernel("canonical")(np.empty(0, self.dtype), *rows[1:], column)

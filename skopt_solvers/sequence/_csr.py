@@ -126,7 +126,7 @@ class CSRSequences:
 def offsets_of(lengths: np.ndarray) -> np.ndarray:
     """Return where each of the sequences begins, and where the last one ends."""
     offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
+    lengths.cumsum(out=offsets[1:])
     return offsets
 
 

@@ -240,7 +240,8 @@ class Case(TextArguments):
             getattr(self.core, "Decoder" + self.suffix), indptr=indptr, indices=indices, data=data,
             n_columns=n_columns, vectors=self.numbers(n * dense), vector_size=dense,
             slot=slot, first_triple=first_triple, pair=pair, triples=self.numbers(len(pair)),
-            offsets=offsets, W=self.numbers(len(label) if len(first) else d * K), first=first, label=label,
+            offsets=offsets, W=self.numbers(len(label) if len(first) else d * K),
+            first=first.astype(indices.dtype), label=label,
             transitions=forbid(self.numbers(K * K)), start=forbid(self.numbers(K)), end=self.numbers(K),
             fixed=self.integers(-1, K, n * self.r.choice([0, 1])), n_threads=self.threads(),
         )  # fmt: skip
@@ -271,6 +272,9 @@ class Case(TextArguments):
                     n_threads=self.threads(),
                 ),
                 lambda: self.call(core.rows_increase, indptr=indptr, indices=indices),
+                lambda: self.call(
+                    core.rows_are_plain, indptr=indptr, indices=indices, data=data, n_rows=n, n_columns=d
+                ),
                 # a bit for each column and label that it is told of has to fit into memory
                 lambda: self.call(
                     lambda **a: core.observed_pairs(n_labels=K, **a), indptr=indptr, indices=indices,
@@ -320,7 +324,8 @@ class Case(TextArguments):
     def walks(self):
         """What reads Python's objects."""
         table = _features.FeatureTable()
-        learn, look_up, hashed = (getattr(_features, name + self.floats) for name in ("learn", "look_up", "hashed"))
+        names = "learn", "look_up", "transform", "hashed"
+        learn, look_up, transform, hashed = (getattr(_features, name + self.floats) for name in names)
         X = [[self.item(0) for _ in range(self.r.randrange(4))] for _ in range(self.r.randrange(4))]
         words = [[self.r.choice(["a", "b", ("a", "x"), 3, None]) for _ in range(2)] for _ in range(2)]
         state = (b"worda", np.array([4, 1], np.uint32))
@@ -331,9 +336,16 @@ class Case(TextArguments):
         self.call(lambda X: learn(table, X), X=X)
         self.several(
             [
-                lambda: self.call(lambda X, keys: look_up(table, X, keys), X=X, keys=[("v", self.r.choice([0, 1, 3]))]),
+                lambda: self.call(lambda X: look_up(table, X), X=X),
+                lambda: self.call(
+                    lambda X, keys: transform(table, X, keys), X=X, keys=[("v", self.r.choice([0, 1, 3]))]
+                ),
                 lambda: self.call(hashed, n_features=8, X=X),
                 lambda: self.call(_features.distinct_columns, X=words),
+                lambda: self.call(
+                    lambda words: _features.word_rows(table, words, *4 * [True], [1, 2**40], [-1], lambda word: ["=é"]),
+                    words=self.r.choice([["Ab-1", "é"], ["", 3], [None]]),
+                ),
                 lambda: self.call(
                     table.reordered, column=self.rng.permutation(len(table)).astype(np.int32), n_columns=len(table)
                 ),

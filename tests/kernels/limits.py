@@ -62,7 +62,7 @@ def chain_calls():
 
     def marginals():
         P = np.empty(n * K)
-        _kernels.chain_decoder(X, offsets, W[: d * K], *pairs[:2], *zeros, none, N_THREADS).marginals(P)
+        _kernels.chain_decoder(X, offsets, W[: d * K], none, none, *zeros, none, N_THREADS).marginals(P)
         return (P,)
 
     return dict(value=value, warm_up=warm_up, marginals=marginals, batch=lambda: objective.gradient(W, every))

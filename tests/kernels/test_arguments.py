@@ -66,7 +66,7 @@ def test_objectives_refuse_a_malformed_matrix(kernels, index, fault):
     with pytest.raises(ValueError, match=message):
         none = np.empty(0, np.int32)
         _kernels.chain_decoder(
-            matrix, np.array([0, 2]), np.zeros(3), np.empty(0, np.int64), none, *np.zeros((3, 1)), none, 1
+            matrix, np.array([0, 2]), np.zeros(3), np.empty(0, index), none, *np.zeros((3, 1)), none, 1
         )
     if "data" not in changes:
         with pytest.raises(ValueError, match=message):
@@ -112,7 +112,7 @@ def test_sizes_whose_product_overflows_are_refused(kernels):
     zeros = np.zeros(16), np.zeros(4), np.zeros(4)
     with pytest.raises(ValueError, match="too large for any memory"):
         _kernels.chain_decoder(empty, np.array([0, 1]), np.empty(0), np.empty(0, np.int64), none, *zeros, none, 1)
-    decoder = _kernels.chain_decoder(X, np.array([0, 2]), np.zeros(12), np.empty(0, np.int64), none, *zeros, none, 1)
+    decoder = _kernels.chain_decoder(X, np.array([0, 2]), np.zeros(12), none, none, *zeros, none, 1)
     with pytest.raises(ValueError, match="too large for any memory"):
         decoder.best_paths(2**63, none, np.empty(0), np.empty(1, np.int64))
 

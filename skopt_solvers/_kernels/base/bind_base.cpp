@@ -2,6 +2,8 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 
+#include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -26,6 +28,19 @@ static bool rows_increase(In<I> indptr, In<I> indices) {
     require(!error, error);
     nb::gil_scoped_release release;
     return increase(indptr.data(), indptr.size() - 1, indices.data());
+}
+
+// Tells whether CSR is such as passes over the data read it: sound, its rows increase, its values are finite and not 0.
+template <class T, class I>
+static bool rows_are_plain(In<I> indptr, In<I> indices, In<T> data, size_t n_rows, size_t n_columns) {
+    const size_t nnz = data.size();
+    if (indptr.size() != n_rows + 1 || indices.size() != nnz) return false;
+    nb::gil_scoped_release release;
+    if (check_indptr(indptr.data(), n_rows + 1, nnz) || static_cast<size_t>(indptr.data()[n_rows]) != nnz) return false;
+    unsigned wrong = 0;
+    for (size_t p = 0; p < nnz; ++p)
+        wrong |= !(std::abs(data.data()[p]) <= std::numeric_limits<T>::max()) | (data.data()[p] == 0);
+    return !wrong && within(indices.data(), 0, nnz, n_columns) && increase(indptr.data(), n_rows, indices.data());
 }
 
 template <class T>
@@ -59,18 +74,20 @@ static void shuffled(In<int64_t> values, uint64_t seed, size_t run, Out<int64_t>
 }
 
 template <class T, class I>
-static void bind_check_compressed(nb::module_& m) {
+static void bind_csr_checks(nb::module_& m) {
     m.def("check_compressed", &checked<T, I>, array("indptr"), array("indices"), array("data"), "n_major"_a,
           "n_minor"_a, "n_threads"_a);
+    m.def("rows_are_plain", &rows_are_plain<T, I>, array("indptr"), array("indices"), array("data"), "n_rows"_a,
+          "n_columns"_a);
 }
 
 void bind_base(nb::module_& m) {
     nb::class_<Objective<float>>(m, "ObjectiveF32");
     nb::class_<Objective<double>>(m, "ObjectiveF64");
-    bind_check_compressed<float, int32_t>(m);
-    bind_check_compressed<float, int64_t>(m);
-    bind_check_compressed<double, int32_t>(m);
-    bind_check_compressed<double, int64_t>(m);
+    bind_csr_checks<float, int32_t>(m);
+    bind_csr_checks<float, int64_t>(m);
+    bind_csr_checks<double, int32_t>(m);
+    bind_csr_checks<double, int64_t>(m);
     m.def("rows_increase", &rows_increase<int32_t>, array("indptr"), array("indices"));
     m.def("rows_increase", &rows_increase<int64_t>, array("indptr"), array("indices"));
     m.def("dot", &dot_of<float>, array("a"), array("b"));

@@ -14,10 +14,10 @@ class BoundDecoder final : public ChainDecoder<T, I> {
     using Decoder = ChainDecoder<T, I>;
 
 public:
-    BoundDecoder(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<T> W,
-                 In<int64_t> first, In<int32_t> label, In<T> transitions, In<T> start, In<T> end, In<int32_t> fixed,
-                 int n_threads, In<T> vectors, size_t vector_size, In<int32_t> slot, In<int64_t> first_triple,
-                 In<int32_t> pair, In<T> triples)
+    BoundDecoder(In<I> indptr, In<I> indices, In<T> data, size_t n_columns, In<int64_t> offsets, In<T> W, In<I> first,
+                 In<int32_t> label, In<T> transitions, In<T> start, In<T> end, In<int32_t> fixed, int n_threads,
+                 In<T> vectors, size_t vector_size, In<int32_t> slot, In<int64_t> first_triple, In<int32_t> pair,
+                 In<T> triples)
         : Decoder(csr(indptr, indices, data, n_columns),
                   dense_block(vectors, vector_size, indptr.size() - 1, n_columns), offsets.data(),
                   sequences_of(offsets, indptr),
@@ -27,12 +27,15 @@ public:
                   labels_of(fixed, indptr.size() - 1, start.size()), n_threads),
           kept_(indptr, indices, data, offsets, W, first, label, fixed, vectors, slot, first_triple, pair, triples) {
         require(triples.size() == pair.size(), "triples must have a weight for each pair");
+        check_pairs_of(indptr, indices, first, label, n_columns, start.size());
     }
 
-    void viterbi(Out<int32_t> path) const {
+    // Returns whether each sequence has a path.
+    bool viterbi(Out<int32_t> path) const {
         require(path.size() == this->n_tokens(), "path has the wrong size");
         nb::gil_scoped_release release;
         Decoder::viterbi(path.data());
+        return between(path, 0, this->n_labels());
     }
 
     void marginals(Out<T> P) const {
@@ -96,12 +99,33 @@ public:
     }
 
 private:
-    static ChainLayout<T> layout_of(size_t n_features, size_t K, const In<T>& W, const In<int64_t>& first,
-                                    const In<int32_t>& label, const Triples& triples) {
+    static ChainLayout<T, I> layout_of(size_t n_features, size_t K, const In<T>& W, const In<I>& first,
+                                       const In<int32_t>& label, const Triples& triples) {
         require(K > 0 && W.size() == (first.size() ? label.size() : product(n_features, K)),
                 "W must have a weight for each pair");
-        check_pairs(first, label, n_features, K);
+        require(!first.size() || first.size() == n_features + 1,
+                "first must have one entry more than there are features");
         return {n_features, K, false, pointer_or_null(first), label.data(), nullptr, 0, nullptr, triples};
+    }
+
+    // Throws unless the pairs of all features are there, or of those that X has where these are fewer: to look at all
+    // takes longer than to tag a sentence. Every token has the features from n_columns on.
+    static void check_pairs_of(const In<I>& indptr, const In<I>& indices, const In<I>& first, const In<int32_t>& label,
+                               size_t n_columns, size_t K) {
+        if (!first.size()) return;
+        const auto n_used = static_cast<size_t>(indptr.data()[indptr.size() - 1]);
+        const size_t n_features = first.size() - 1;
+        const auto n_pairs = static_cast<int64_t>(label.size());
+        auto check = [&](size_t j) {
+            const int64_t begin = first.data()[j], end = first.data()[j + 1];
+            require(0 <= begin && begin <= end && end <= n_pairs, "first must be sorted, and within the pairs");
+            for (int64_t q = begin; q < end; ++q)
+                require(label.data()[q] >= 0 && static_cast<size_t>(label.data()[q]) < K,
+                        "label must have a label for each pair");
+        };
+        const bool all = n_used >= first.size();
+        for (size_t p = 0; p < n_used && !all; ++p) check(static_cast<size_t>(indices.data()[p]));
+        for (size_t j = all ? 0 : n_columns; j < n_features; ++j) check(j);
     }
 
     static Transitions<T> chain_of(const In<T>& transitions, const In<T>& start, const In<T>& end,
@@ -125,7 +149,7 @@ private:
         return pointer_or_null(fixed);
     }
 
-    std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<int32_t>, In<T>, In<int32_t>,
+    std::tuple<In<I>, In<I>, In<T>, In<int64_t>, In<T>, In<I>, In<int32_t>, In<int32_t>, In<T>, In<int32_t>,
                In<int64_t>, In<int32_t>, In<T>>
         kept_;
 };
@@ -134,7 +158,7 @@ template <class T, class I>
 static void bind(nb::module_& m, const char* name) {
     using Bound = BoundDecoder<T, I>;
     nb::class_<Bound>(m, name)
-        .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int64_t>, In<T>, In<int64_t>, In<int32_t>, In<T>, In<T>, In<T>,
+        .def(nb::init<In<I>, In<I>, In<T>, size_t, In<int64_t>, In<T>, In<I>, In<int32_t>, In<T>, In<T>, In<T>,
                       In<int32_t>, int, In<T>, size_t, In<int32_t>, In<int64_t>, In<int32_t>, In<T>>(),
              array("indptr"), array("indices"), array("data"), "n_columns"_a, array("offsets"), array("W"),
              array("first"), array("label"), array("transitions"), array("start"), array("end"), array("fixed"),

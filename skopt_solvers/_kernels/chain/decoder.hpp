@@ -21,7 +21,7 @@ public:
     // W has the weights of the features, those of V being the last, in `layout`, and log, log_start, log_end and the
     // weights of triples of `chain` are set. `fixed` are labels that tokens must have, or kAnyLabel, and null where
     // there are none.
-    ChainDecoder(Csr<T, I> X, DenseBlock<T> V, const int64_t* offsets, size_t n_sequences, ChainLayout<T> layout,
+    ChainDecoder(Csr<T, I> X, DenseBlock<T> V, const int64_t* offsets, size_t n_sequences, ChainLayout<T, I> layout,
                  const T* W, Transitions<T> chain, const int32_t* fixed, int n_threads)
         : X_(X), V_(V), offsets_(offsets), n_sequences_(n_sequences), layout_(layout), W_(W), chain_(std::move(chain)),
           fixed_(fixed), n_threads_(n_threads),
@@ -283,7 +283,7 @@ private:
     Aligned<T> dense_W_;  // the weights of V as rows of whole vectors
     const int64_t* offsets_;
     size_t n_sequences_;
-    ChainLayout<T> layout_;
+    ChainLayout<T, I> layout_;
     const T* W_;
     Transitions<T> chain_;
     const int32_t* fixed_;

@@ -30,11 +30,11 @@ struct TailGradient {
     }
 };
 
-template <class T>
+template <class T, class F = int64_t>
 struct ChainLayout {
     size_t n_features, K;
     bool boundaries;
-    const int64_t* first;        // pairs [first[j], first[j + 1]) belong to feature j; null for all pairs
+    const F* first;              // pairs [first[j], first[j + 1]) belong to feature j; null for all pairs
     const int32_t* label;        // of a pair
     const int32_t* transitions;  // K from + to of each transition that has a weight
     size_t n_transitions;
@@ -94,7 +94,7 @@ struct ChainLayout {
         if (!observed()) {
             for (size_t k = 0; k < K; ++k) row[k] = W[j * K + k];
         } else {
-            for (int64_t p = first[j]; p < first[j + 1]; ++p) row[label[p]] = W[p];
+            for (F p = first[j]; p < first[j + 1]; ++p) row[label[p]] = W[p];
         }
     }
 
@@ -109,7 +109,7 @@ struct ChainLayout {
         if (!observed()) {
             for (size_t k = 0; k < K; ++k) weights[k] = row[k];
         } else {
-            for (int64_t p = first[j]; p < first[j + 1]; ++p) *weights++ = row[label[p]];
+            for (F p = first[j]; p < first[j + 1]; ++p) *weights++ = row[label[p]];
         }
     }
 
@@ -118,7 +118,7 @@ struct ChainLayout {
     void gather(const I* index, const T* x, size_t n, const T* W, T* z) const {
         if (!observed()) return ::gather(index, x, n, W, K, z);
         for (size_t p = 0; p < n; ++p)
-            for (int64_t q = first[index[p]]; q < first[index[p] + 1]; ++q) z[label[q]] += x[p] * W[q];
+            for (F q = first[index[p]]; q < first[index[p] + 1]; ++q) z[label[q]] += x[p] * W[q];
     }
 
     // Writes one value a row of features, one for all transitions, one for the boundaries, and one a feature of triples

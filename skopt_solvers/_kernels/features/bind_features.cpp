@@ -29,18 +29,24 @@ static auto csr_arrays(Rows<T> rows) {
                            to_numpy(std::move(rows.indptr)));
 }
 
-// Returns raw rows and the number of tokens of each sequence.
+// Returns rows, as they are met or canonical, and the number of tokens of each sequence.
 template <class T, class Number>
-static auto walk(nb::list X, TokenVectors<T>* vectors, Number number) {
+static auto walk(nb::list X, TokenVectors<T>* vectors, bool canonical, Number number) {
     Walk<T, Number> walk(number, vectors);
     walk.sequences(X);
+    if (canonical) {
+        nb::gil_scoped_release release;
+        const Rows<T>& raw = walk.rows;
+        walk.rows =
+            canonical_rows<T>(raw.indptr.data(), raw.indptr.size() - 1, raw.indices.data(), raw.data.data(), nullptr);
+    }
     return std::make_tuple(csr_arrays(std::move(walk.rows)), to_numpy(std::move(walk.lengths)));
 }
 
 // Returns what walk does, and the vectors: of each key its name, their size and their numbers, row after row.
 template <class T, class Number>
-static auto walk_with_vectors(nb::list X, TokenVectors<T> vectors, Number number) {
-    auto read = walk<T>(X, &vectors, number);
+static auto walk_with_vectors(nb::list X, TokenVectors<T> vectors, bool canonical, Number number) {
+    auto read = walk<T>(X, &vectors, canonical, number);
     nb::list keys;
     for (KeyVectors<T>& known : vectors.keys)
         keys.append(nb::make_tuple(known.key, known.size, to_numpy(std::move(known.rows))));
@@ -49,29 +55,36 @@ static auto walk_with_vectors(nb::list X, TokenVectors<T> vectors, Number number
 
 template <class T>
 static auto learn(FeatureTable& table, nb::list X) {
-    return walk_with_vectors<T>(X, {{}, true},
+    return walk_with_vectors<T>(X, {{}, true}, false,
                                 [&](const Names& names, int32_t* columns) { table.add(names, columns); });
+}
+
+template <class T>
+static auto look_up(const FeatureTable& table, nb::list X) {
+    std::vector<uint64_t> hashes;
+    return walk<T>(X, nullptr, false,
+                   [&](const Names& names, int32_t* columns) { table.find(names, columns, hashes); });
 }
 
 // A key of vectors is known by its name and their size.
 using BoundKey = std::pair<std::string, size_t>;
 
 template <class T>
-static auto look_up(const FeatureTable& table, nb::list X, const std::vector<BoundKey>& keys) {
+static auto transform(const FeatureTable& table, nb::list X, const std::vector<BoundKey>& keys) {
     TokenVectors<T> vectors{{}, false};
     for (auto& [key, size] : keys) {
         require(size > 0 && size <= INT32_MAX, "a vector must have a size of int32");
         vectors.keys.push_back({key, size, {}});
     }
     std::vector<uint64_t> hashes;
-    return walk_with_vectors<T>(X, std::move(vectors),
+    return walk_with_vectors<T>(X, std::move(vectors), true,
                                 [&](const Names& names, int32_t* columns) { table.find(names, columns, hashes); });
 }
 
 template <class T>
 static auto hashed(uint32_t n_features, nb::list X) {
     require(n_features > 0 && n_features <= INT32_MAX, "n_features must be positive and an int32");
-    return walk<T>(X, nullptr, [=](const Names& names, int32_t* columns) {
+    return walk<T>(X, nullptr, true, [=](const Names& names, int32_t* columns) {
         for (size_t i = 0; i < names.size(); ++i)
             columns[i] = static_cast<int32_t>(murmur3(names[i].data(), names[i].size()) % n_features);
     });
@@ -174,7 +187,8 @@ static void restore(FeatureTable& table, std::pair<nb::bytes, In<uint32_t>> stat
 template <class T>
 static void bind_rows(nb::module_& m, const std::string& suffix) {
     m.def(("learn" + suffix).c_str(), &learn<T>, "table"_a, "X"_a);
-    m.def(("look_up" + suffix).c_str(), &look_up<T>, "table"_a, "X"_a, "keys"_a);
+    m.def(("look_up" + suffix).c_str(), &look_up<T>, "table"_a, "X"_a);
+    m.def(("transform" + suffix).c_str(), &transform<T>, "table"_a, "X"_a, "keys"_a);
     m.def(("hashed" + suffix).c_str(), &hashed<T>, "n_features"_a, "X"_a);
     m.def(("canonical" + suffix).c_str(), &canonical<T>, array("data"), array("indices"), array("indptr"),
           array("column") = nb::none());

@@ -1,15 +1,22 @@
 // Reads tokens that are words or tuples of strings.
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/bind_arrays.hpp"
 #include "features/bind_tokens.hpp"
+#include "features/feature_table.hpp"
+#include "features/names.hpp"
 #include "features/rows.hpp"
+#include "features/word_names.hpp"
 
 using namespace nb::literals;
 
@@ -89,4 +96,37 @@ static auto distinct_columns(nb::list X) {
     return std::make_pair(to_numpy(std::move(lengths)), result);
 }
 
-void bind_token_columns(nb::module_& m) { m.def("distinct_columns", &distinct_columns, "X"_a); }
+// Returns the numbers of the features of each word, as rows. `others` names those of a word that is not ASCII.
+static auto word_rows(const FeatureTable& table, nb::list words, bool lowercase, bool itself, bool flags, bool shape,
+                      const std::vector<int64_t>& prefixes, const std::vector<int64_t>& suffixes, nb::callable others) {
+    WordNames ascii(lowercase, itself, flags, shape, prefixes, suffixes);
+    Names names;
+    std::vector<int32_t> indptr{0}, indices, numbers;
+    std::vector<uint64_t> hashes;
+    nb::object held = unshared(words.ptr());
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(held.ptr()); ++i) {
+        nb::object word = nb::borrow(PySequence_Fast_GET_ITEM(held.ptr(), i));
+        require(PyUnicode_Check(word.ptr()), "words must be strings");
+        names.clear();
+        if (PyUnicode_IS_COMPACT_ASCII(word.ptr())) {
+            const auto* text = static_cast<const char*>(PyUnicode_DATA(word.ptr()));
+            ascii.add({text, static_cast<size_t>(PyUnicode_GET_LENGTH(word.ptr()))}, names);
+        } else {
+            for (const auto& name : nb::cast<std::vector<std::string>>(others(word)))
+                if (!name.empty()) names.add(name);
+        }
+        if (numbers.size() < names.size()) numbers.resize(names.size());
+        table.find(names, numbers.data(), hashes);
+        std::copy_if(numbers.begin(), numbers.begin() + static_cast<Py_ssize_t>(names.size()),
+                     std::back_inserter(indices), [](int32_t number) { return number >= 0; });
+        check_entries(indices.size());
+        indptr.push_back(static_cast<int32_t>(indices.size()));
+    }
+    return std::make_pair(to_numpy(std::move(indptr)), to_numpy(std::move(indices)));
+}
+
+void bind_token_columns(nb::module_& m) {
+    m.def("distinct_columns", &distinct_columns, "X"_a);
+    m.def("word_rows", &word_rows, "table"_a, "words"_a, "lowercase"_a, "itself"_a, "flags"_a, "shape"_a, "prefixes"_a,
+          "suffixes"_a, "others"_a);
+}
