@@ -3,10 +3,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -96,6 +94,8 @@ static auto distinct_columns(nb::list X) {
     return std::make_pair(to_numpy(std::move(lengths)), result);
 }
 
+constexpr size_t kWords = 64;  // that are looked up together
+
 // Returns the numbers of the features of each word, as rows. `others` names those of a word that is not ASCII.
 static auto word_rows(const FeatureTable& table, nb::list words, bool lowercase, bool itself, bool flags, bool shape,
                       const std::vector<int64_t>& prefixes, const std::vector<int64_t>& suffixes, nb::callable others) {
@@ -103,11 +103,24 @@ static auto word_rows(const FeatureTable& table, nb::list words, bool lowercase,
     Names names;
     std::vector<int32_t> indptr{0}, indices, numbers;
     std::vector<uint64_t> hashes;
+    std::vector<size_t> ends;  // of the names of each word that is not looked up yet
+    auto look_up = [&] {       // of many words at once, so that the table is called from memory early
+        numbers.resize(names.size());
+        table.find(names, numbers.data(), hashes);
+        size_t i = 0;
+        for (size_t end : ends) {
+            for (; i < end; ++i)
+                if (numbers[i] >= 0) indices.push_back(numbers[i]);
+            check_entries(indices.size());
+            indptr.push_back(static_cast<int32_t>(indices.size()));
+        }
+        names.clear();
+        ends.clear();
+    };
     nb::object held = unshared(words.ptr());
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(held.ptr()); ++i) {
         nb::object word = nb::borrow(PySequence_Fast_GET_ITEM(held.ptr(), i));
         require(PyUnicode_Check(word.ptr()), "words must be strings");
-        names.clear();
         if (PyUnicode_IS_COMPACT_ASCII(word.ptr())) {
             const auto* text = static_cast<const char*>(PyUnicode_DATA(word.ptr()));
             ascii.add({text, static_cast<size_t>(PyUnicode_GET_LENGTH(word.ptr()))}, names);
@@ -115,13 +128,10 @@ static auto word_rows(const FeatureTable& table, nb::list words, bool lowercase,
             for (const auto& name : nb::cast<std::vector<std::string>>(others(word)))
                 if (!name.empty()) names.add(name);
         }
-        if (numbers.size() < names.size()) numbers.resize(names.size());
-        table.find(names, numbers.data(), hashes);
-        std::copy_if(numbers.begin(), numbers.begin() + static_cast<Py_ssize_t>(names.size()),
-                     std::back_inserter(indices), [](int32_t number) { return number >= 0; });
-        check_entries(indices.size());
-        indptr.push_back(static_cast<int32_t>(indices.size()));
+        ends.push_back(names.size());
+        if (ends.size() == kWords) look_up();
     }
+    look_up();
     return std::make_pair(to_numpy(std::move(indptr)), to_numpy(std::move(indices)));
 }
 
