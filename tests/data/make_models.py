@@ -31,6 +31,7 @@ Y = np.array(["ham", "spam", "eggs"])[(VALUES[:, 0] + VALUES[:, 1] * 4).astype(i
 WORDS = [["The", "dog", "barks"], ["A", "cat", "sleeps"], ["Dogs", "sleep"], ["Zürich", "wakes"]]
 TAGS = [["D", "N", "V"], ["D", "N", "V"], ["N", "V"], ["N", "V"]]
 DICTS = [[{"word": w.lower(), "title": w.istitle(), "length": len(w)} for w in words] for words in WORDS]
+ARRAYS = [[{**features, "vector": np.array([len(features), -1.0])} for features in tokens] for tokens in DICTS]
 
 
 def models():
@@ -46,14 +47,22 @@ def models():
         "stream": stream,
         "crf": LinearChainCRF(C=5.0, max_iter=5).fit(DICTS, TAGS),
         "observed": LinearChainCRF(state_features="observed", l1_ratio=0.5, max_iter=5).fit(DICTS, TAGS),
+        "conditioned": LinearChainCRF(transition_features="title", max_iter=5).fit(DICTS, TAGS),
+        "vectors": LinearChainCRF(max_iter=5).fit(ARRAYS, TAGS),
         "dicts": DictFeatures().fit(DICTS),
         "tokens": TokenFeatures(window=(0,), flags=False).fit(WORDS),
     }
 
 
 def answers(models):
-    """What the models say, as lists of numbers and strings."""
+    """What the models say, as lists of numbers and strings; 0.1 had no conditioned transitions and no vectors."""
+    newer = {"conditioned": DICTS, "vectors": ARRAYS}
     return {
+        **{
+            name: np.concatenate(list(models[name].predict_proba(newer[name]))).tolist()
+            for name in newer
+            if name in models
+        },
         "logistic": models["logistic"].predict_proba(X[:5]).tolist(),
         "resumable": models["resumable"].decision_function(X[:5]).tolist(),
         "resumed": resumed(models["resumable"]).decision_function(X[:5]).tolist(),
