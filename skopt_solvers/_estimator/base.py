@@ -121,11 +121,10 @@ class SolverEstimator(StoredModel, CallbackSupportMixin, NamedParameters):
         return run
 
     def __skopt_keep__(self, run, result, seen):
-        """Take the result of such a run; `seen` is the amount of the data and the weight of each class."""
+        """Take the result of such a run; `seen` is the amount of the data, the weight of each class, and its record."""
         with unchanged_on_failure(self):
             self._keep(run.attributes(run.finished(result)), None)
-            self._seen, self._seen_classes = seen
-            self._fitted_chunk = b""
+            self._seen, self._seen_classes, self._fitted_chunk = seen
         self._warn_unless_converged(result)
 
     def _fit(self, X, y, sample_weight, X_val, y_val, **form):

@@ -14,6 +14,7 @@ from .._base.parameters_alike import set_alike
 from .._base.rollback import unchanged_on_failure
 from ..solvers._together import TimeIsOver, minimise_together
 from .base import SolverEstimator, resolved_solver
+from .known_chunks import record_of_fit
 from .shared_fits import fits_by
 from .unconverged import tell_unconverged, unconverged_told_to
 
@@ -178,8 +179,10 @@ def _fit_together(
     """Fit estimators of one group; None where the data do not allow it, and nothing is fitted."""
     try:
         reader = clone(estimators[0])
-        problem = reader.__skopt_data__(X, y, weights).problem()
-        seen = problem.amount, problem.mass
+        data = reader.__skopt_data__(X, y, weights)
+        problem = data.problem()
+        seen = problem.amount, problem.mass, record_of_fit(resolved_solver(reader), data, problem)
+        del data  # X in another form
         problem = problem.on_few_columns()
         size = _most_together(reader, problem)
     except Exception:  # each fit says what is wrong
@@ -214,7 +217,7 @@ def _fit_part(
     estimators: Sequence[Any],
     problem: Any,
     seed: Any,
-    facts: tuple[tuple[Any, Any], dict[str, Any]],
+    facts: tuple[tuple[Any, Any, bytes], dict[str, Any]],
     until: Sequence[float] | None,
 ) -> list[BaseException | None]:
     runs, errors, limits, (seen, learned) = [], [], [], facts
