@@ -12,8 +12,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # no windows, in doctests neither
 
 # The same random problems in every run, so that a failure belongs to the change that brought it;
 # `pytest --hypothesis-profile=default` looks for new ones.
-settings.register_profile("repeatable", derandomize=True, deadline=None)
-# `pytest --hypothesis-profile=long tests/*/test_fuzz*.py` is fifty times as long, with new inputs every time.
+settings.register_profile("repeatable", max_examples=60, derandomize=True, deadline=None)
+# `pytest --hypothesis-profile=long tests/*/test_fuzz*.py` is eighty times as long, with new inputs every time.
 settings.register_profile("long", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 

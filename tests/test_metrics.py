@@ -125,7 +125,7 @@ def test_entity_f1_equals_seqeval(scheme, mode):
     theirs = {} if mode is None else dict(mode="strict", scheme=strict)
 
     @given(label_pairs(tags(prefixes)))
-    @settings(max_examples=60)
+    @settings(max_examples=30)
     def check(pair):
         in_iobes = [respelt(y, lambda prefix, kind: f"{known[prefixes.index(prefix)]}-{kind}") for y in pair]
         assert_equals_seqeval(in_iobes, pair, scheme, dict(mode=mode), theirs)
@@ -135,7 +135,7 @@ def test_entity_f1_equals_seqeval(scheme, mode):
 
 def test_strict_bilou_equals_seqeval_with_its_own_letters():
     @given(label_pairs(tags("BILU")))
-    @settings(max_examples=60)
+    @settings(max_examples=30)
     def check(pair):
         theirs = dict(mode="strict", scheme=seqeval.scheme.BILOU)
         assert_equals_seqeval(pair, pair, "bilou", dict(mode="strict"), theirs)
@@ -145,7 +145,7 @@ def test_strict_bilou_equals_seqeval_with_its_own_letters():
 
 @pytest.mark.parametrize("mode", [None, "strict"])
 @given(pair=label_pairs(tags("BIES")))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_suffixes_equal_seqeval_and_prefixes(mode, pair):
     theirs = {} if mode is None else dict(mode="strict", scheme=seqeval.scheme.IOBES)
     turned = [respelt(y, lambda prefix, kind: f"{kind}-{prefix}") for y in pair]

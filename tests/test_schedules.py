@@ -380,7 +380,7 @@ NESTED = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(NESTED, st.lists(st.floats(0, 1e4), min_size=1, max_size=20), st.integers(1, 10**4))
 def test_factors_are_finite_and_between_0_and_1(schedule, times, length):
     factors = bind(schedule, length, [1.0, 1.0, 1.0, 1.0])(np.array(times))

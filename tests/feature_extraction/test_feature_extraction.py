@@ -113,7 +113,7 @@ def test_crfsuite_sums_an_attribute_that_occurs_twice(tmp_path):
     assert abs(probability(["a", "a"]) - probability(["a"])) > 0.01
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(SEQUENCES, SEQUENCES, st.integers(1, 3), st.sampled_from([np.float32, np.float64]))
 @example([[{"a": {"b", "c"}}, ["a:c", "a:b"]]], [[[]]], 1, np.float32)
 @example([[{"a:b": 1, "a": "b"}, {"a:b": -1, "a": ["b"]}]], [[["a:b"]]], 1, np.float32)
@@ -470,7 +470,7 @@ TOKENS = st.tuples(WORDS, st.sampled_from(["N", "NN", "V", ""]), WORDS)
 SENTENCES = st.lists(st.lists(TOKENS, max_size=5), min_size=1, max_size=4).filter(any)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(SENTENCES, SENTENCES, PARAMETERS)
 def test_tokens_equal_the_reference(sentences, others, parameters):
     features = TokenFeatures(**parameters)

@@ -481,7 +481,7 @@ PARAMETERS = st.fixed_dictionaries(
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(PARAMETERS, st.integers(2, 4), st.integers(0, 99))
 def test_any_grid(grid, n_folds, seed):
     texts = np.random.default_rng(seed).permutation(TEXTS).tolist()

@@ -23,7 +23,7 @@ from ..reference import LOSSES, linear_objective, outputs, penalised, text_like
 
 UNIT = st.floats(0.01, 1.0)
 STEPS = st.floats(1e-4, 1e4)
-EXAMPLES = settings(max_examples=300)
+EXAMPLES = settings(max_examples=100)
 
 
 class Counted:
