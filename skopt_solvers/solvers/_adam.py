@@ -7,12 +7,14 @@ from numpy.typing import DTypeLike
 
 from .. import _kernels
 from .._base.aligned import aligned_zeros_like
+from .._base.inherited_docs import with_texts_of
 from ..schedules import ScheduleLike
 from ._automatic_rate import growth, one_batch
 from ._base import check_positive
 from ._stochastic import StochasticSolver
 
 
+@with_texts_of(StochasticSolver)
 class Adam(StochasticSolver):
     r"""Step along the moving average of the gradient, divided by the root of that of its square.
 
@@ -44,12 +46,8 @@ class Adam(StochasticSolver):
         Samples a step. "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50
         batches. A sample of a CRF is a sequence: "auto" is 16 of them, or more where they have fewer than 64 tokens,
         and up to 32 where an epoch keeps 100 batches.
-    average : bool or float, default=False
-        Return the mean of the weights over all steps after the first `average` epochs, not the last weights. True is 1.
-    clip_norm : float or None, default=None
-        Shorten the loss gradient of a batch to this Euclidean norm where it is longer. None leaves it as it is.
-    record : {"epoch", "step"}, default="epoch"
-        "step" adds an array "step_losses" to each record of `history_`: the mean loss of each batch before its step.
+    average, clip_norm, record :
+        As in :class:`StochasticSolver`.
 
     References
     ----------
@@ -132,6 +130,7 @@ class Adam(StochasticSolver):
         return 0.1 * growth(objective, 1.0, 1.0, most=120.0) * objective.margin_step()
 
 
+@with_texts_of(Adam)
 class AdamW(Adam):
     r"""Adam whose L2 is a decay of the weights, outside Adam's scaling.
 
@@ -148,28 +147,15 @@ class AdamW(Adam):
         :math:`\epsilon` > 0, larger than Adam's. Sparse text has many weights with tiny gradients. There is no L2 in
         Adam's own scaling here, so with a small epsilon these weights would move as far as the others. On five text
         sets this value kept the test accuracy.
-    beta1 : float, default=0.9
-        :math:`\beta_1` in [0, 1), how much of the moving average of the gradient a step keeps.
-    beta2 : float, default=0.999
-        :math:`\beta_2` in [0, 1), how much of the moving average of the squared gradient a step keeps.
+    beta1, beta2 :
+        As in :class:`Adam`.
     amsgrad : bool, default=False
         True divides by the largest average of the squared gradient so far, which takes one more table of state.
     learning_rate : float or "auto", default="auto"
         How far a step moves a weight, times the factor of the schedule. "auto" is ``0.1 sqrt(2 / mean |x|^2)``,
         whatever `C` is.
-    schedule : Schedule, name or callable, default="auto"
-        Gives the factor on the rate at each time. "auto" falls linearly to zero, where the fit ends: in 20 epochs or
-        1,000 steps, whichever is longer, but within `max_iter`. In `partial_fit` it is ``1 / sqrt(1 + t)``.
-    batch_size : int or "auto", default="auto"
-        Samples a step. "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50
-        batches. A sample of a CRF is a sequence: "auto" is 16 of them, or more where they have fewer than 64 tokens,
-        and up to 32 where an epoch keeps 100 batches.
-    average : bool or float, default=False
-        Return the mean of the weights over all steps after the first `average` epochs, not the last weights. True is 1.
-    clip_norm : float or None, default=None
-        Shorten the loss gradient of a batch to this Euclidean norm where it is longer. None leaves it as it is.
-    record : {"epoch", "step"}, default="epoch"
-        "step" adds an array "step_losses" to each record of `history_`: the mean loss of each batch before its step.
+    schedule, batch_size, average, clip_norm, record :
+        As in :class:`Adam`.
 
     References
     ----------

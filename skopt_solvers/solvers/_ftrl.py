@@ -7,11 +7,13 @@ from numpy.typing import DTypeLike
 
 from .. import _kernels
 from .._base.aligned import aligned_zeros_like
+from .._base.inherited_docs import with_texts_of
 from ..schedules import ScheduleLike
 from ._base import check_positive
 from ._stochastic import StochasticSolver
 
 
+@with_texts_of(StochasticSolver)
 class FTRL(StochasticSolver):
     r"""Make AdaGrad's steps with the penalty of all batches so far (follow the regularised leader, proximally).
 
@@ -45,12 +47,8 @@ class FTRL(StochasticSolver):
     batch_size : int or "auto", default="auto"
         Samples a step. "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50
         batches. A sample of a CRF is a sequence: "auto" is 16 of them, or more where they have fewer than 64 tokens.
-    average : bool or float, default=False
-        Return the mean of the weights over all steps after the first `average` epochs, not the last weights. True is 1.
-    clip_norm : float or None, default=None
-        Shorten the loss gradient of a batch to this Euclidean norm where it is longer. None leaves it as it is.
-    record : {"epoch", "step"}, default="epoch"
-        "step" adds an array "step_losses" to each record of `history_`: the mean loss of each batch before its step.
+    average, clip_norm, record :
+        As in :class:`StochasticSolver`.
 
     Notes
     -----

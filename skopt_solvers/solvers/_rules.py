@@ -7,6 +7,7 @@ from numpy.typing import DTypeLike
 
 from .. import _kernels
 from .._base.aligned import aligned_zeros_like
+from .._base.inherited_docs import with_texts_of
 from ..schedules import Schedule, ScheduleLike
 from ._adam import Adam, AdamW
 from ._automatic_rate import MomentumRate, growth, one_batch, warmed
@@ -16,6 +17,7 @@ from ._stochastic import StochasticSolver
 __all__ = ["AdaGrad", "Adam", "AdamW", "Momentum", "RMSProp"]  # files of version 0.1.0 name all of them here
 
 
+@with_texts_of(StochasticSolver)
 class Momentum(StochasticSolver):
     r"""Stochastic gradient descent with heavy-ball or Nesterov momentum.
 
@@ -41,12 +43,8 @@ class Momentum(StochasticSolver):
     batch_size : int or "auto", default="auto"
         Samples a step. "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50
         batches. A sample of a CRF is a sequence: "auto" is 16 of them, or more where they have fewer than 64 tokens.
-    average : bool or float, default=False
-        Return the mean of the weights over all steps after the first `average` epochs, not the last weights. True is 1.
-    clip_norm : float or None, default=None
-        Shorten the loss gradient of a batch to this Euclidean norm where it is longer. None leaves it as it is.
-    record : {"epoch", "step"}, default="epoch"
-        "step" adds an array "step_losses" to each record of `history_`: the mean loss of each batch before its step.
+    average, clip_norm, record :
+        As in :class:`StochasticSolver`.
 
     References
     ----------
@@ -113,6 +111,7 @@ class Momentum(StochasticSolver):
         return warmed(self, objective, length)
 
 
+@with_texts_of(Momentum)
 class AdaGrad(StochasticSolver):
     r"""Divide each weight's step by the root of the sum of its squared gradients.
 
@@ -125,19 +124,8 @@ class AdaGrad(StochasticSolver):
     learning_rate : float or "auto", default="auto"
         How far the first step on a weight goes, times the factor of the schedule. "auto" is
         ``sqrt(2 / mean |x|^2)``, and more where `C` is large and the weights have farther to go.
-    schedule : Schedule, name or callable, default="auto"
-        Gives the factor on the rate at each time. "auto" rises to 1, unless `C` is small, and then falls linearly to
-        zero, where the fit ends: in 20 epochs or 1,000 steps, whichever is longer, but within `max_iter`. In
-        `partial_fit` it is ``1 / sqrt(1 + t)``.
-    batch_size : int or "auto", default="auto"
-        Samples a step. "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50
-        batches. A sample of a CRF is a sequence: "auto" is 16 of them, or more where they have fewer than 64 tokens.
-    average : bool or float, default=False
-        Return the mean of the weights over all steps after the first `average` epochs, not the last weights. True is 1.
-    clip_norm : float or None, default=None
-        Shorten the loss gradient of a batch to this Euclidean norm where it is longer. None leaves it as it is.
-    record : {"epoch", "step"}, default="epoch"
-        "step" adds an array "step_losses" to each record of `history_`: the mean loss of each batch before its step.
+    schedule, batch_size, average, clip_norm, record :
+        As in :class:`Momentum`.
 
     References
     ----------
@@ -191,6 +179,7 @@ class AdaGrad(StochasticSolver):
         return warmed(self, objective, length)
 
 
+@with_texts_of(Momentum, StochasticSolver)
 class RMSProp(StochasticSolver):
     r"""Divide each weight's step by the root of the moving average of its squared gradients.
 
@@ -209,20 +198,14 @@ class RMSProp(StochasticSolver):
     learning_rate : float or "auto", default="auto"
         How far a step moves a weight, times the factor of the schedule. "auto" is ``0.1 sqrt(2 / mean |x|^2)``, and
         more where `C` is large and the weights have farther to go.
-    schedule : Schedule, name or callable, default="auto"
-        Gives the factor on the rate at each time. "auto" rises to 1, unless `C` is small, and then falls linearly to
-        zero, where the fit ends: in 20 epochs or 1,000 steps, whichever is longer, but within `max_iter`. In
-        `partial_fit` it is ``1 / sqrt(1 + t)``.
+    schedule :
+        As in :class:`Momentum`.
     batch_size : int or "auto", default="auto"
         Samples a step. "auto" is 64, or less, but at least 8, where an epoch would otherwise have fewer than 50
         batches. A sample of a CRF is a sequence: "auto" is 16 of them, or more where they have fewer than 64 tokens,
         and up to 32 where an epoch keeps 100 batches.
-    average : bool or float, default=False
-        Return the mean of the weights over all steps after the first `average` epochs, not the last weights. True is 1.
-    clip_norm : float or None, default=None
-        Shorten the loss gradient of a batch to this Euclidean norm where it is longer. None leaves it as it is.
-    record : {"epoch", "step"}, default="epoch"
-        "step" adds an array "step_losses" to each record of `history_`: the mean loss of each batch before its step.
+    average, clip_norm, record :
+        As in :class:`StochasticSolver`.
 
     References
     ----------
