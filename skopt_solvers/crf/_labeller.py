@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base.caller import stacklevel_of_caller
 from .._base.dask_input import over_blocks
+from .._base.inherited_docs import with_texts_of
 from .._base.pickling import check_array, damaged
 from .._base.threads import effective_threads
 from .._base.typing import DaskCollection, Sequences
@@ -169,6 +170,7 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
             return self.classes_[path]
         return tokens.like_input(self.classes_.astype(object)[path].tolist())
 
+    @with_texts_of(predict)
     @over_blocks
     def predict_proba(
         self,
@@ -182,12 +184,8 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X : sequences or tokens
-            The data, in any form that `fit` takes.
-        lengths : array of shape (n_sequences,), optional
-            Tokens of each sequence of flat X.
-        sequence_ids : array of shape (n_tokens,), optional
-            The sequence of each token of flat X; the tokens of one follow each other.
+        X, lengths, sequence_ids :
+            As in :meth:`predict`.
         known_labels : list of label sequences, or array of shape (n_tokens,), optional
             Labels that tokens must have, None where any will do. The probabilities are given these.
 
@@ -200,6 +198,7 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
         tokens, decoder, fixed = self._decoding(X, known_labels, lengths=lengths, sequence_ids=sequence_ids)
         return tokens.like_input(decoder.marginals(tokens, fixed))
 
+    @with_texts_of(predict)
     def predict_topk(
         self,
         X: Sequences,
@@ -213,14 +212,12 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X : sequences or tokens
-            The data, in any form that `fit` takes.
+        X :
+            As in :meth:`predict`.
         k : int, default=5
             The number of label sequences, >= 1.
-        lengths : array of shape (n_sequences,), optional
-            Tokens of each sequence of flat X.
-        sequence_ids : array of shape (n_tokens,), optional
-            The sequence of each token of flat X; the tokens of one follow each other.
+        lengths, sequence_ids :
+            As in :meth:`predict`.
         known_labels : list of label sequences, or array of shape (n_tokens,), optional
             Labels that tokens must have, None where any will do.
 
@@ -240,6 +237,7 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
         found = decoder.best_paths(tokens, k, fixed)
         return [[(self.classes_[path], score) for path, score in paths] for paths in found]
 
+    @with_texts_of(predict)
     def log_likelihood(
         self,
         X: Sequences,
@@ -252,14 +250,12 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X : sequences or tokens
-            The data, in any form that `fit` takes.
+        X :
+            As in :meth:`predict`.
         y : list of label sequences, or array of shape (n_tokens,)
             The labels whose probability is asked, None where a label is missing.
-        lengths : array of shape (n_sequences,), optional
-            Tokens of each sequence of flat X.
-        sequence_ids : array of shape (n_tokens,), optional
-            The sequence of each token of flat X; the tokens of one follow each other.
+        lengths, sequence_ids :
+            As in :meth:`predict`.
 
         Returns
         -------
@@ -291,6 +287,7 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
         tokens, decoder, _ = self._decoding(X, lengths=lengths, sequence_ids=sequence_ids)
         return decoder.log_likelihood(tokens, decoder.best_path(tokens))
 
+    @with_texts_of(predict)
     def score(
         self,
         X: Sequences,
@@ -304,16 +301,14 @@ class ChainLabeller(ChainReports, SolverEstimator, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X : sequences or tokens
-            The data, in any form that `fit` takes.
+        X :
+            As in :meth:`predict`.
         y : list of label sequences, or array of shape (n_tokens,)
             The right labels, None where a label is missing.
         sample_weight : array of shape (n_sequences,) or (n_tokens,), or list of arrays, optional
             Weights >= 0 of the tokens, or of all tokens of a sequence.
-        lengths : array of shape (n_sequences,), optional
-            Tokens of each sequence of flat X.
-        sequence_ids : array of shape (n_tokens,), optional
-            The sequence of each token of flat X; the tokens of one follow each other.
+        lengths, sequence_ids :
+            As in :meth:`predict`.
 
         Returns
         -------
