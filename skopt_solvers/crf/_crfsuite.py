@@ -43,7 +43,8 @@ class CRF(BaseEstimator):
     num_memories : int or None, default=None
         Differences of weights and gradients that L-BFGS keeps; None is 6.
     delta : float or None, default=None
-        Relative decrease of the objective in 10 iterations at which a fit ends; None is 1e-5.
+        Relative decrease of the objective in 10 iterations at which a fit ends; None is 1e-5. A fit also ends when the
+        objective is proven to be at most ``20 delta`` of itself above its minimum.
     period : 10 or None, default=None
         The iterations over which `delta` is measured.
     epsilon, linesearch, max_linesearch, calibration_eta, calibration_rate, calibration_samples, \

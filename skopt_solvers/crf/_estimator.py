@@ -98,7 +98,9 @@ class LinearChainCRF(ChainLabeller):
     max_iter : int, default=200
         Most iterations, or epochs of a stochastic solver.
     tol : float, default=1e-4
-        lbfgs: relative decrease of the objective in 10 iterations, or largest entry of its gradient over C.
+        lbfgs: a fit ends when the objective is proven to be at most ``20 tol`` of itself above its minimum. It also
+        ends when the objective has fallen by less than `tol` of itself in 10 iterations, or when the largest entry of
+        its gradient over C is at most `tol`.
         Stochastic solvers as in :class:`~skopt_solvers.LogisticRegression`.
     early_stopping : bool, default=False
         Stop when the score of validation data has not improved in `n_iter_no_change` iterations, and return the best

@@ -38,7 +38,8 @@ class Planes:
         """Take the plane at a position, whose value and gradient are known; return a lower bound of min F."""
         W, l2 = position.W, self.l2
         loss = position.value - 0.5 * l2 * dot(W, W) - (self.l1 * float(np.abs(W).sum(dtype=float)) if self.l1 else 0.0)
-        G = position.gradient - W.dtype.type(l2) * W
+        G = W * W.dtype.type(-l2)
+        G += position.gradient
         constant = loss - dot(W, G)
         if self.slope is None:
             self.constant, self.slope = constant, G
@@ -55,13 +56,12 @@ class Planes:
 
         ``l1 |w| >= l1 s w`` for every s in [-1, 1], which makes the bound quadratic.
         """
-        planes = (self.slope, G)
-        constants = np.array([self.constant, constant])
-        products = np.array([[dot(one, other) for other in planes] for one in planes])
+        constants, both = np.array([self.constant, constant]), dot(self.slope, G)
+        products = np.array([[dot(self.slope, self.slope), both], [both, dot(G, G)]])
         if self.l1:
             l1 = W.dtype.type(self.l1)
             signs = np.where(W != 0, np.sign(W), np.clip(-G / l1, -1, 1))
-            constants -= self.l1 * np.array([dot(plane, signs) for plane in planes]) / self.l2
+            constants -= self.l1 * np.array([dot(plane, signs) for plane in (self.slope, G)]) / self.l2
         return simplex_maximum(constants, products / self.l2)
 
 

@@ -61,9 +61,10 @@ class LBFGS(Solver):
     most 150.
 
     Iterations end when the largest entry of the (pseudo-)gradient of the objective divided by ``C sum_i s_i``, which is
-    the mean loss and its penalty, is at most `tol`. For a CRF the gradient is that of the sum over all sequences, and
-    iterations also end when the objective has fallen by less than `tol` of itself in 10 of them. The largest entries
-    of that gradient belong to a few common features and say little of the many rare ones.
+    the mean loss and its penalty, is at most `tol`. For a CRF the gradient is that of the sum over all sequences, whose
+    largest entries belong to a few common features and say little of the many rare ones. So its iterations also end
+    when the gradients so far prove together that the objective is at most ``20 tol`` of itself above its minimum, and
+    when it has fallen by less than `tol` of itself in 10 iterations.
 
     Parameters
     ----------
@@ -184,6 +185,8 @@ class LBFGS(Solver):
         # two sets of pairs of half the rows are in the place of one of all
         narrowed = objective.narrowed_bytes if objective.l1 else 0
         tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
+        if objective.planes() is not None:  # of the running bound, less what a trial needs
+            tables += 2 if objective.l1 else 1
         squares = 8 * objective.shape[0]  # of the scaling, or of the bound
         block = block_bytes(objective) if self._has_block(objective) else 0
         # a trial under L1 is a position of its own, and so is that of the features in play

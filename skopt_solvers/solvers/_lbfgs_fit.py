@@ -13,6 +13,7 @@ from ._base import STOPPED, least_fall, pseudo_gradient, relative_bound, remedie
 from ._line_search import SeenRounding, backtrack, strong_wolfe
 from ._newton import newton_step
 from ._pairs import Pairs
+from ._running_bound import RunningBound
 
 if TYPE_CHECKING:
     from ..objectives._interface import Objective
@@ -33,6 +34,7 @@ class LBFGSFit:
     best : the least objective and the least norm so far.
     waited : int, iterations since one of these two fell.
     rounding : what the trials have shown of the rounding of the objective.
+    bound : the bound of the suboptimality that the gradients on the way give together.
     proven : the last relative bound of the suboptimality, and the number of values then.
     next_proof : the norm at which the next proof is tried, or the number of values.
     reason : str or None, why the fit has ended, or may end once it is proven.
@@ -60,9 +62,11 @@ class LBFGSFit:
     converged: bool = False
     ended: bool = False
     rounding: SeenRounding = field(init=False)
+    bound: RunningBound = field(init=False)
 
     def __post_init__(self):
         self.rounding = SeenRounding(self.objective.dtype)
+        self.bound = RunningBound(self.objective, self.tol, self.allowed)
 
     @property
     def phase(self):
@@ -76,6 +80,7 @@ class LBFGSFit:
         self.values.append(self.position.value)
         self.steepest = pseudo_gradient(self.objective, self.position.W, self.position.gradient)
         self.norm = float(np.abs(self.steepest).max())
+        self.bound.add(self.values, self.position)
         if self.history:
             record = self.history[-1]
             record["gradient_norm"] = self.norm
@@ -120,6 +125,9 @@ class LBFGSFit:
         norm, window = self.norm * self.objective.gradient_unit, self.objective.decrease_window
         if norm <= tol:
             return f"max|gradient| {compared(norm, tol)} is at most tol={tol:g}"
+        if self.bound.relative(values[-1]) <= self.bound.enough:
+            bound = compared(self.suboptimality(), self.bound.enough)
+            return f"the objective is proven to be at most {bound} of itself above its minimum"
         if window and len(values) > window and values[-1 - window] - values[-1] <= tol * abs(values[-1]):
             fall = least_fall(tol, self.objective.dtype)
             return f"the objective fell by less than {fall} of itself in {window} iterations"
@@ -141,7 +149,9 @@ class LBFGSFit:
     def suboptimality(self):
         """Return the relative bound at the position, NaN where there is none."""
         if self.proven[1] != len(self.values) and np.isfinite(self.allowed):
-            self.proven = relative_bound(self.objective, self.position.W, self.position), len(self.values)
+            own, running = relative_bound(self.objective, self.position.W, self.position), self.bound
+            bound = np.fmin(own, running.relative(self.position.value)) if running.enough else own
+            self.proven = float(bound), len(self.values)
         return self.proven[0]
 
     def _proves(self):

@@ -120,7 +120,7 @@ def test_the_peak_of_a_crf_with_a_block_of_the_hessian_is_predicted(dtype, asked
     model = LinearChainCRF(solver=LBFGS(memory=3), C=1, max_iter=8, tol=0, n_jobs=1)
     predicted, measured, objective = peak_of(lambda: quiet(model, X, y), asked)
     assert block_bytes(objective) > 4 * objective.table_bytes
-    close(predicted, measured, objective, upper=1.15)
+    close(predicted, measured, objective, upper=1.2)  # the bound and trials come after the block is made
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adagrad"])
@@ -134,6 +134,29 @@ def test_the_peak_of_a_crf_with_vectors_is_predicted(solver, pairs, asked):
     predicted, measured, objective = peak_of(lambda: quiet(model, X, TAGS), asked)
     close(predicted, measured, objective, upper=1.1)
     assert np.shares_memory(objective.vectors, vectors)
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_peak_of_a_crf_that_is_proven_is_predicted(dtype, l1_ratio, asked):
+    """A fit whose gradients are combined to a bound has the tables of that beside its own."""
+    options = dict(C=10, l1_ratio=l1_ratio, max_iter=40, tol=1e-3, random_state=0, n_jobs=1)
+    model = LinearChainCRF(solver=LBFGS(memory=8), **options)
+    predicted, measured, objective = peak_of(lambda: quiet(model, sequences(dtype), TAGS), asked)
+    assert model.n_iter_ > objective.decrease_window and model.suboptimality_ < 0.1
+    close(predicted, measured, objective, upper=1.1)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adagrad"])
+@pytest.mark.parametrize("pairs", ["all", "observed"])
+def test_the_peak_of_a_crf_with_transition_features_is_predicted(solver, pairs, asked):
+    """Triples of a feature and two labels are rows of the table."""
+    options = dict(C=0.1, state_features=pairs, max_iter=6 if solver == "lbfgs" else 1, tol=0, n_jobs=1)
+    model = LinearChainCRF(solver=LBFGS(memory=3) if solver == "lbfgs" else solver, random_state=0, **options)
+    model.set_params(transition_features=np.arange(300))
+    predicted, measured, objective = peak_of(lambda: quiet(model, sequences(), TAGS), asked)
+    assert model.transition_feature_coef_.nbytes > objective.table_bytes / 4
+    close(predicted, measured, objective, upper=1.1)
 
 
 @pytest.mark.parametrize("name", [name for name, solver in STOCHASTIC.items() if not solver.average])
