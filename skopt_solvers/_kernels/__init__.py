@@ -37,6 +37,7 @@ __all__ = [
     "indicator",
     "linear",
     "observed_pairs",
+    "proximal_step",
     "rows_are_plain",
     "rows_increase",
     "rule",
@@ -53,6 +54,7 @@ vector_bytes = 32 if variant == "_core_v3" else 16  # rows of a chain are padded
 run_epoch = _core.run_epoch
 run_epoch_of_many = _core.run_epoch_of_many
 two_loop = _core.two_loop
+proximal_step = _core.proximal_step
 dot = _core.dot
 check_compressed = _core.check_compressed
 rows_are_plain = _core.rows_are_plain

@@ -343,6 +343,23 @@ def two_loop(
     d: NDArray[_T],
     n_threads: int,
 ) -> None: ...
+def proximal_step(
+    S: NDArray[_T],
+    Y: NDArray[_T],
+    products: NDArray[_T],
+    order: NDArray[np.int64],
+    transform: NDArray[np.float64],
+    signs: NDArray[np.float64],
+    diagonal: NDArray[_T],
+    entries: NDArray[np.int64],
+    matrix: NDArray[_T],
+    w: NDArray[_T],
+    g: NDArray[_T],
+    l1: float,
+    most: int,
+    little: float,
+    d: NDArray[_T],
+) -> float: ...
 def dot(a: NDArray[_T], b: NDArray[_T]) -> float: ...
 def column_sums(table: NDArray[_T], out: NDArray[np.float64]) -> None: ...
 def add_to_rows(row: NDArray[_T], table: NDArray[_T]) -> None: ...

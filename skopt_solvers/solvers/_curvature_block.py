@@ -1,4 +1,4 @@
-"""A dense block of the Hessian, whose inverse is a part of where the recursion of L-BFGS starts from.
+"""A dense block of the Hessian, a part of where quasi-Newton methods start from; its inverse, without L1.
 
 Most of what is missing near the optimum of a CRF lies in few parameters: transitions, and the weights of the features
 that nearly every token has. They are correlated, which no diagonal tells. The curvature of up to 2,500 of the most
@@ -39,12 +39,28 @@ class CurvatureBlock:
     rest: np.ndarray
 
 
+@dataclass
+class CurvatureMatrix:
+    """The Hessian on some entries of the table, and a diagonal for the others, up to a factor.
+
+    Attributes
+    ----------
+    entries : ndarray of int64, which index the table as a vector.
+    matrix : ndarray of shape (n_entries, n_entries)
+    rest : ndarray, the inverse of a number for each entry of the table, 0 on `entries`.
+    """
+
+    entries: np.ndarray
+    matrix: np.ndarray
+    rest: np.ndarray
+
+
 def block_size(objective: Any) -> int:
     """Return the number of entries whose block pays; 0 for none.
 
     Its inverse, of size^3 multiply-adds in LAPACK's order, takes about as long as five passes at most.
     """
-    if not objective.l2:
+    if not (objective.l2 or objective.l1):
         return 0
     n_rows, n_outputs = objective.shape
     size = int(min(_MOST, n_rows * n_outputs, (10 * objective.pass_work) ** (1 / 3)))
@@ -61,14 +77,42 @@ def curvature_block(objective: "BlockObjective", W: np.ndarray) -> CurvatureBloc
     size = block_size(objective)
     if not size:
         return None
+    entries, matrix = _lower_triangle(objective, W, size)
+    inverse = _inverted(matrix)
+    return None if inverse is None else CurvatureBlock(entries, inverse, _rest(objective, entries))
+
+
+def curvature_matrix(objective: "BlockObjective", W: np.ndarray) -> CurvatureMatrix | None:
+    """Return the block at W as it is; None where none pays, or it is not finite."""
+    size = block_size(objective)
+    if not size:
+        return None
+    entries, matrix = _lower_triangle(objective, W, size)
+    if not np.isfinite(matrix.diagonal()).all():
+        return None
+    _mirror(matrix)
+    return CurvatureMatrix(entries, matrix, _rest(objective, entries))
+
+
+def _lower_triangle(objective, W, size):
+    """Return the entries of the block, and its matrix, of which the lower triangle counts."""
     entries, matrix, token = objective.curvature_block(W, size)
     matrix.flat[:: len(entries) + 1] += objective.l2 + _DAMPING * token
-    inverse = _inverted(matrix)
-    if inverse is None:
-        return None
-    rest = inverse_roots(_REST * objective.squared_norms() + objective.l2, objective)
+    return entries, matrix
+
+
+def _rest(objective, entries):
+    rows = _REST * objective.squared_norms() + objective.l2
+    rows[rows <= 0] = 1.0  # a feature that no token has
+    rest = inverse_roots(rows, objective)
     rest[entries] = 0
-    return CurvatureBlock(entries, inverse, rest)
+    return rest
+
+
+def _mirror(matrix):
+    """Copy the lower triangle to the upper one."""
+    for i in range(len(matrix)):
+        matrix[i, i + 1 :] = matrix[i + 1 :, i]
 
 
 def _inverted(matrix: np.ndarray) -> np.ndarray | None:
@@ -82,6 +126,5 @@ def _inverted(matrix: np.ndarray) -> np.ndarray | None:
     if failed:
         return None
     rows = cast(np.ndarray, inverse).T
-    for i in range(len(rows)):
-        rows[i, i + 1 :] = rows[i + 1 :, i]
+    _mirror(rows)
     return rows if np.isfinite(rows).all() else None

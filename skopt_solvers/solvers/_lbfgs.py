@@ -1,4 +1,4 @@
-"""Limited-memory BFGS, and its form for L1 (OWL-QN)."""
+"""Limited-memory BFGS, and its forms for L1."""
 
 from collections.abc import Callable, Generator
 from functools import partial
@@ -8,12 +8,13 @@ import numpy as np
 
 from ._base import STOPPED, Result, Solver, allowed_suboptimality, check_count, curvatures, inverse_roots, run_alone
 from ._by_output import SHARED_EPOCHS, minimize_by_output
-from ._curvature_block import CurvatureBlock, block_bytes, curvature_block
+from ._curvature_block import CurvatureBlock, CurvatureMatrix, block_bytes, curvature_block, curvature_matrix
 from ._dual_epochs import DualEpochs
 from ._features_in_play import make_steps
 from ._lbfgs_fit import LBFGSFit
 from ._newton import newton_bytes, preferred_way, steps_are_cheap
 from ._pairs import Pairs
+from ._proximal_pairs import ProximalPairs
 from ._registry import stochastic_names
 from ._starts import record_of, start_epochs, started
 
@@ -45,14 +46,16 @@ class LBFGS(Solver):
 
     where H comes from the last `memory` pairs of moves and gradient changes by the two-loop recursion, and t meets the
     strong Wolfe conditions. With L1 the direction comes from the pseudo-gradient, and no step leaves the orthant in
-    which it starts, which gives exact zeros. For sparse X in memory, steps use a copy of the columns whose features
-    have a weight, or a gradient that would give them one, while these are at most half of all.
+    which it starts, which gives exact zeros (OWL-QN). For a CRF of 500 sequences or more, a step with L1 goes instead
+    to where :math:`g^\top d + \tfrac{1}{2} d^\top H^{-1} d + l_1 \|W + d\|_1` is least, by coordinate descent. For
+    sparse X of a linear model in memory, steps with L1 use a copy of the columns whose features have a weight, or a
+    gradient that would give them one, while these are at most half of all.
 
     The recursion starts from :math:`\gamma D^{-1/2}`, with D a bound on the diagonal of the Hessian where the
     objective has one. For linear models D is the loss's curvature times :math:`\sum_i \omega_i x_{ij}^2`, plus the
     ridge. Where "auto" sets `memory` to 5, it starts from the diagonal at that point to the power -3/4. For a CRF with
-    L2 it starts from the inverse of an estimate of a block of the Hessian, made once where the epochs end. The block is
-    that of up to 2,500 weights that are used most often.
+    a penalty it starts from an estimate of a block of the Hessian, made once where the epochs end. The block is that of
+    up to 2,500 weights that are used most often.
 
     Where the Hessian is cheap and there is no L1, the steps are Newton's, :math:`d = -\nabla^2 F(W)^{-1} g`. By
     Cholesky's decomposition these are linear models with at most 100 features (with softmax, features times classes),
@@ -69,9 +72,10 @@ class LBFGS(Solver):
     Parameters
     ----------
     memory : int or "auto", default="auto"
-        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of weights. "auto" is 10. It is 20 for
-        a CRF of a thousand to a million weights, whose passes cost far more than the recursion. It is 5 for a
-        log-loss with several outputs that begins with epochs of the dual, where 10 take more than 32 MB.
+        Pairs kept, >= 1. They take ``2 memory`` times the bytes of the table of weights, and up to ``4 memory`` times
+        for a CRF with L1. "auto" is 10. It is 20 for a CRF with L2 alone of a thousand to a million weights, whose
+        passes cost far more than the recursion. It is 5 for a log-loss with several outputs that begins with epochs of
+        the dual, where 10 take more than 32 MB.
     precondition : bool, default=True
         True starts the recursion from what is known of the Hessian, as above. False starts it from
         :math:`\gamma I`, which takes two tables of weights less.
@@ -87,7 +91,9 @@ class LBFGS(Solver):
 
     References
     ----------
-    Nocedal & Wright (2006), algorithms 7.4, 7.5, 3.5 and 3.6; Andrew & Gao (2007), algorithm 1 (OWL-QN).
+    Nocedal & Wright (2006), algorithms 7.4, 7.5, 3.5 and 3.6; Andrew & Gao (2007), algorithm 1 (OWL-QN). A CRF with L1:
+    Byrd, Nocedal & Schnabel (1994), theorem 2.3; Schmidt, van den Berg, Friedlander & Murphy (2009); Tang & Scheinberg
+    (2016), section 4.
 
     Examples
     --------
@@ -154,6 +160,8 @@ class LBFGS(Solver):
         if self._epochs(objective) and _has_large_history(objective):
             return _FEW_PAIRS
         n_rows, n_outputs = objective.shape
+        if objective.l1 and self._has_block(objective):  # which are packed for each step
+            return 10
         return 20 if objective.structured and 1000 <= n_rows * n_outputs <= 10**6 else 10
 
     def newton_way(self, objective: Any) -> str | None:
@@ -184,7 +192,9 @@ class LBFGS(Solver):
             return 7 * objective.table_bytes + objective.position_bytes + objective.pass_bytes + newton + ascent
         # two sets of pairs of half the rows are in the place of one of all
         narrowed = objective.narrowed_bytes if objective.l1 else 0
-        tables = 2 * self.pairs_kept(objective) + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
+        proximal = objective.l1 and self._has_block(objective)
+        pairs = (4 if proximal else 2) * self.pairs_kept(objective)
+        tables = pairs + (8 if self.precondition else 6) + (5 if objective.l1 else 0)
         if objective.planes() is not None:  # of the running bound, less what a trial needs
             tables += 2 if objective.l1 else 1
         squares = 8 * objective.shape[0]  # of the scaling, or of the bound
@@ -282,7 +292,9 @@ class LBFGS(Solver):
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
             )
         before = [record for record in records if record["iteration"] == 0]
-        block = curvature_block(objective, position.W) if self._has_block(objective) and position.W.any() else None
+        made, block = curvature_matrix if objective.l1 else curvature_block, None
+        if self._has_block(objective) and position.W.any():
+            block = made(objective, position.W)
         return self.fit_from(objective, position, limits, records[len(before) :], block), before
 
     def fit_from(
@@ -291,7 +303,7 @@ class LBFGS(Solver):
         position: "Position",
         limits: tuple[int, float, float],
         history: list[dict[str, Any]],
-        block: CurvatureBlock | None = None,
+        block: CurvatureBlock | CurvatureMatrix | None = None,
     ) -> LBFGSFit:
         """Return the state of a fit at a position, from where its steps are made one by one.
 
@@ -305,15 +317,17 @@ class LBFGS(Solver):
             `max_iter`, `tol` and the relative bound that it has to prove; infinity is none.
         history : list of dict
             The records so far.
-        block : CurvatureBlock, optional
-            The block of the Hessian from which the recursion starts.
+        block : CurvatureBlock or CurvatureMatrix, optional
+            The block of the Hessian from which the recursion starts; the latter with L1, where it is a model's.
 
         Returns
         -------
         LBFGSFit
         """
         way, pairs = self.newton_way(objective), None
-        if way is None:
+        if isinstance(block, CurvatureMatrix):
+            pairs = ProximalPairs(self.pairs_kept(objective), position.W, block, objective.l1)
+        elif way is None:
             memory, scaling = self.pairs_kept(objective), partial(self._scaling, objective)
             after_dual = self.memory == "auto" and bool(history) and history[0]["phase"] == "dual"
             if after_dual and _has_large_history(objective) and _has_small_rows(objective):
@@ -323,9 +337,7 @@ class LBFGS(Solver):
 
     def _has_block(self, objective):
         """Return whether the recursion starts from a block of the Hessian, where W is not 0."""
-        # under L1 it ends sooner and takes longer to the first percent
-        made = objective.has_curvature_block and not objective.l1
-        return self.precondition and made and start_epochs(objective) > 0
+        return self.precondition and objective.has_curvature_block and start_epochs(objective) > 0
 
     def _scaling_at(self, position, objective):
         """Return the diagonal of the Hessian at a position to the power -3/4; where there is none, the same as else."""

@@ -10,9 +10,10 @@ import numpy as np
 from .. import _kernels
 from .._base.words import compared
 from ._base import STOPPED, least_fall, pseudo_gradient, relative_bound, remedies, rounding_of, unproven
-from ._line_search import SeenRounding, backtrack, strong_wolfe
+from ._line_search import SeenRounding, backtrack, backtrack_model, strong_wolfe
 from ._newton import newton_step
 from ._pairs import Pairs
+from ._proximal_pairs import ProximalPairs
 from ._running_bound import RunningBound
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class LBFGSFit:
     objective: "Objective"
     position: "Position"
     way: "NewtonWay | None"
-    pairs: Pairs | None
+    pairs: Pairs | ProximalPairs | None
     max_iter: int
     tol: float
     allowed: float
@@ -192,7 +193,7 @@ class LBFGSFit:
         if self.way is not None:
             return newton_step(self.position, self.way)
         before, gradient = self.position.W.copy(), self.position.gradient
-        length = self._quasi_newton_step()
+        length = self._proximal_step() if isinstance(self.pairs, ProximalPairs) else self._quasi_newton_step()
         if length is not None:
             self.pairs.add(self.position.W, before, self.position.gradient, gradient)
         return length
@@ -209,6 +210,18 @@ class LBFGSFit:
             slope = _kernels.dot(self.steepest.ravel(), D.ravel())
             if np.isfinite(slope) and slope < 0:
                 length = (self._within_orthant if objective.l1 else self._along)(D, slope, noise)
+                if length is not None:
+                    return length
+            if not self.pairs.forget():
+                return None
+
+    def _proximal_step(self):
+        """Return the length of a step to where the model of the objective is least with L1; None where none pays."""
+        noise = rounding_of(self.position.value, self.objective.dtype)
+        while True:
+            D, change = self.pairs.direction(self.position.W, self.position.gradient)
+            if np.isfinite(change) and change < 0:
+                length, self.position = backtrack_model(self.objective, self.position, D, change, noise)
                 if length is not None:
                     return length
             if not self.pairs.forget():

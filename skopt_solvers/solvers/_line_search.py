@@ -130,3 +130,24 @@ def backtrack(objective, position, D, steepest, step, noise):
             return step, moved
         step /= 2
     return None, position
+
+
+def backtrack_model(objective, position, D, change, noise):
+    """A point along D, the step being halved from 1 until it pays, where `change` is that of the linear model and L1.
+
+    Tseng & Yun (2009), eq. 9: ``F(W + t D) <= F(W) + c1 t (g . D + l1 |W + D|_1 - l1 |W|_1)``.
+
+    Returns
+    -------
+    step : float or None
+    position : the new one, or the old where no step pays
+    """
+    W, step = position.W, 1.0
+    for _ in range(_MAX_HALVINGS):
+        trial = W + W.dtype.type(step) * D
+        moved = objective.position(trial)
+        enough = position.value + _SUFFICIENT * step * change + noise
+        if np.isfinite(moved.value) and moved.value <= enough and not np.array_equal(trial, W):
+            return step, moved
+        step /= 2
+    return None, position

@@ -285,6 +285,13 @@ class Case(TextArguments):
                     h0=h0, gamma=1.0, entries=entries, inverse=inverse, d=np.empty(size, self.T),
                     n_threads=self.threads(),
                 ),
+                lambda: self.call(
+                    core.proximal_step, S=S, Y=Y, products=self.numbers(pairs * len(entries)),
+                    order=np.arange(pairs), transform=self.numbers(4 * pairs**2, float),
+                    signs=self.numbers(2 * pairs, float), diagonal=np.abs(g), entries=entries, matrix=inverse,
+                    w=self.numbers(size), g=g, l1=0.5, most=self.r.choice([0, 2]), little=0.1,
+                    d=np.empty(size, self.T),
+                ),
                 lambda: self.by_place(core.dot, a=g, b=g.copy()),
                 lambda: self.call(core.column_sums, table=g, out=np.empty(self.r.choice([0, 1, 3]))),
                 lambda: self.call(core.add_to_rows, row=self.numbers(self.r.choice([0, 1, 3])), table=g.copy()),

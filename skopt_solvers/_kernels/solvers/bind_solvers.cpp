@@ -10,6 +10,7 @@
 #include "solvers/epoch.hpp"
 #include "solvers/epoch_of_many.hpp"
 #include "solvers/lbfgs.hpp"
+#include "solvers/proximal.hpp"
 #include "solvers/rules.hpp"
 #include "solvers/steps.hpp"
 
@@ -166,6 +167,30 @@ static void recursion(In<T> S, In<T> Y, In<double> rho, In<int64_t> order, In<T>
              d.data(), size, n_threads);
 }
 
+// Returns how much the linear part of the model changes along d.
+template <class T>
+static double proximal_step(In<T> S, In<T> Y, In<T> products, In<int64_t> order, In<double> transform, In<double> signs,
+                            In<T> diagonal, In<int64_t> entries, In<T> matrix, In<T> w, In<T> g, double l1, size_t most,
+                            double little, Out<T> d) {
+    const size_t size = g.size(), n_entries = entries.size(), n_pairs = order.size(), rank = 2 * n_pairs;
+    require(d.size() == size && w.size() == size && diagonal.size() == size,
+            "diagonal, w, g and d must have the same size");
+    require(size <= INT32_MAX && between(entries, 0, size) && matrix.size() == product(n_entries, n_entries),
+            "entries must index g, and matrix must have a row and a column for each");
+    const size_t n_rows = size ? S.size() / size : 0;
+    require(S.size() == product(n_rows, size) && Y.size() == S.size() && products.size() == product(n_rows, n_entries),
+            "S, Y and products must have the same rows");
+    require(between(order, 0, n_rows), "order must index the rows of S");
+    require(signs.size() == rank && transform.size() == product(rank, rank),
+            "signs and transform must have two entries a side for each pair");
+    nb::gil_scoped_release release;
+    const ProximalModel<T> model{size,     diagonal.data(), entries.data(), n_entries, matrix.data(),    S.data(),
+                                 Y.data(), products.data(), order.data(),   n_pairs,   transform.data(), signs.data()};
+    ProximalStep<T> step(model, w.data(), g.data(), static_cast<T>(l1));
+    step.descend(most, little);
+    return step.write(d.data());
+}
+
 template <class T>
 static void bind_functions(nb::module_& m) {
     m.def("run_epoch", &epoch<T>, "objective"_a, "rule"_a, array("W"), array("order"), "batch_size"_a, array("rates"),
@@ -174,6 +199,9 @@ static void bind_functions(nb::module_& m) {
           array("rates"), array("l1"), array("l2"));
     m.def("two_loop", &recursion<T>, array("S"), array("Y"), array("rho"), array("order"), array("g"), array("h0"),
           "gamma"_a, array("entries"), array("inverse"), array("d"), "n_threads"_a);
+    m.def("proximal_step", &proximal_step<T>, array("S"), array("Y"), array("products"), array("order"),
+          array("transform"), array("signs"), array("diagonal"), array("entries"), array("matrix"), array("w"),
+          array("g"), "l1"_a, "most"_a, "little"_a, array("d"));
 }
 
 void bind_solvers(nb::module_& m) {
