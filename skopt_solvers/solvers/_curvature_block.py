@@ -102,6 +102,7 @@ def _lower_triangle(objective, W, size):
 
 
 def _rest(objective, entries):
+    """Return the inverse roots of what the other entries are taken to have as curvature."""
     rows = _REST * objective.squared_norms() + objective.l2
     rows[rows <= 0] = 1.0  # a feature that no token has
     rest = inverse_roots(rows, objective)
