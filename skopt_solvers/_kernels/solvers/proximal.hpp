@@ -41,8 +41,8 @@ public:
         pack();
     }
 
-    // Makes `most` sweeps over the coordinates at most. The end comes earlier where one moves less than `little` of what
-    // the first did.
+    // Makes `most` sweeps over the coordinates at most. The end comes earlier where one moves less than `little` of
+    // what the first did.
     void descend(size_t most, double little) {
         double first = 0;
         for (size_t sweep = 0; sweep < most; ++sweep) {
