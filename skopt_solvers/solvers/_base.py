@@ -197,6 +197,11 @@ def relative_bound(objective: "Objective", W: np.ndarray, position: "Position | 
     return float(bound / (objective.scale * value)) if bound else 0.0
 
 
+def rounding_of_bounds(dtype: Any) -> float:
+    """Return what rounding may hide of a relative bound."""
+    return 64.0 * float(np.finfo(dtype).eps)
+
+
 def unproven(bound: float, allowed: float, by: str = "100 tol") -> str:
     """Return in words what a proven bound says, what is allowed, and by which parameter."""
     told = compared(bound, allowed)

@@ -73,32 +73,24 @@ def block_bytes(objective: Any) -> int:
 
 
 def curvature_block(objective: "BlockObjective", W: np.ndarray) -> CurvatureBlock | None:
-    """Return the block at W; None where none pays, or its matrix is singular in its type."""
-    size = block_size(objective)
-    if not size:
-        return None
-    entries, matrix = _lower_triangle(objective, W, size)
-    inverse = _inverted(matrix)
-    return None if inverse is None else CurvatureBlock(entries, inverse, _rest(objective, entries))
+    """Return the inverse of the block at W; None where none pays, or its matrix is singular in its type."""
+    return _made(CurvatureBlock, _inverted, objective, W)
 
 
 def curvature_matrix(objective: "BlockObjective", W: np.ndarray) -> CurvatureMatrix | None:
     """Return the block at W as it is; None where none pays, or it is not finite."""
+    return _made(CurvatureMatrix, _mirrored, objective, W)
+
+
+def _made(kind, formed, objective, W):
+    """Return a block of a kind, its matrix being `formed` of the Hessian's lower triangle; None where none is."""
     size = block_size(objective)
     if not size:
         return None
-    entries, matrix = _lower_triangle(objective, W, size)
-    if not np.isfinite(matrix.diagonal()).all():
-        return None
-    _mirror(matrix)
-    return CurvatureMatrix(entries, matrix, _rest(objective, entries))
-
-
-def _lower_triangle(objective, W, size):
-    """Return the entries of the block, and its matrix, of which the lower triangle counts."""
     entries, matrix, token = objective.curvature_block(W, size)
     matrix.flat[:: len(entries) + 1] += objective.l2 + _DAMPING * token
-    return entries, matrix
+    matrix = formed(matrix)
+    return None if matrix is None else kind(entries, matrix, _rest(objective, entries))
 
 
 def _rest(objective, entries):
@@ -110,10 +102,11 @@ def _rest(objective, entries):
     return rest
 
 
-def _mirror(matrix):
-    """Copy the lower triangle to the upper one."""
+def _mirrored(matrix: np.ndarray) -> np.ndarray | None:
+    """Return a matrix with its lower triangle in the upper one too, in its place; None where it is not finite."""
     for i in range(len(matrix)):
         matrix[i, i + 1 :] = matrix[i + 1 :, i]
+    return matrix if np.isfinite(matrix).all() else None
 
 
 def _inverted(matrix: np.ndarray) -> np.ndarray | None:
@@ -126,6 +119,4 @@ def _inverted(matrix: np.ndarray) -> np.ndarray | None:
             inverse, failed = potri(factor, lower=False, overwrite_c=True)
     if failed:
         return None
-    rows = cast(np.ndarray, inverse).T
-    _mirror(rows)
-    return rows if np.isfinite(rows).all() else None
+    return _mirrored(cast(np.ndarray, inverse).T)

@@ -292,9 +292,8 @@ class LBFGS(Solver):
                 f"LBFGS: the objective or its gradient is not finite in {W.dtype} where the fit begins; scale X"
             )
         before = [record for record in records if record["iteration"] == 0]
-        made, block = curvature_matrix if objective.l1 else curvature_block, None
-        if self._has_block(objective) and position.W.any():
-            block = made(objective, position.W)
+        made = curvature_matrix if objective.l1 else curvature_block
+        block = made(objective, position.W) if self._has_block(objective) and position.W.any() else None
         return self.fit_from(objective, position, limits, records[len(before) :], block), before
 
     def fit_from(

@@ -121,15 +121,13 @@ def backtrack(objective, position, D, steepest, step, noise):
     """
     W, n = position.W, objective.n_penalised
     orthant = np.where(W[:n] != 0, np.sign(W[:n]), -np.sign(steepest[:n]))
-    for _ in range(_MAX_HALVINGS):
+
+    def at(step):
         trial = W + W.dtype.type(step) * D
         trial[:n][trial[:n] * orthant <= 0] = 0
-        moved = objective.position(trial)
-        gain = _SUFFICIENT * float(np.vdot(steepest, trial - W))
-        if np.isfinite(moved.value) and moved.value <= position.value + gain + noise and not np.array_equal(trial, W):
-            return step, moved
-        step /= 2
-    return None, position
+        return trial
+
+    return _halved(objective, position, at, lambda step, trial: float(np.vdot(steepest, trial - W)), step, noise)
 
 
 def backtrack_model(objective, position, D, change, noise):
@@ -142,12 +140,22 @@ def backtrack_model(objective, position, D, change, noise):
     step : float or None
     position : the new one, or the old where no step pays
     """
-    W, step = position.W, 1.0
+    W = position.W
+    return _halved(
+        objective, position, lambda step: W + W.dtype.type(step) * D, lambda step, _: step * change, 1.0, noise
+    )
+
+
+def _halved(objective, position, at, change, step, noise):
+    """Return the first of the steps, each half of the one before, whose fall is enough of the change, and the position.
+
+    ``at(step)`` is the trial, and ``change(step, trial)`` the change that a linear model expects of it.
+    """
     for _ in range(_MAX_HALVINGS):
-        trial = W + W.dtype.type(step) * D
+        trial = at(step)
         moved = objective.position(trial)
-        enough = position.value + _SUFFICIENT * step * change + noise
-        if np.isfinite(moved.value) and moved.value <= enough and not np.array_equal(trial, W):
+        enough = position.value + _SUFFICIENT * change(step, trial) + noise
+        if np.isfinite(moved.value) and moved.value <= enough and not np.array_equal(trial, position.W):
             return step, moved
         step /= 2
     return None, position

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._base import rounding_of_bounds
 from ._lbfgs import LBFGS
 from ._newton import newton_way
 
@@ -17,7 +18,6 @@ _NEWTON_STEPS = 15
 _FEW_COEFFICIENTS = 20  # of which a Newton step costs a few passes
 _WIDTH = 0.01  # of smoothed kinks
 _LITTLE = 0.1  # a part of the bound that is not worth another step
-_ROUNDING = 64.0  # units in the last place of F
 
 
 def nearer_bound(objective: "Objective", W: np.ndarray, bound: float, allowed: float) -> float:
@@ -37,7 +37,7 @@ def nearer_bound(objective: "Objective", W: np.ndarray, bound: float, allowed: f
     """
     if not objective.l2 or not objective.convex:
         return bound
-    rounding = _ROUNDING * float(np.finfo(objective.dtype).eps)
+    rounding = rounding_of_bounds(objective.dtype)
     try:
         with np.errstate(all="ignore"):
             lower = _lower_bound(objective, W, 1 - allowed + 2 * rounding)

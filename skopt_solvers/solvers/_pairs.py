@@ -10,7 +10,32 @@ from .._base.aligned import aligned_empty
 _NO_ENTRIES = np.empty(0, np.int64)
 
 
-class Pairs:
+class PairTable:
+    """The last pairs (s, y) of moves and changes of the gradient, newest first in `order`, and the scale `gamma`."""
+
+    def __init__(self, memory, W):
+        self.memory, self.shape, self.dtype = memory, W.shape, W.dtype
+        self.S = np.empty((memory, W.size), W.dtype)
+        self.Y = np.empty_like(self.S)
+        self.order, self.gamma = [], 1.0
+
+    def put(self, W, before, gradient, gradient_before):
+        """Write a pair to a slot, which has to be kept to count; return the slot."""
+        slot = (self.order[0] + 1) % self.memory if self.order else 0
+        np.subtract(W.ravel(), before.ravel(), out=self.S[slot])
+        np.subtract(gradient.ravel(), gradient_before.ravel(), out=self.Y[slot])
+        self.order = [i for i in self.order if i != slot]
+        return slot
+
+    def make_newest(self, slot, curvature, length, entries=_NO_ENTRIES):
+        """Make the pair in a slot the newest; the scale is that of what a block on `entries` leaves."""
+        rest = curvature - float(self.S[slot][entries] @ self.Y[slot][entries]) if len(entries) else curvature
+        if rest > 0 and length > 0:
+            self.gamma = rest / length
+        self.order.insert(0, slot)
+
+
+class Pairs(PairTable):
     """The pairs (s, y) of the recursion, newest first in `order`, and the scaling that it starts from.
 
     ``scaling()`` is called for the first step: many fits that start near the optimum make none. A `block` takes the
@@ -18,11 +43,9 @@ class Pairs:
     """
 
     def __init__(self, memory, W, scaling, n_threads, block=None):
-        self.memory, self.shape, self.dtype, self.n_threads, self.block = memory, W.shape, W.dtype, n_threads, block
-        self.S = np.empty((memory, W.size), W.dtype)
-        self.Y = np.empty_like(self.S)
+        super().__init__(memory, W)
+        self.n_threads, self.block = n_threads, block
         self.rho = np.zeros(memory)
-        self.order, self.gamma = [], 1.0
         self._scaling = scaling
         self._direction = aligned_empty(W.shape, W.dtype)
 
@@ -69,12 +92,7 @@ class Pairs:
         return d
 
     def add(self, W, before, gradient, gradient_before):
-        slot = (self.order[0] + 1) % self.memory if self.order else 0
-        s, y = self.S[slot], self.Y[slot]
-        np.subtract(W.ravel(), before.ravel(), out=s)
-        np.subtract(gradient.ravel(), gradient_before.ravel(), out=y)
-        self.order = [i for i in self.order if i != slot]
-        self._keep(slot)
+        self._keep(self.put(W, before, gradient, gradient_before))
 
     def take(self, other, rows, others_rows):
         """Take over pairs of another table: its `others_rows` are `rows` of this one, whose other rows get zeros."""
@@ -94,8 +112,4 @@ class Pairs:
         # a pair without curvature, or lost in rounding, would make H indefinite (Nocedal & Wright, section 6.1)
         if curvature > np.finfo(self.dtype).eps * length * self.gamma:
             self.rho[slot] = 1 / curvature
-            # the scale is that of what the block leaves
-            rest = curvature if self.block is None else curvature - float(s[self.block.entries] @ y[self.block.entries])
-            if rest > 0 and length > 0:
-                self.gamma = rest / length
-            self.order.insert(0, slot)
+            self.make_newest(slot, curvature, length, _NO_ENTRIES if self.block is None else self.block.entries)

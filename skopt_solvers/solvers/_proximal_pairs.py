@@ -5,12 +5,13 @@ import numpy as np
 from .. import _kernels
 from .._base.threads import one_blas_thread
 from ._curvature_block import CurvatureMatrix
+from ._pairs import PairTable
 
 # Sweeps of coordinate descent. Half as many take a fifth more steps, and twice as many hardly fewer.
 _SWEEPS, _LITTLE = 8, 1e-3
 
 
-class ProximalPairs:
+class ProximalPairs(PairTable):
     r"""The pairs (s, y) that a model of the Hessian is made of, newest first in `order`.
 
     .. math:: B = B_0 - \begin{pmatrix} B_0 S & Y \end{pmatrix}
@@ -33,12 +34,9 @@ class ProximalPairs:
     """
 
     def __init__(self, memory: int, W: np.ndarray, matrix: CurvatureMatrix, l1: float) -> None:
-        self.memory, self.shape, self.dtype, self.matrix, self.l1 = memory, W.shape, W.dtype, matrix, l1
-        self.S = np.zeros((memory, W.size), W.dtype)
-        self.Y = np.zeros_like(self.S)
-        self.products = np.zeros((memory, len(matrix.entries)), W.dtype)  # B0 S on the entries
-        self.order: list[int] = []
-        self.gamma = 1.0
+        super().__init__(memory, W)
+        self.matrix, self.l1 = matrix, l1
+        self.products = np.empty((memory, len(matrix.entries)), W.dtype)  # B0 S on the entries
         # S^T Y, and S^T B0 S of the entries and of the others, for which gamma is 1
         self.SY, self.in_block, self.outside = (np.zeros((memory, memory)) for _ in range(3))
 
@@ -61,22 +59,16 @@ class ProximalPairs:
 
     def add(self, W: np.ndarray, before: np.ndarray, gradient: np.ndarray, gradient_before: np.ndarray) -> None:
         """Keep a move and the change of the gradient that it made, if there is curvature."""
-        slot = (self.order[0] + 1) % self.memory if self.order else 0
+        slot = self.put(W, before, gradient, gradient_before)
         s, y, matrix = self.S[slot], self.Y[slot], self.matrix
-        np.subtract(W.ravel(), before.ravel(), out=s)
-        np.subtract(gradient.ravel(), gradient_before.ravel(), out=y)
-        self.order = [i for i in self.order if i != slot]
-        scaled = y * matrix.rest
-        curvature, length = _kernels.dot(s, y), _kernels.dot(y, scaled)
+        curvature = _kernels.dot(s, y)
         # a pair without curvature, or lost in rounding, would make B indefinite (Nocedal & Wright, section 6.1)
         if not curvature > np.finfo(self.dtype).eps * _kernels.dot(y, y) * self.gamma:
             return
-        own, outside = s[matrix.entries], curvature - float(s[matrix.entries] @ y[matrix.entries])
-        if outside > 0 and length > 0:
-            self.gamma = outside / length
-        self.order.insert(0, slot)
+        scaled = y * matrix.rest
+        self.make_newest(slot, curvature, _kernels.dot(y, scaled), matrix.entries)
         with one_blas_thread():
-            np.matmul(matrix.matrix, own, out=self.products[slot])
+            np.matmul(matrix.matrix, s[matrix.entries], out=self.products[slot])
         np.divide(s, matrix.rest, out=scaled, where=matrix.rest > 0)
         scaled[matrix.entries] = 0
         for i in self.order:

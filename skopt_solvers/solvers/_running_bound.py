@@ -1,8 +1,10 @@
 """A bound of the suboptimality that a fit has of the gradients on its way."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+
+from ._base import rounding_of_bounds
 
 if TYPE_CHECKING:
     from ..objectives._interface import Objective
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
 _ENOUGH = 20.0  # times `tol`: the bound at which a fit may end
 # Times the bound that is enough. Before the objective falls by less in a window, planes are too far off to help.
 _FALL = 5.0
-_ROUNDING = 64.0  # units in the last place of F
 
 
 class RunningBound:
@@ -35,31 +36,28 @@ class RunningBound:
     """
 
     def __init__(self, objective: "Objective", tol: float, allowed: float) -> None:
-        self._objective, self._planes = objective, None
+        self._objective = objective
+        self._planes: Planes | None = None
         looked_for = objective.decrease_window and np.isfinite(allowed) and objective.planes() is not None
         self.enough = min(_ENOUGH * tol, allowed) if looked_for else 0.0
-        self._rounding = _ROUNDING * float(np.finfo(objective.dtype).eps)
+        self._rounding = rounding_of_bounds(objective.dtype)
         self._least = -np.inf  # that F may be
 
     def add(self, values: list[float], position: "Position") -> None:
         """Take the next position of a fit, the objective at all of them being `values`."""
-        if not self.enough:
+        at_start = len(values) == 1  # which may be the end, and whose plane would linger
+        if not self.enough or not (at_start or self._planes is not None or self._falls_slowly(values)):
             return
+        planes = self._planes or cast("Planes", self._objective.planes())
+        if not at_start:
+            self._planes = planes
         with np.errstate(all="ignore"):
-            if len(values) == 1:  # the start may be the end
-                self._take(self._objective.planes(), position)
-            elif self._planes is not None or self._falls_slowly(values):
-                self._planes = self._planes or self._objective.planes()
-                self._take(self._planes, position)
+            self._least = max(self._least, planes.add(position))
 
     def relative(self, value: float) -> float:
         """Return the bound where the objective is `value`; infinite where there is none."""
         bound = 1 - self._least / value if value > 0 else np.inf
         return max(bound, 0.0) + self._rounding
-
-    def _take(self, planes: "Planes | None", position: "Position") -> None:
-        if planes is not None:
-            self._least = max(self._least, planes.add(position))
 
     def _falls_slowly(self, values: list[float]) -> bool:
         window = self._objective.decrease_window

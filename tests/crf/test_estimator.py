@@ -79,9 +79,9 @@ def test_the_history_tells_the_objective_of_the_class(solver, form):
 @pytest.mark.parametrize("state_features", ["all", "observed"])
 def test_every_solver_ends_at_the_optimum_and_the_bound_says_so(solver, l1_ratio, state_features):
     params = dict(l1_ratio=l1_ratio, state_features=state_features, C=0.7)
-    best = LinearChainCRF(tol=1e-8, max_iter=2000, **params).fit(X, Y)
+    best = LinearChainCRF(tol=4e-10 if l1_ratio < 1 else 1e-8, max_iter=2000, **params).fit(X, Y)
     optimum, bound = objective(best, X, Y), best.suboptimality_bound(X, Y)
-    assert best.converged_ and 0 <= bound < (2e-7 if l1_ratio < 1 else 1e-4) * optimum
+    assert best.converged_ and 0 <= bound < (1e-8 if l1_ratio < 1 else 1e-4) * optimum
     if solver == "lbfgs":
         assert l1_ratio == 0 or (weights_of(best) == 0).mean() > 0.05
         return
@@ -103,11 +103,11 @@ def test_the_bound_is_infinite_without_penalty_and_with_missing_labels():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_dtype_of_the_data_is_that_of_the_weights(dtype):
-    model = LinearChainCRF(tol=1e-4).fit([x.astype(dtype) for x in X], Y)
+    model = LinearChainCRF(tol=1e-5).fit([x.astype(dtype) for x in X], Y)
     assert {getattr(model, name).dtype for name in COEFFICIENTS} == {np.dtype(dtype)}
     assert {P.dtype for P in model.predict_proba(X)} == {np.dtype(dtype)}
     best = LinearChainCRF(tol=1e-8).fit(X, Y)
-    np.testing.assert_allclose(weights_of(model), weights_of(best), atol=2e-2)
+    np.testing.assert_allclose(weights_of(model), weights_of(best), atol=5e-3)
 
 
 @pytest.mark.parametrize("n_classes", [3, 5])

@@ -121,8 +121,9 @@ def test_the_peak_of_a_crf_with_a_block_of_the_hessian_is_predicted(dtype, l1_ra
     model = LinearChainCRF(solver=LBFGS(memory=3), C=1, l1_ratio=l1_ratio, max_iter=8, tol=0, n_jobs=1)
     predicted, measured, objective = peak_of(lambda: quiet(model, X, y), asked)
     assert block_bytes(objective) > 4 * objective.table_bytes
-    # the bound and trials come after the block is made, and with L1 a kernel packs the pairs of the weights in play
-    close(predicted - (6 * objective.table_bytes if l1_ratio else 0), measured, objective, upper=1.3)
+    # tol=0 asks for no bound, which has a table, or two with L1; there a kernel also packs pairs
+    unseen = (8 if l1_ratio else 1) * objective.table_bytes
+    close(predicted - unseen, measured, objective, upper=1.2 if l1_ratio else 1.15)
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adagrad"])

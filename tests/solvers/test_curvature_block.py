@@ -130,7 +130,7 @@ def test_a_direction_that_leads_nowhere_costs_the_pairs_first_and_then_the_block
     assert not pairs.forget()
 
 
-def test_no_block_without_a_penalty_or_under_l1(monkeypatch):
+def test_no_inverse_without_a_penalty_or_under_l1(monkeypatch):
     def unwanted(objective, W):
         raise AssertionError
 
